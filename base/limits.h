@@ -1,0 +1,207 @@
+/* base/limits.h – every bound of the tree, with its unit in the name and the reason beside it.
+ *
+ * A room adds its own block here, so that one page answers "how much can it take?". What arrives beyond a limit gets a clear refusal. */
+#ifndef SKEP_BASE_LIMITS_H
+#define SKEP_BASE_LIMITS_H
+
+#define KIB (1024u)
+#define MIB (1024u * KIB)
+#define GIB (1024ull * MIB)
+
+/* base */
+#define ERROR_MESSAGE_SIZE_BYTES 1024 /* holds a wrapped message with two paths in it; lives on stacks */
+#define LOG_LINE_SIZE_BYTES      4096 /* one write() to a pipe is atomic up to this */
+#define ARENA_BLOCK_SIZE_BYTES   4096 /* one page: most batches and requests fit in one */
+#define JSON_DEPTH_COUNT         64   /* deeper than any document of Docker's, OCI's or HCS's */
+#define ID_SIZE_CHARS            25   /* SwarmKit's object ids, swarmkit-wire §2.1 */
+#define CONFIG_FILE_SIZE_BYTES   (1 * MIB)
+
+/* proto */
+#define MESSAGE_DEPTH_COUNT 64 /* SwarmKit's deepest is about 10; protobuf-c recurses */
+/* What a message may take unpacked: so many times its packed size, and something for a small one, and never more than the last. A list of
+ * removed tasks, each an id in a large struct, takes some 20 times its size; two bytes that open an empty one some 200 times. */
+#define MESSAGE_MEMORY_RATIO       32
+#define MESSAGE_MEMORY_FLOOR_BYTES (1 * MIB)
+#define MESSAGE_MEMORY_MOST_BYTES  (512 * MIB) /* four times GRPC_MESSAGE_LARGE_SIZE_BYTES: at that size most of it is text */
+
+#define TLS_CLOSE_MS 1000 /* for last words to a peer that reads slowly */
+
+/* proto/grpc */
+#define GRPC_ADDRESS_SIZE_CHARS 64        /* an IPv6 address in brackets with zone and port */
+#define GRPC_MESSAGE_SIZE_BYTES (4 * MIB) /* grpc-go's default receive limit, swarmkit-wire §1.1 */
+#define GRPC_MESSAGE_LARGE_SIZE_BYTES                                                                                                      \
+    (128 * MIB) /* Dispatcher messages: dockerd's client takes any size, ours a COMPLETE set of 100,000 tasks */
+#define GRPC_HEADER_LIST_SIZE_BYTES   (64 * KIB) /* no peer of ours sends more than a few hundred bytes of metadata */
+#define GRPC_STREAM_WINDOW_BYTES      (1 * MIB)  /* per stream: keeps a loopback or LAN link busy at one round trip */
+#define GRPC_CONNECTION_WINDOW_BYTES  (8 * MIB)
+#define GRPC_SEND_QUEUE_BYTES         (1 * MIB) /* per call: beyond it the writer is told to wait */
+#define GRPC_CONNECT_TIMEOUT_MS       5000      /* dockerd's agent dials with 5 s, swarmkit-wire §1.2 */
+#define GRPC_HANDSHAKE_TIMEOUT_MS     5000
+#define GRPC_BACKOFF_MIN_MS           500
+#define GRPC_BACKOFF_MAX_MS           8000
+#define GRPC_SERVER_STREAMS_COUNT     20000 /* per connection: 10,000 idle streams on one loop, with room */
+#define GRPC_SERVER_CONNECTIONS_COUNT 16384
+#define GRPC_SERVER_BACKLOG_COUNT     511        /* connections that the kernel keeps for us */
+#define GRPC_KEEPALIVE_MIN_MS         300000     /* grpc-go answers faster idle pings with GOAWAY too_many_pings, swarmkit-wire §1.1 */
+#define GRPC_KEEPALIVE_MARGIN_MS      10000      /* its clock is not ours */
+#define GRPC_CONNECTION_BUFFER_BYTES  (64 * MIB) /* received and not delivered, over all calls of one connection, beside two messages */
+
+/* agent */
+#define TOKEN_SIZE_CHARS            128        /* SWMTKN-2-… is 91 */
+#define CERTIFICATE_PEM_SIZE_BYTES  (64 * KIB) /* a chain or a bundle of roots */
+#define CERTIFICATE_CHAIN_COUNT     16         /* a leaf and one cross-signed root per rotation under way: 2; a bundle of roots: 2 */
+#define KEYFILE_HEADERS_COUNT       8          /* SwarmKit writes at most four lines */
+#define KEYFILE_LINE_SIZE_CHARS     512        /* the longest, a locked raft-dek, is about 130 */
+#define JOIN_DIAL_MS                5000       /* these four: swarmkit-wire §1.2 */
+#define JOIN_CALL_MS                5000
+#define JOIN_ROUNDS_COUNT           5
+#define JOIN_RETRY_MS               2000
+#define JOIN_AWAIT_MS               120000 /* a leader election and its CA's start fit in many times over; what was saved lets a later join go on */
+#define JOIN_POLL_BACKOFF_MAX_MS    30000 /* swarmkit-wire §2.4 */
+#define RENEWAL_FORCED_MS           500   /* these three: swarmkit-wire §2.5 */
+#define RENEWAL_BACKOFF_MIN_MS      5000
+#define RENEWAL_BACKOFF_MAX_MS      3600000
+#define RENEWAL_CHECK_MS            60000  /* how soon a clock that was set, or a host that slept, is noticed */
+#define RENEWAL_AWAIT_MS            120000 /* as JOIN_AWAIT_MS; then the backoff */
+#define MANAGERS_COUNT              64     /* SwarmKit advises 7; a list longer than this is not a list of managers */
+#define NODE_OPEN_MS                20000  /* as long as `docker swarm join` waits for the node to be in */
+#define TASKS_PER_NODE_COUNT        10000
+#define DEPENDENCIES_PER_NODE_COUNT 20000 /* secrets and configs held in memory */
+#define STATUS_BATCH_COUNT          1024  /* updates in one UpdateTaskStatus; SwarmKit's agent sends as many */
+#define LOG_SUBSCRIPTIONS_COUNT     256
+#define LOG_SOURCE_QUEUE_BYTES      (256 * KIB) /* per reader: read ahead of a manager that is slow to take it */
+#define SESSION_BACKOFF_MIN_MS      100         /* swarmkit-wire §3.1 */
+#define SESSION_BACKOFF_MAX_MS      8000
+#define SESSION_FIRST_MESSAGE_MS    5000 /* "session initiation timed out", swarmkit-wire §1.2 */
+#define HEARTBEAT_TIMEOUT_MS        5000
+#define DESCRIPTION_REFRESH_MS      20000 /* swarmkit-wire §3.2 */
+
+/* agent: session */
+#define SESSION_CONNECT_MS                 (GRPC_CONNECT_TIMEOUT_MS + GRPC_HANDSHAKE_TIMEOUT_MS)
+#define SESSION_ID_SIZE_CHARS              64    /* 25 from every SwarmKit; also bounds the counters of assignments */
+#define SESSION_REGISTRATIONS_COUNT        3     /* again without a gap; one more is refused with code 14, swarmkit-wire §3.3 */
+#define SESSION_REGISTRATIONS_GAP_MS       8500  /* 8 s at the manager, and something for the way there */
+#define SESSION_WAIT_MAX_MS                20000 /* no wait between attempts is longer: the gap above and its jitter, with room */
+#define SESSION_ASSIGNMENTS_FIRST_MS       30000 /* the first set is sent at once, even when empty; a busy leader may take seconds */
+#define SESSION_ASSIGNMENTS_REOPENED_COUNT 3     /* streams in a row that begin or go on wrongly: then the manager is at fault */
+#define HEARTBEAT_PERIOD_DEFAULT_MS        5000  /* where the manager names none */
+#define HEARTBEAT_PERIOD_MIN_MS            100   /* below it a manager would make us spin */
+#define HEARTBEAT_PERIOD_MAX_MS            86400000
+#define ID_ASSIGNED_SIZE_CHARS             128         /* "<secret id>.<task id>" is 51; a file name takes 255 */
+#define STATUS_TIMEOUT_MS                  30000       /* an UpdateTaskStatus: the leader batches for 100 ms; a busy one takes seconds */
+#define STATUS_SIZE_BYTES                  (64 * KIB)  /* one packed TaskStatus; its err text is cut long before */
+#define STATUS_BATCH_BYTES                 (1 * MIB)   /* a quarter of what a manager's gRPC server receives */
+#define LOG_BATCH_COUNT                    256         /* entries in one PublishLogsMessage */
+#define LOG_ENTRY_SIZE_BYTES               (1 * MIB)   /* one entry: a message stays below a manager's 4 MiB */
+#define LOG_BATCH_BYTES                    (128 * KIB) /* and their size: several fit into a call's send queue */
+#define LOG_SELECTOR_COUNT                 4096        /* ids in one subscription's selector */
+#define LOG_READERS_COUNT                  1024        /* open logs over all subscriptions: bounds descriptors */
+
+/* agent: worker */
+#define TASK_PERSIST_MS          60000  /* a disk that takes no record for so long: the swarm places the task elsewhere */
+#define TASK_PREPARE_STALL_MS    300000 /* without progress: a slow registry still sends something in five minutes */
+#define TASK_RETRY_MIN_MS        1000   /* swarmkit-wire §4.2 */
+#define TASK_RETRY_MAX_MS        30000
+#define TASK_RETRIES_COUNT       8     /* of a create or start that fails for a passing reason: about two minutes */
+#define TASK_STOP_GRACE_MS       10000 /* where the spec has none, swarmkit-wire §8.1 */
+#define TASK_STOP_GRACE_MAX_MS   86400000
+#define TASK_MESSAGE_SIZE_BYTES  (4 * MIB)    /* one kept Task: what fits in one gRPC message of a manager */
+#define TASK_ENVIRONMENT_COUNT   4096         /* as CONTAINER_LIST_COUNT */
+#define WORKER_CHECK_MS          30000        /* how long an exit that was never announced goes unseen */
+#define WORKER_PULL_FRESH_MS     10000        /* replicas that arrive together share one pull, also when it failed */
+#define WORKER_PULLS_COUNT       8            /* at once: more only share the same line */
+#define WORKER_LEAVE_MS          120000       /* `swarm leave` then says what is left */
+#define WORKER_STORE_BATCH_COUNT 4096         /* records in one transaction */
+#define TEMPLATE_SIZE_BYTES      (1000 * KIB) /* a config's payload is the longest template, swarmkit-wire §8.5 */
+#define TEMPLATE_OUTPUT_BYTES    (1000 * KIB)
+#define TEMPLATE_DEPTH_COUNT     32 /* nested if, parentheses, payloads that name payloads */
+#define TEMPLATE_ARGUMENTS_COUNT 64
+#define HEALTH_INTERVAL_MS       30000 /* these five: what Docker takes where nothing is given */
+#define HEALTH_TIMEOUT_MS        30000
+#define HEALTH_START_INTERVAL_MS 5000
+#define HEALTH_RETRIES_COUNT     3
+#define HEALTH_DURATION_MIN_MS   1    /* shorter is refused, as Docker does */
+#define HEALTH_OUTPUT_BYTES      4096 /* Docker keeps as much of a probe's output */
+#define WORKER_DATABASE_BUSY_MS  5000
+
+/* runtime */
+#define CONTAINER_ID_SIZE_CHARS         64 /* as Docker's: 32 random bytes in hex */
+#define CONTAINER_DOCUMENT_SIZE_BYTES   (1 * MIB)
+#define CONTAINER_MOUNTS_COUNT          256
+#define CONTAINER_LOG_FILE_SIZE_BYTES   (64 * MIB) /* one file; older ones are kept up to CONTAINER_LOG_FILES_COUNT */
+#define CONTAINER_LOG_FILES_COUNT       2
+#define CONTAINER_STARTS_PARALLEL_COUNT 8            /* bounded so that heartbeats keep their time on a small host */
+#define CONTAINERS_COUNT                10000        /* as TASKS_PER_NODE_COUNT: one for each task */
+#define SECCOMP_FILTERS_COUNT           8            /* compiled ones kept: one per set of capabilities that is in use */
+#define SEALED_PROGRAM_SIZE_BYTES       (32 * MIB)   /* crun has half a MiB */
+#define CONTAINER_PROCESSES_COUNT       64           /* beside the first: a health check and a few people with exec */
+#define CONTAINER_PROCESS_OUTPUT_BYTES  (64 * KIB)   /* Docker keeps 4 KiB of a health check's output */
+#define CONTAINER_FILES_COUNT           512          /* secrets and configs of one task */
+#define CONTAINER_FILE_SIZE_BYTES       (1000 * KIB) /* SwarmKit: secrets up to 500 KiB, configs up to 1000 KiB */
+#define CONTAINER_LAYERS_COUNT          128          /* as IMAGE_LAYERS_COUNT */
+#define CONTAINER_PORTS_COUNT           1024
+#define CONTAINER_LIST_COUNT            4096       /* any other list of a document: arguments, environment, labels */
+#define CONTAINER_LOG_ENTRY_SIZE_BYTES  (64 * KIB) /* conmon writes at most 8 KiB at a time; Docker's lines have 16 KiB */
+#define CONTAINER_ACCOUNTS_SIZE_BYTES   (1 * MIB)  /* /etc/passwd or /etc/group of an image */
+
+#define CONTAINER_LOG_LINE_BYTES   (16 * KIB) /* pieces are joined up to this, as dockerd cuts lines */
+#define CONTAINER_LOG_RECORD_BYTES (64 * KIB) /* conmon's are about 8 KiB */
+#define CONTAINER_LOG_BLOCK_BYTES  (64 * KIB) /* read at once when looking backwards */
+#define NETWORK_PORTS_COUNT        64         /* published ports of one container */
+#define COMMAND_OUTPUT_BYTES       (64 * KIB) /* of a program of the host: more than any error of theirs */
+#define COMMAND_TIMEOUT_MS         30000
+
+/* images */
+#define IMAGE_MANIFEST_SIZE_BYTES    (4 * MIB) /* what registries accept for a manifest or index */
+#define IMAGE_CONFIG_SIZE_BYTES      (8 * MIB)
+#define IMAGE_LAYERS_COUNT           128        /* overlayfs takes 500 lower layers; Docker makes at most 127 */
+#define IMAGE_LAYER_UNPACKED_BYTES   (64 * GIB) /* one layer unpacked: a Windows base layer is about 10 GB */
+#define IMAGE_LAYER_ENTRIES_COUNT    2000000
+#define IMAGE_LAYER_RATIO            200         /* unpacked : packed, beyond the first 256 MiB: a bomb */
+#define IMAGE_LAYER_RATIO_FROM_BYTES (256 * MIB) /* a small layer of zeros is no bomb */
+#define IMAGE_NAME_SIZE_CHARS        512
+#define IMAGE_INDEX_ENTRIES_COUNT    1000        /* the largest public indexes have a few dozen */
+#define IMAGE_STORE_INDEX_SIZE_BYTES (16 * MIB)  /* the list of images: some 30,000 names */
+#define IMAGE_JOBS_COUNT             1024        /* asked for and not yet over: a node that is given 1,000 tasks with 1,000 images */
+#define IMAGE_JOBS_PARALLEL_COUNT    4           /* tools at work at once: each unpacks on a core and keeps up to three downloads going */
+#define IMAGE_JOB_SILENCE_MS         900000      /* a tool that says nothing for so long hangs: its own waits are far shorter */
+#define IMAGE_LINE_SIZE_BYTES        (1 * MIB)   /* one line of the tool's output: the result of removing many images is the longest */
+#define IMAGE_TASK_SIZE_BYTES        (4 * MIB)   /* one job for the tool: gc names every image in use */
+#define IMAGE_BLOB_SIZE_BYTES        (64 * GIB)  /* one packed layer */
+#define IMAGE_ARCHIVE_SIZE_BYTES     (256 * GIB) /* one archive of images, unpacked */
+#define IMAGE_ARCHIVE_ENTRIES_COUNT  20000       /* old archives have three members per layer */
+#define IMAGE_LAYERS_PARALLEL_COUNT  3           /* downloads of one pull at once, as Docker's default */
+#define IMAGE_TRIES_COUNT            6           /* of one request that keeps failing, over some 16 s; any progress starts the count anew */
+#define IMAGE_CONNECT_TIMEOUT_MS     15000       /* a name to resolve and a handshake over a bad line */
+#define IMAGE_STALL_TIMEOUT_MS       60000       /* not a byte for so long: the connection is dead; there is no limit on the whole */
+#define IMAGE_PROBLEM_SIZE_BYTES     (16 * KIB)  /* of a registry's error answer */
+#define IMAGE_TOKEN_SIZE_BYTES       (256 * KIB) /* of a token service's answer; tokens with many grants reach tens of KiB */
+#define IMAGE_PROGRESS_INTERVAL_MS   100         /* per layer: as often as a terminal is worth drawing */
+#define IMAGE_PARTIAL_AGE_S          (7 * 86400) /* a download nobody resumed for a week is given up */
+#define IMAGE_AUTH_SIZE_BYTES        (16 * KIB)  /* registry credentials as sent in X-Registry-Auth: identity tokens take a few KiB */
+#define IMAGE_LOAD_QUEUE_BYTES       (1 * MIB)   /* of an archive on its way into the tool: beyond it the API stops reading */
+
+/* api */
+#define API_REQUEST_BODY_BYTES     (4 * MIB) /* JSON bodies; image archives are streamed */
+#define API_HEADER_SIZE_BYTES      (32 * KIB)
+#define API_CONNECTIONS_COUNT      256
+#define API_EVENTS_BACKLOG_COUNT   256 /* per listener; Docker keeps as many for --since */
+#define API_HEADERS_COUNT          100 /* docker sends about six */
+#define API_LISTENERS_COUNT        8
+#define API_PIPELINE_BYTES         (128 * KIB) /* requests sent ahead wait here; then in the socket */
+#define API_SEND_HIGH_BYTES        (256 * KIB) /* queued for one client: its writer is told to wait */
+#define API_SEND_LOW_BYTES         (64 * KIB)  /* and to go on */
+#define API_SEND_MAX_BYTES         (64 * MIB)  /* a list of 10,000 containers is about 20 MiB; a client that lets more pile up is cut off */
+#define API_IDLE_TIMEOUT_MS        180000      /* kept alive between requests; the docker command reuses within its own run only */
+#define API_HEAD_TIMEOUT_MS        10000       /* first to last byte of a request's head: no slow trickle holds a connection */
+#define API_BODY_IDLE_TIMEOUT_MS   60000       /* between two pieces of a body: `docker load` may read from a slow pipe */
+#define API_LINGER_TIMEOUT_MS      2000        /* after a refusal: lets the client read it before the socket closes */
+#define API_CLOSE_TIMEOUT_MS       30000       /* an answer that ends the connection: no byte of it taken for so long */
+#define API_WRITE_STALL_TIMEOUT_MS 3600000     /* a person may keep `docker logs -f` in a pager for an hour */
+#define API_JOIN_TIMEOUT_MS        20000       /* dockerd answers a join after as long and goes on in the background */
+#define API_REGISTRY_AUTH_BYTES    (16 * KIB)  /* X-Registry-Auth decoded: a token or a password */
+#define API_FILTERS_COUNT          64          /* values in one filters= argument */
+#define API_EVENTS_WATCHERS_COUNT  64
+#define API_STATS_INTERVAL_MS      1000 /* dockerd's */
+
+#endif
