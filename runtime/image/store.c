@@ -1,0 +1,115 @@
+/* runtime/image/store.c – opening, closing and pins. Reading is find.c's, jobs are job.c's. */
+#include "runtime/image/store.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "runtime/image/layout.h"
+#include "runtime/image/platform.h"
+
+#ifndef SKEP_IMAGE_TOOL_NAME
+#define SKEP_IMAGE_TOOL_NAME "skep-image"
+#endif
+
+/* The tool stands beside our own executable, in the build directory as after installation. */
+static const char *default_tool_path(struct arena *arena)
+{
+    char path[4096];
+    size_t size = sizeof path;
+    if (uv_exepath(path, &size) < 0)
+        return SKEP_IMAGE_TOOL_NAME;
+    char *slash = strrchr(path, '/'), *backslash = strrchr(path, '\\');
+    if (backslash > slash)
+        slash = backslash;
+    return slash ? arena_format(arena, "%.*s/%s", (int)(slash - path), path, SKEP_IMAGE_TOOL_NAME) : SKEP_IMAGE_TOOL_NAME;
+}
+
+static void copy_options(struct image_store *store, const struct image_store_options *options)
+{
+    struct arena *arena = &store->arena;
+    struct image_platform machine = image_platform_of_machine();
+    store->loop = options->loop;
+    store->dir = arena_string(arena, options->dir);
+    store->tool_path = options->tool_path ? arena_string(arena, options->tool_path) : default_tool_path(arena);
+    store->certs_dir = arena_string(arena, options->certs_dir ? options->certs_dir : "/etc/docker/certs.d");
+    store->host.os = arena_string(arena, options->host.os ? options->host.os : machine.os);
+    store->host.architecture = arena_string(arena, options->host.architecture ? options->host.architecture : machine.architecture);
+    store->host.variant = arena_string(arena, options->host.variant ? options->host.variant : machine.variant);
+    store->host.os_version = arena_string(arena, options->host.os_version);
+    const char **registries = arena_alloc(arena, (options->insecure_registry_count + 1) * sizeof *registries);
+    for (size_t i = 0; i < options->insecure_registry_count; i++)
+        registries[i] = arena_string(arena, options->insecure_registries[i]);
+    store->insecure_registries = (struct image_strings){registries, options->insecure_registry_count};
+}
+
+static void store_free(struct image_store *store)
+{
+    image_lock_drop(&store->daemon_lock);
+    for (size_t i = 0; i < store->pin_count; i++)
+        free(store->pins[i].id);
+    free(store->pins);
+    arena_deinit(&store->arena);
+    free(store);
+}
+
+int image_store_open(const struct image_store_options *options, struct image_store **out, struct error *err)
+{
+    struct image_store *store = mem_alloc(sizeof *store);
+    copy_options(store, options);
+    int failed = image_layout_make(store->dir, err);
+    if (failed == 0)
+        failed = image_lock_take(&store->daemon_lock, store->dir, "daemon", IMAGE_LOCK_EXCLUSIVE, false, err);
+    if (failed < 0) {
+        store_free(store);
+        return failed == ERR_AGAIN ? error_wrap(err, "image store %s is in use", options->dir) : failed;
+    }
+    *out = store;
+    return 0;
+}
+
+void image_store_close(struct image_store *store, void (*on_closed)(void *ctx), void *ctx)
+{
+    store->is_closing = true;
+    store->on_closed = on_closed;
+    store->closed_ctx = ctx;
+    image_jobs_end(store);
+}
+
+void image_store_closed(struct image_store *store)
+{
+    void (*on_closed)(void *ctx) = store->on_closed;
+    void *ctx = store->closed_ctx;
+    store_free(store);
+    if (on_closed)
+        on_closed(ctx);
+}
+
+static struct image_pinned *find_pin(struct image_store *store, const char *id)
+{
+    for (size_t i = 0; i < store->pin_count; i++)
+        if (strcmp(store->pins[i].id, id) == 0)
+            return &store->pins[i];
+    return NULL;
+}
+
+void image_pin(struct image_store *store, const char *id)
+{
+    struct image_pinned *pin = find_pin(store, id);
+    if (!pin) {
+        store->pins = mem_resize(store->pins, (store->pin_count + 1) * sizeof *store->pins);
+        pin = &store->pins[store->pin_count++];
+        *pin = (struct image_pinned){.id = mem_string(id)};
+    }
+    pin->count++;
+}
+
+void image_unpin(struct image_store *store, const char *id)
+{
+    struct image_pinned *pin = find_pin(store, id);
+    if (!pin || --pin->count > 0)
+        return;
+    free(pin->id);
+    *pin = store->pins[--store->pin_count];
+}

@@ -1,0 +1,23 @@
+/* runtime/image/tool/layer.h – the steps that pulling and loading share: a layer unpacked once, and an image put on the list. */
+#ifndef SKEP_RUNTIME_IMAGE_TOOL_LAYER_H
+#define SKEP_RUNTIME_IMAGE_TOOL_LAYER_H
+
+#include "runtime/image/layout.h"
+#include "runtime/image/lock.h"
+#include "runtime/image/tool/task.h"
+
+/* Unpack the blob @digest, which is in the store, unless the layer is there already; whoever else is at it is waited for. For an image that
+ * this system does not unpack only the diff id is checked. Errors are unpack_layer's, "layer sha256:…: …". */
+int layer_unpack(struct task *task, const char *digest, const char *diff_id, const char *shown, bool is_unpacked_here, struct error *err);
+
+/* Put it on the list. A name that meant another image of the same os and architecture moves, and that one stays listed without a name.
+ * @was_there (may be NULL) tells whether this very line was there. */
+int image_enlist(struct task *task, const struct image_record *record, bool *was_there, struct error *err);
+
+/* A job's hold on the store: nothing is removed while it lasts. Sweeps what a crash left when nobody else is at work. */
+int store_enter(struct task *task, struct image_lock *lock, struct error *err);
+
+/* "sha256:a2abf6c4d29d…" as "a2abf6c4d29d". */
+void short_id(const char *digest, char out[13]);
+
+#endif
