@@ -1,0 +1,143 @@
+/* The isolation rule. Each kind has one function that says yes or why not; choosing tries them in the wish's order. */
+#include "agent/isolation.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+
+enum { BUILD_OLDEST = 14393, BUILD_RANGES_FROM = 20348 };
+
+/* Windows' long-term server releases, oldest first: hcs.md §6.1. */
+static const long long_term_builds[] = {14393, 17763, 20348, 26100};
+enum { LONG_TERM_COUNT = sizeof long_term_builds / sizeof long_term_builds[0] };
+
+struct windows_version {
+    long major, minor, build, revision;
+};
+
+const char *isolation_name(enum document_isolation isolation)
+{
+    return isolation == ISOLATION_PROCESS ? "process" : isolation == ISOLATION_HYPERV ? "hyperv" : "default";
+}
+
+static const char *architecture_name(const char *name)
+{
+    static const char *const same[][2] = {
+        {"x86_64", "amd64"}, {"x86-64", "amd64"}, {"aarch64", "arm64"}, {"armv7l", "arm"}, {"i686", "386"}};
+    for (size_t i = 0; i < sizeof same / sizeof same[0]; i++)
+        if (text_equal(name, same[i][0]))
+            return same[i][1];
+    return name;
+}
+
+static bool fits(const char *wanted, const char *got)
+{
+    return text_empty(wanted) || text_empty(got) || strcmp(wanted, got) == 0;
+}
+
+/* "10.0.20348.2113"; the revision may be missing (-1). */
+static bool parse_version(const char *text, struct windows_version *out)
+{
+    out->revision = -1;
+    return !text_empty(text) && sscanf(text, "%9ld.%9ld.%9ld.%9ld", &out->major, &out->minor, &out->build, &out->revision) >= 3;
+}
+
+/* The long-term release before the newest one that is not above @build. */
+static long floor_build(long build)
+{
+    int newest = 0;
+    for (int i = 0; i < LONG_TERM_COUNT; i++)
+        if (long_term_builds[i] <= build)
+            newest = i;
+    return long_term_builds[newest > 2 ? newest - 1 : 2];
+}
+
+static bool process_build_fits(const struct windows_version *host, const struct windows_version *image)
+{
+    if (image->major != host->major || image->minor != host->minor)
+        return false;
+    if (host->build == BUILD_OLDEST)
+        return image->build == host->build && image->revision == host->revision;
+    if (host->build < BUILD_RANGES_FROM)
+        return image->build == host->build;
+    return image->build >= floor_build(host->build) && image->build <= host->build;
+}
+
+static bool hyperv_build_fits(const struct windows_version *host, const struct windows_version *image)
+{
+    return image->build >= BUILD_OLDEST && image->build <= host->build;
+}
+
+static bool is_windows(const struct isolation_host *host)
+{
+    return text_equal(host->os, "windows");
+}
+
+/* Why @image cannot run here with this isolation, into @why; true when it can. */
+static bool is_possible(const struct isolation_host *host, const struct isolation_image *image, enum document_isolation isolation,
+                        char *why, size_t size)
+{
+    bool is_process = isolation == ISOLATION_PROCESS;
+    if (!(is_process ? host->offers_process : host->offers_hyperv)) {
+        const char *missing = is_process ? host->process_missing : host->hyperv_missing;
+        (void)snprintf(why, size, "%s isolation is not offered here%s%s", isolation_name(isolation), missing ? ": " : "",
+                       missing ? missing : "");
+        return false;
+    }
+    struct windows_version have, want;
+    if (!is_windows(host) || !parse_version(image->os_version, &want))
+        return true;
+    if (!parse_version(host->os_version, &have)) {
+        (void)snprintf(why, size, "the host's Windows build is not known");
+        return false;
+    }
+    if (is_process ? process_build_fits(&have, &want) : hyperv_build_fits(&have, &want))
+        return true;
+    if (!is_process)
+        (void)snprintf(why, size, "hyperv isolation needs an image build from %d to %ld: the image is %s, the host %s", BUILD_OLDEST,
+                       have.build, image->os_version, host->os_version);
+    else if (have.build >= BUILD_RANGES_FROM)
+        (void)snprintf(why, size, "process isolation needs an image build from %ld to %ld: the image is %s, the host %s",
+                       floor_build(have.build), have.build, image->os_version, host->os_version);
+    else
+        (void)snprintf(why, size, "process isolation needs an image of the same build%s: the image is %s, the host %s",
+                       have.build == BUILD_OLDEST ? " and revision" : "", image->os_version, host->os_version);
+    return false;
+}
+
+static int check_platform(const struct isolation_host *host, const struct isolation_image *image, struct error *err)
+{
+    if (!fits(image->os, host->os))
+        return error_set(err, ERR_UNSUPPORTED, "node %s: operating system: the image is for %s, the host is %s", host->node, image->os,
+                         host->os);
+    const char *want = architecture_name(image->architecture), *have = architecture_name(host->architecture);
+    if (!fits(want, have))
+        return error_set(err, ERR_UNSUPPORTED, "node %s: architecture: the image is for %s, the host is %s", host->node, want, have);
+    return 0;
+}
+
+int isolation_choose(const struct isolation_host *host, const struct isolation_image *image, enum document_isolation wish,
+                     enum document_isolation *out, struct error *err)
+{
+    char why[400] = "", why_other[400] = "";
+    if (check_platform(host, image, err) < 0)
+        return ERR_UNSUPPORTED;
+    enum document_isolation first = wish != ISOLATION_DEFAULT             ? wish
+                                    : host->preferred == ISOLATION_HYPERV ? ISOLATION_HYPERV
+                                                                          : ISOLATION_PROCESS;
+    if (is_possible(host, image, first, why, sizeof why)) {
+        *out = first;
+        return 0;
+    }
+    bool would_hyperv = first == ISOLATION_PROCESS && is_possible(host, image, ISOLATION_HYPERV, why_other, sizeof why_other);
+    if (wish == ISOLATION_DEFAULT && would_hyperv) {
+        *out = ISOLATION_HYPERV;
+        return 0;
+    }
+    if (wish == ISOLATION_DEFAULT && first == ISOLATION_PROCESS)
+        return error_set(err, ERR_UNSUPPORTED, "node %s: isolation default: %s; %s", host->node, why, why_other);
+    return error_set(err, ERR_UNSUPPORTED, "node %s: isolation %s: %s%s", host->node, isolation_name(wish), why,
+                     would_hyperv ? "; hyperv would work here" : "");
+}

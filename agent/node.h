@@ -1,0 +1,95 @@
+/* agent/node.h – the node as the rest of the daemon sees it: outside a swarm, joining, or in one.
+ *
+ * Owns identity, certificate renewal, session and worker; the API and the command drive it through these calls. One loop, no threads. */
+#ifndef SKEP_AGENT_NODE_H
+#define SKEP_AGENT_NODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "agent/image_source.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/random.h"
+
+struct hcs;
+struct node;
+
+struct node_options {
+    uv_loop_t *loop;
+    struct clock clock;
+    struct random random;
+    const char *state_dir;     /* copied; node/ and worker.db live in it */
+    const char *run_dir;       /* copied; what a reboot may lose: secrets (on tmpfs), sockets */
+    const char *hostname;      /* copied; NULL: the system's */
+    const char *const *labels; /* "k=v", copied */
+    size_t label_count;
+    const char *default_isolation; /* "process" or "hyperv", copied */
+    struct hcs *hcs;               /* borrowed */
+    struct image_source images;    /* copied */
+};
+
+/* As in Docker's `info`: Swarm.LocalNodeState. */
+#define NODE_LOCAL_STATES(X)                                                                                                               \
+    X(INACTIVE, "inactive") /* in no swarm */                                                                                              \
+    X(PENDING, "pending")   /* joining, or joined and without a session yet */                                                             \
+    X(ACTIVE, "active")                                                                                                                    \
+    X(ERROR, "error") /* needs a person: see node_info.error */                                                                            \
+    X(LOCKED, "locked")
+
+enum node_local_state {
+#define X(name, text) NODE_##name,
+    NODE_LOCAL_STATES(X)
+#undef X
+};
+const char *node_local_state_text(enum node_local_state state);
+
+struct node_manager {
+    const char *node_id, *addr;
+};
+
+/* Borrowed until control returns to the loop. Strings are "" where not known. */
+struct node_info {
+    enum node_local_state state;
+    const char *error;
+    const char *node_id, *node_addr, *cluster_id;
+    int64_t certificate_expires_wall_ns; /* 0: no certificate */
+    const struct node_manager *managers;
+    size_t manager_count;
+    const char *role;         /* "worker" or "manager": what the certificate says */
+    const char *availability; /* "active", "pause", "drain": as last heard */
+};
+
+struct node_join_request {
+    const char *token;
+    const char *const *remotes; /* "host:port" */
+    size_t remote_count;
+    const char *advertise_addr, *listen_addr, *data_path_addr; /* "" or NULL: not given */
+    const char *availability;                                  /* "active", "pause", "drain"; NULL: active */
+};
+
+/* Opens the state directory and, when the node is in a swarm, resumes: running tasks first, managers after. */
+int node_new(const struct node_options *options, struct node **out, struct error *err);
+void node_free(struct node *node, void (*on_freed)(void *ctx), void *ctx); /* containers go on running */
+
+/* Brings the node into a swarm. @on_phase is called as each phase begins with words for a person ("requesting a certificate"); @on_done
+ * once. ERR_EXISTS at once when it is in a swarm already; ERR_TOKEN, ERR_INVALID for a request that cannot be right. After a failure the
+ * node is outside again, unless the certificate was already issued: then it goes on trying, and says so. */
+typedef void (*node_phase_cb)(void *ctx, const char *phase);
+typedef void (*node_done_cb)(void *ctx, const struct error *err); /* NULL on success */
+int node_join(struct node *node, const struct node_join_request *request, node_phase_cb on_phase, node_done_cb on_done, void *ctx,
+              struct error *err);
+void node_join_abandon(struct node *node, void *ctx); /* the asker went away: no more callbacks for @ctx; the join itself goes on */
+
+/* Takes the node out: stops its tasks, removes their containers and its identity. ERR_PRECONDITION when it is in no swarm. */
+int node_leave(struct node *node, bool force, node_done_cb on_done, void *ctx, struct error *err);
+
+void node_info(const struct node *node, struct node_info *out);
+
+/* "starting", "healthy" or "unhealthy"; NULL for a container that is not ours or has no health check. Borrowed until control returns to the
+ * loop. */
+const char *node_container_health(const struct node *node, const char *container_id);
+
+#endif
