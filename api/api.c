@@ -1,0 +1,175 @@
+/* api/api.c – see api.h: the table of routes, and the life of the API. */
+#include "api/api.h"
+
+#include <stdlib.h>
+
+#include "api/call.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+/* The first that matches is taken. Source: Docker Engine API v1.41 to v1.50. */
+static const struct route {
+    const char *method, *pattern;
+    api_handler handle;
+} routes[] = {
+    {"GET", "/_ping", docker_ping},
+    {"HEAD", "/_ping", docker_ping},
+    {"GET", "/version", docker_version},
+    {"GET", "/info", docker_info},
+    {"GET", "/events", docker_events},
+    {"GET", "/system/df", docker_disk_usage},
+    {"POST", "/swarm/join", docker_swarm_join},
+    {"POST", "/swarm/leave", docker_swarm_leave},
+    {"POST", "/swarm/init", docker_no_manager_here},
+    {"GET", "/swarm", docker_manager_only},
+    {"POST", "/swarm/update", docker_manager_only},
+    {"GET", "/swarm/unlockkey", docker_manager_only},
+    {"POST", "/swarm/unlock", docker_manager_only},
+    {"GET", "/containers/json", docker_containers_list},
+    {"GET", "/containers/{id}/json", docker_container_inspect},
+    {"GET", "/containers/{id}/logs", docker_container_logs},
+    {"GET", "/containers/{id}/stats", docker_container_stats},
+    {"POST", "/containers/create", docker_made_by_tasks},
+    {"POST", "/containers/prune", docker_made_by_tasks},
+    {"POST", "/containers/{id}/{action}", docker_made_by_tasks},
+    {"DELETE", "/containers/{id}", docker_made_by_tasks},
+    {"GET", "/containers/{id}/{what}", docker_unsupported},
+    {"GET", "/images/json", docker_images_list},
+    {"POST", "/images/load", docker_image_load},
+    {"POST", "/images/create", docker_image_pull},
+    {"GET", "/images/{name*}/json", docker_image_inspect},
+    {"POST", "/images/{name*}/tag", docker_image_tag},
+    {"POST", "/images/{name*}/push", docker_unsupported},
+    {"GET", "/images/{name*}/history", docker_unsupported},
+    {"DELETE", "/images/{name*}", docker_image_remove},
+    {"POST", "/build", docker_unsupported},
+    {"POST", "/commit", docker_unsupported},
+    {"POST", "/auth", docker_unsupported},
+    {"GET", "/networks", docker_networks_list},
+    {"POST", "/networks/create", docker_unsupported},
+    {"GET", "/networks/{id}", docker_network_inspect},
+    {"GET", "/volumes", docker_volumes_list},
+    {"POST", "/volumes/create", docker_unsupported},
+    {"GET", "/volumes/{name}", docker_volume_inspect},
+    {"GET", "/plugins", docker_plugins_list},
+    {"GET", "/plugins/{name*}/json", docker_plugin_inspect},
+};
+
+/* Everything below these is the cluster's, and answered by its managers only. */
+static const char *const manager_paths[] = {"/nodes", "/services", "/tasks", "/secrets", "/configs"};
+
+static bool is_managers(const char *path)
+{
+    for (size_t i = 0; i < sizeof manager_paths / sizeof *manager_paths; i++) {
+        size_t length = strlen(manager_paths[i]);
+        if (strncmp(path, manager_paths[i], length) == 0 && (path[length] == '/' || path[length] == '\0'))
+            return true;
+    }
+    return false;
+}
+
+static api_handler find_handler(struct api_call *call, const char *path)
+{
+    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
+        if (strcmp(call->ex->method, routes[i].method) == 0 && router_match(routes[i].pattern, path, call->arena, call->params))
+            return routes[i].handle;
+    return is_managers(path) ? docker_manager_only : NULL;
+}
+
+static void add_headers(struct api *api, struct http_exchange *ex)
+{
+    struct hcs_host host;
+    hcs_probe(api->options.hcs, &host);
+    http_answer_header(ex, "Api-Version", arena_format(&ex->arena, "1.%d", API_VERSION_MAX));
+    http_answer_header(ex, "Docker-Experimental", "false");
+    http_answer_header(ex, "Ostype", host.os);
+    http_answer_header(ex, "Server", arena_format(&ex->arena, "Skep/" SKEP_VERSION " (%s)", host.os));
+}
+
+void api_on_request(void *ctx, struct http_exchange *ex)
+{
+    struct api *api = ctx;
+    struct error err;
+    const char *path;
+    struct api_call *call = arena_alloc(&ex->arena, sizeof *call);
+    *call = (struct api_call){.api = api, .ex = ex, .arena = &ex->arena};
+    add_headers(api, ex);
+    if (router_version(ex->path, API_VERSION_MIN, API_VERSION_MAX, &call->version, &path, &err) < 0 ||
+        http_query_parse(call->arena, ex->query, &call->query, &err) < 0) {
+        call_error(call, &err);
+        return;
+    }
+    api_handler handle = find_handler(call, path);
+    if (handle)
+        handle(call);
+    else
+        call_fail(call, 404, "page not found");
+}
+
+static const char **copy_strings(struct arena *arena, const char *const *strings, size_t count)
+{
+    const char **copy = arena_alloc(arena, (count + 1) * sizeof *copy);
+    for (size_t i = 0; i < count; i++)
+        copy[i] = arena_string(arena, strings[i]);
+    return copy;
+}
+
+struct api *api_new(const struct api_options *options)
+{
+    struct api *api = mem_alloc(sizeof *api);
+    struct api_options *own = &api->options;
+    api->holds = 1;
+    *own = *options;
+    api_host_facts_read(&api->host);
+    own->state_dir = arena_string(&api->arena, options->state_dir);
+    own->hostname = arena_string(&api->arena, options->hostname ? options->hostname : api->host.hostname);
+    own->default_isolation = arena_string(&api->arena, options->default_isolation);
+    own->labels = copy_strings(&api->arena, options->labels, options->label_count);
+    own->insecure_registries = copy_strings(&api->arena, options->insecure_registries, options->insecure_registry_count);
+    api->events = api_events_new(api);
+    api->http = http_server_new(options->loop, &options->clock, api_on_request, api);
+    api->hcs_listener = (struct hcs_listener){.on_event = api_events_from_hcs, .ctx = api};
+    hcs_subscribe(own->hcs, &api->hcs_listener);
+    return api;
+}
+
+int api_listen(struct api *api, const char *address, const char *group, struct error *err)
+{
+    static const char scheme[] = "unix://";
+    if (!text_starts(address, scheme) || address[sizeof scheme - 1] != '/')
+        return error_set(err, ERR_INVALID, "%s: the API listens at unix:///PATH only", address);
+    return http_server_listen(api->http, address + sizeof scheme - 1, group, err);
+}
+
+void api_release(struct api *api)
+{
+    if (--api->holds > 0)
+        return;
+    api_events_free(api->events);
+    arena_deinit(&api->arena);
+    free(api);
+}
+
+struct closing {
+    struct api *api;
+    void (*on_closed)(void *ctx);
+    void *ctx;
+};
+
+static void http_closed(void *ctx)
+{
+    struct closing closing = *(struct closing *)ctx;
+    free(ctx);
+    api_release(closing.api);
+    if (closing.on_closed)
+        closing.on_closed(closing.ctx);
+}
+
+void api_free(struct api *api, void (*on_closed)(void *ctx), void *ctx)
+{
+    struct closing *closing = mem_alloc(sizeof *closing);
+    *closing = (struct closing){api, on_closed, ctx};
+    hcs_unsubscribe(api->options.hcs, &api->hcs_listener);
+    http_server_free(api->http, http_closed, closing);
+}
