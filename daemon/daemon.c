@@ -1,0 +1,152 @@
+/* daemon/daemon.c – see daemon.h. */
+#include "daemon/daemon.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/node.h"
+#include "api/api.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "runtime/emulated/hcs_emulated.h"
+#include "runtime/hcs.h"
+#include "runtime/image/image.h"
+
+struct daemon {
+    const struct config *config;
+    uv_loop_t *loop;
+    struct clock clock;
+    struct hcs *hcs;
+    struct image_store *images;
+    struct node *node;
+    struct api *api;
+};
+
+static bool is_emulated(const struct daemon *daemon)
+{
+    return strcmp(daemon->config->runtime, "emulated") == 0;
+}
+
+static int open_runtime(struct daemon *daemon, struct error *err)
+{
+    if (!is_emulated(daemon))
+        return daemon_open_runtime(daemon->config, &daemon->clock, daemon->loop, &daemon->hcs, err);
+    cleanup_free char *memory = mem_format("%s/emulated.json", daemon->config->state_dir);
+    struct hcs_emulated_options options = {.random = random_system(), .memory_path = memory};
+    if (hcs_emulated_new(&options, clock_monotonic_ns(&daemon->clock), clock_wall_ns(&daemon->clock), &daemon->hcs, err) < 0)
+        return err->code;
+    hcs_emulated_run_on(daemon->hcs, daemon->loop);
+    log_warn("skepd", "the runtime is emulated: containers are pretended, nothing runs");
+    return 0;
+}
+
+static int open_images(struct daemon *daemon, struct error *err)
+{
+    const struct config *config = daemon->config;
+    cleanup_free char *dir = mem_format("%s/images", config->state_dir);
+    struct image_store_options options = {
+        .loop = daemon->loop,
+        .dir = dir,
+        .insecure_registries = (const char *const *)config->insecure_registries.values,
+        .insecure_registry_count = config->insecure_registries.count,
+    };
+    return image_store_open(&options, &daemon->images, err);
+}
+
+static int open_node(struct daemon *daemon, struct error *err)
+{
+    const struct config *config = daemon->config;
+    struct node_options options = {
+        .loop = daemon->loop,
+        .clock = daemon->clock,
+        .random = random_system(),
+        .state_dir = config->state_dir,
+        .run_dir = config->run_dir,
+        .hostname = config->hostname,
+        .labels = (const char *const *)config->labels.values,
+        .label_count = config->labels.count,
+        .default_isolation = config->default_isolation,
+        .hcs = daemon->hcs,
+        .images = is_emulated(daemon) ? image_source_emulated() : image_source_of_store(daemon->images),
+    };
+    return node_new(&options, &daemon->node, err);
+}
+
+static const char *health_of(void *self, const char *container_id)
+{
+    struct daemon *daemon = self;
+    return node_container_health(daemon->node, container_id);
+}
+
+static int open_api(struct daemon *daemon, struct error *err)
+{
+    const struct config *config = daemon->config;
+    struct api_options options = {
+        .loop = daemon->loop,
+        .clock = daemon->clock,
+        .node = api_node_wire(daemon->node),
+        .images = api_images_wire(daemon->images),
+        .hcs = daemon->hcs,
+        .state_dir = config->state_dir,
+        .hostname = config->hostname,
+        .default_isolation = config->default_isolation,
+        .labels = (const char *const *)config->labels.values,
+        .label_count = config->labels.count,
+        .insecure_registries = (const char *const *)config->insecure_registries.values,
+        .insecure_registry_count = config->insecure_registries.count,
+        .is_debug = config_log_level(config) == LOG_DEBUG,
+        .health = health_of,
+        .health_self = daemon,
+    };
+    daemon->api = api_new(&options);
+    for (size_t i = 0; i < config->hosts.count; i++) {
+        if (api_listen(daemon->api, config->hosts.values[i], config->group, err) < 0)
+            return err->code;
+        log_info("skepd", "the API listens at %s", config->hosts.values[i]);
+    }
+    return 0;
+}
+
+/* What stands is closed in the reverse order of its opening, each part when the one on top of it is gone. */
+static void close_next(void *ctx)
+{
+    struct daemon *daemon = ctx;
+    if (daemon->api) {
+        struct api *api = daemon->api;
+        daemon->api = NULL;
+        api_free(api, close_next, daemon);
+    } else if (daemon->node) {
+        struct node *node = daemon->node;
+        daemon->node = NULL;
+        node_free(node, close_next, daemon);
+    } else if (daemon->images) {
+        struct image_store *images = daemon->images;
+        daemon->images = NULL;
+        image_store_close(images, close_next, daemon);
+    } else if (daemon->hcs) {
+        struct hcs *hcs = daemon->hcs;
+        daemon->hcs = NULL;
+        hcs_close(hcs, close_next, daemon);
+    } else {
+        free(daemon);
+    }
+}
+
+int daemon_start(const struct config *config, uv_loop_t *loop, struct daemon **out, struct error *err)
+{
+    struct daemon *daemon = mem_alloc(sizeof *daemon);
+    daemon->config = config;
+    daemon->loop = loop;
+    daemon->clock = config->clock_offset != 0 ? clock_system_shifted(&config->clock_offset) : clock_system();
+    if (open_runtime(daemon, err) == 0 && open_images(daemon, err) == 0 && open_node(daemon, err) == 0 && open_api(daemon, err) == 0) {
+        *out = daemon;
+        return 0;
+    }
+    close_next(daemon);
+    return err->code;
+}
+
+void daemon_stop(struct daemon *daemon)
+{
+    close_next(daemon);
+}

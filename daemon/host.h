@@ -1,0 +1,23 @@
+/* daemon/host.h – what a daemon asks of the system it runs on, beyond libuv: being the only one on its directories, and telling the
+ * supervisor. */
+#ifndef SKEP_DAEMON_HOST_H
+#define SKEP_DAEMON_HOST_H
+
+#include "base/error.h"
+
+/* Make @dir (mode 0700, its parents 0755) and hold it for this process until it ends, however it ends. ERR_EXISTS naming the directory and
+ * the process that holds it; ERR_PERMISSION, ERR_NO_SPACE when nothing can be written there. */
+int host_claim_directory(const char *dir, struct error *err);
+
+/* Tell systemd (or whatever set NOTIFY_SOCKET) one of sd_notify(3)'s lines, such as "READY=1". Nothing happens where nobody listens. */
+void host_notify(const char *line);
+
+/* Before anything is opened: no signal for a broken pipe, new files for nobody else, as many open files as the system allows (1,000
+ * containers take some thousand descriptors), as many workers as containers start at once, few heaps. Before the loop's first use. */
+void host_prepare_process(void);
+
+/* Give memory back that the process holds and does not use now: freed pieces of the heap, and the pages of programs and libraries that only
+ * its start has touched (they come back from the system's cache when they are wanted). Some hundred microseconds. */
+void host_trim_memory(void);
+
+#endif

@@ -1,0 +1,115 @@
+/* daemon/host_linux.c – see host.h: flock(2), sd_notify(3)'s datagram, setrlimit(2). */
+#include "daemon/host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <link.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/limits.h"
+#include "base/mem.h"
+
+enum { HEAP_ARENAS_COUNT = 2 }; /* the loop's, and one for all workers: they wait for the system rather than for each other */
+
+static int make_private(const char *dir, struct error *err)
+{
+    if (file_make_dirs(dir, 0755, err) < 0)
+        return err->code;
+    if (chmod(dir, 0700) < 0)
+        return error_set_uv(err, -errno, "make %s private", dir);
+    return 0;
+}
+
+int host_claim_directory(const char *dir, struct error *err)
+{
+    if (make_private(dir, err) < 0)
+        return err->code;
+    cleanup_free char *path = mem_format("%s/lock", dir);
+    int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (lock < 0)
+        return error_set_uv(err, -errno, "open %s", path);
+    if (flock(lock, LOCK_EX | LOCK_NB) < 0) {
+        char holder[16] = "";
+        ssize_t length = pread(lock, holder, sizeof holder - 1, 0);
+        holder[length > 0 ? length : 0] = '\0';
+        holder[strcspn(holder, "\n")] = '\0';
+        close(lock);
+        return error_set(err, ERR_EXISTS, "%s is in use by another skepd (process %s): give this one directories of its own", dir,
+                         holder[0] ? holder : "unknown");
+    }
+    char line[16];
+    int length = snprintf(line, sizeof line, "%ld\n", (long)getpid());
+    if (ftruncate(lock, 0) < 0 || pwrite(lock, line, (size_t)length, 0) != length || fsync(lock) < 0) {
+        int failed = errno ? -errno : -EIO;
+        close(lock);
+        return error_set_uv(err, failed, "write %s", path);
+    }
+    return 0; /* the descriptor stays open: the lock lives as long as the process */
+}
+
+void host_notify(const char *line)
+{
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (path == NULL || (*path != '/' && *path != '@') || strlen(path) >= sizeof address.sun_path)
+        return;
+    memcpy(address.sun_path, path, strlen(path));
+    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+    if (*path == '@')
+        address.sun_path[0] = '\0';
+    int socket_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (socket_fd < 0)
+        return;
+    ssize_t sent = sendto(socket_fd, line, strlen(line), MSG_NOSIGNAL, (struct sockaddr *)&address, size);
+    (void)sent; /* a supervisor that went away is its own problem */
+    close(socket_fd);
+}
+
+void host_prepare_process(void)
+{
+    struct rlimit limit;
+    cleanup_free char *workers = mem_format("%d", CONTAINER_STARTS_PARALLEL_COUNT);
+    setenv("UV_THREADPOOL_SIZE", workers, 0);
+    mallopt(M_ARENA_MAX, HEAP_ARENAS_COUNT);
+    signal(SIGPIPE, SIG_IGN);
+    umask(022); /* what is private names its mode; what a container shall see, such as its root, must not lose any */
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max > 1048576 ? 1048576 : limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+/* Segments that nobody writes hold what their file holds; those with relocations are writable segments, and stay. */
+static int drop_pages(struct dl_phdr_info *object, size_t size, void *ctx)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    (void)size;
+    (void)ctx;
+    for (size_t i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+        uintptr_t first = (object->dlpi_addr + segment->p_vaddr) & ~(page - 1);
+        uintptr_t end = (object->dlpi_addr + segment->p_vaddr + segment->p_memsz + page - 1) & ~(page - 1);
+        if (segment->p_type == PT_LOAD && !(segment->p_flags & PF_W))
+            madvise((void *)first, end - first, MADV_DONTNEED); /* NOLINT(performance-no-int-to-ptr): addresses are numbers in ELF */
+    }
+    return 0;
+}
+
+void host_trim_memory(void)
+{
+    malloc_trim(0);
+    dl_iterate_phdr(drop_pages, NULL);
+}
