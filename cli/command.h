@@ -1,0 +1,43 @@
+/* cli/command.h – a verb of the command: what it is called, what it takes, what it does. */
+#ifndef SKEP_CLI_COMMAND_H
+#define SKEP_CLI_COMMAND_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "cli/client.h"
+#include "cli/options.h"
+
+#define API_PREFIX "/v1.50"
+
+/* What every verb is given. Messages go to @err_out, results to @out. */
+struct cli {
+    const char *host;
+    FILE *out, *err_out;
+    bool is_tty; /* @out is a terminal */
+};
+
+struct command {
+    const char *name, *words, *summary; /* "logs", "CONTAINER", "Fetch the logs of a container" */
+    const struct option_spec *specs;    /* "help" is added by the caller */
+    size_t words_min, words_max;
+    int (*run)(struct cli *cli, const struct options *options, struct error *err);
+};
+
+extern const struct command command_images, command_info, command_join, command_leave, command_load, command_logs, command_ps, command_pull,
+    command_version;
+
+/* The whole program, testable: returns the exit code. @argv without the program's name; @default_host from SKEP_HOST or built in. */
+int cli_main(int argc, char **argv, const char *default_host, FILE *out, FILE *err_out, bool is_tty);
+
+/* GET a JSON document; freed with cJSON_Delete. */
+int cli_get_json(const struct cli *cli, const char *path, cJSON **out, struct error *err);
+
+/* "label=x", "name=y" as docker's filters argument: "&filters=%7B…", appended to @path. ERR_INVALID for one without '='. */
+int cli_append_filters(const struct option_values *filters, struct buf *path, struct error *err);
+
+void cli_write(struct cli *cli, const struct buf *text);
+
+#endif
