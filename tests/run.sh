@@ -1,0 +1,224 @@
+#!/bin/bash
+# Installs what is missing, builds, and runs the rings of tests that belong in CI.
+#
+#   sudo ./tests/run.sh [--ring lint|unit|fuzz|interop|e2e]… [--list] [NAME]…
+#
+# Without --ring every ring runs, in that order. NAME picks interop and e2e suites whose name contains it. The outer rings run the build
+# with sanitizers (SKEP_BUILD names another, e.g. build/release) and need root: they make network namespaces and real daemons.
+# Fuzz targets replay their corpora; FUZZ_SECONDS gives each that long under libFuzzer too. TIDY=1 adds clang-tidy (minutes).
+# Ends with a line "N passed, N failed, N skipped"; exit code 0 only when nothing failed.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+export LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
+exec </dev/null
+
+all_rings='lint unit fuzz interop e2e'
+fuzz_seconds=${FUZZ_SECONDS:-0}
+jobs=$(nproc)
+rings=()
+names=()
+list=false
+while [ $# -gt 0 ]; do
+    case $1 in
+    --ring)
+        case " $all_rings " in
+        *" ${2:-} "*) rings+=("$2") ;;
+        *)
+            echo "run.sh: no such ring: ${2:-} ($all_rings)" >&2
+            exit 64
+            ;;
+        esac
+        shift
+        ;;
+    --list) list=true ;;
+    -h | --help)
+        sed -n '2,9s/^# \{0,1\}//p' "$0"
+        exit 0
+        ;;
+    -*)
+        echo "run.sh: no such option: $1 (see --help)" >&2
+        exit 64
+        ;;
+    *) names+=("$1") ;;
+    esac
+    shift
+done
+if [ ${#rings[@]} -eq 0 ]; then
+    [ ${#names[@]} -eq 0 ] && read -ra rings <<<"$all_rings" || rings=(interop e2e)
+fi
+
+wants() {
+    local ring
+    for ring in "${rings[@]}"; do [ "$ring" = "$1" ] && return 0; done
+    return 1
+}
+
+is_picked() { # SUITE
+    local name
+    [ ${#names[@]} -eq 0 ] && return 0
+    for name in "${names[@]}"; do [[ $1 == *"$name"* ]] && return 0; done
+    return 1
+}
+
+suites() { # RING
+    local file
+    for file in tests/"$1"/test_*.py; do
+        [ -e "$file" ] && is_picked "$(basename "$file" .py)" && echo "$file"
+    done
+}
+
+if $list; then
+    for ring in "${rings[@]}"; do
+        case $ring in
+        lint) for check in tests/lint/*.sh; do echo "lint/$(basename "$check" .sh)"; done ;;
+        unit) find tests/unit -name 'test_*.c' | sed 's|^tests/unit/|unit/|; s|/test_\([^/]*\)\.c$|/\1|' | sort ;;
+        fuzz) find tests/fuzz -name 'fuzz_*.c' | sed 's|.*/fuzz_\(.*\)\.c$|fuzz/\1|' | sort ;;
+        *) suites "$ring" | sed 's|^tests/||; s|test_||; s|\.py$||' ;;
+        esac
+    done
+    exit 0
+fi
+
+started=$SECONDS
+passed=0
+failed=0
+skipped=0
+failures=()
+log_dir=build/log
+mkdir -p "$log_dir"
+trap 'echo "run.sh: interrupted"; exit 130' INT TERM
+
+report() { # STATUS NAME SECONDS NOTE
+    printf '%-5s %-36s %5s s   %s\n' "$1" "$2" "$3" "$4"
+    [ "$1" = FAIL ] && failures+=("$2")
+    return 0
+}
+
+# One step whose output is only of interest when it fails.
+step() { # NAME COMMAND…
+    local name=$1 log
+    shift
+    log=$log_dir/$(tr '/ ' '--' <<<"$name").log
+    local begun=$SECONDS
+    if "$@" >"$log" 2>&1; then
+        passed=$((passed + 1))
+        report ok "$name" $((SECONDS - begun)) ''
+    else
+        tail -n "${STEP_TAIL:-200}" "$log"
+        failed=$((failed + 1))
+        report FAIL "$name" $((SECONDS - begun)) "$log"
+        return 1
+    fi
+}
+
+# A step that ends with a line "N passed, N failed, N skipped" of its own.
+suite() { # NAME COMMAND…
+    local name=$1 log counts status=ok
+    shift
+    log=$log_dir/$(tr '/ ' '--' <<<"$name").log
+    local begun=$SECONDS note=
+    "$@" >"$log" 2>&1
+    local code=$?
+    if [ "$code" -ne 0 ]; then
+        # Real daemons on a busy machine: what fails once and then passes is reported as such, with its log kept.
+        mv "$log" "$log.first"
+        note=" (second try; the first: $log.first)"
+        "$@" >"$log" 2>&1
+        code=$?
+    fi
+    counts=$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$log" | tail -n 1)
+    if [ -z "$counts" ]; then
+        counts="0 passed, 1 failed, 0 skipped"
+        code=1
+    fi
+    local p f s
+    read -r p _ f _ s _ <<<"$counts"
+    passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+    if [ "$code" -ne 0 ]; then
+        status=FAIL
+        grep -E '^(FAIL|ERROR):|Error:' "$log.first" | head -n 20
+        tail -n "${STEP_TAIL:-200}" "$log"
+    fi
+    report "$status" "$name" $((SECONDS - begun)) "$counts$note"
+    grep '^skip: ' "$log" | sort -u | sed 's/^/      /'
+    [ "$code" -eq 0 ]
+}
+
+# shellcheck disable=SC2317 # called through step
+build() { # PRESET
+    cmake --preset "$1" && cmake --build --preset "$1" -j "$jobs"
+}
+
+run_ctest() { # LABEL
+    local begun=$SECONDS log=$log_dir/ctest-$1.log total bad
+    ctest --test-dir build/debug -L "^$1\$" -j "$jobs" --output-on-failure >"$log" 2>&1
+    local code=$?
+    total=$(sed -n 's/.*tests failed out of \([0-9]*\).*/\1/p' "$log")
+    bad=$(sed -n 's/.* \([0-9]*\) tests failed out of.*/\1/p' "$log")
+    total=${total:-0} bad=${bad:-0}
+    [ "$code" -eq 0 ] || [ "$bad" -gt 0 ] || bad=1 total=$((total > 0 ? total : 1))
+    passed=$((passed + total - bad)) failed=$((failed + bad))
+    if [ "$bad" -gt 0 ]; then
+        tail -n 300 "$log"
+        report FAIL "ctest $1" $((SECONDS - begun)) "$((total - bad)) passed, $bad failed"
+    else
+        report ok "ctest $1" $((SECONDS - begun)) "$total passed"
+    fi
+}
+
+fuzz_briefly() {
+    local log=$log_dir/fuzz.log begun=$SECONDS ok bad
+    FUZZ_SEED=1 tests/fuzz/run.sh "$fuzz_seconds" >"$log" 2>&1
+    local code=$?
+    ok=$(grep -c '^ok ' "$log")
+    bad=$(grep -c '^FAIL ' "$log")
+    [ "$code" -eq 0 ] || [ "$bad" -gt 0 ] || bad=1
+    passed=$((passed + ok)) failed=$((failed + bad))
+    if [ "$bad" -gt 0 ]; then
+        cat "$log"
+        report FAIL "fuzz, $fuzz_seconds s each" $((SECONDS - begun)) "$ok passed, $bad failed"
+    else
+        report ok "fuzz, $fuzz_seconds s each" $((SECONDS - begun)) "$ok passed"
+    fi
+}
+
+outer_ring() { # RING
+    local file name
+    if [ "$(id -u)" -ne 0 ]; then
+        echo "run.sh: the $1 ring needs root (network namespaces, dockerd): use sudo, or --ring lint --ring unit --ring fuzz" >&2
+        failed=$((failed + 1))
+        report FAIL "$1" 0 'not root'
+        return
+    fi
+    while read -r file; do
+        name=$1/$(basename "$file" .py)
+        suite "${name/test_/}" timeout --kill-after=30 900 python3 tests/lib/suite.py "$file"
+    done < <(suites "$1")
+}
+
+finish() {
+    echo
+    if [ ${#failures[@]} -gt 0 ]; then
+        echo "failed:"
+        printf '  %s\n' "${failures[@]}"
+    fi
+    echo "time: $((SECONDS - started)) s"
+    echo "$passed passed, $failed failed, $skipped skipped"
+    [ "$failed" -eq 0 ]
+    exit
+}
+
+step "install dependencies" deploy/install-deps.sh run build test || finish
+step "build debug (ASan, UBSan)" build debug || finish
+step "build release" build release
+if wants lint; then
+    for check in tests/lint/*.sh; do [ "$check" = tests/lint/tidy.sh ] && [ -z "${TIDY:-}" ] && continue; step "lint/$(basename "$check" .sh)" "$check"; done
+fi
+if wants unit; then run_ctest unit; fi
+if wants fuzz; then
+    run_ctest fuzz
+    if [ "$fuzz_seconds" -gt 0 ]; then fuzz_briefly; fi
+fi
+if wants interop; then outer_ring interop; fi
+if wants e2e; then outer_ring e2e; fi
+finish

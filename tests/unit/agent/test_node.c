@@ -1,0 +1,156 @@
+/* tests/unit/agent/test_node.c – the node without a manager: what it refuses, and what it says while nobody answers. With real managers it
+ * is judged in tests/interop. */
+#include "agent/node.h"
+
+#include <stdlib.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "runtime/emulated/hcs_emulated.h"
+#include "tests/unit/test.h"
+
+static char dir[] = "/tmp/skep-test-node-XXXXXX";
+static uv_loop_t loop;
+static struct hcs *hcs;
+static struct node *node;
+static struct buf phases;
+static int done_count;
+static struct error done_error;
+
+static void open_node(void)
+{
+    cleanup_free char *run_dir = mem_format("%s/run", dir);
+    struct node_options options = {
+        .loop = &loop,
+        .clock = clock_system(),
+        .random = random_system(),
+        .state_dir = dir,
+        .run_dir = run_dir,
+        .hostname = "host1",
+        .default_isolation = "process",
+        .hcs = hcs,
+        .images = image_source_emulated(),
+    };
+    assert_ok(node_new(&options, &node, err));
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    uv_fs_t req;
+    if (uv_fs_mkdtemp(NULL, &req, "/tmp/skep-test-node-XXXXXX", NULL) < 0)
+        return -1;
+    memcpy(dir, req.path, sizeof dir);
+    uv_fs_req_cleanup(&req);
+    uv_loop_init(&loop);
+    struct hcs_emulated_options options = {.random = random_system()};
+    assert_ok(hcs_emulated_new(&options, uv_hrtime(), 0, &hcs, err));
+    hcs_emulated_run_on(hcs, &loop);
+    done_count = 0;
+    done_error = (struct error){0};
+    open_node();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    node_free(node, NULL, NULL);
+    hcs_close(hcs, NULL, NULL);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    buf_deinit(&phases);
+    return file_remove_tree(dir, NULL);
+}
+
+static void on_phase(void *ctx, const char *phase)
+{
+    (void)ctx;
+    buf_append_format(&phases, "%s\n", phase);
+}
+
+static void on_done(void *ctx, const struct error *err)
+{
+    (void)ctx;
+    done_count++;
+    done_error = err ? *err : (struct error){0};
+}
+
+/* Well formed, of no cluster. */
+#define TOKEN "SWMTKN-1-3pu6hszjas19xyp7ghgosyx9k8atbfcr8p2is99znpy26u2lkl-1awxwuwd3z9j1z3puu7rcgdbx"
+
+static int join(const char *token, const char *remote, const char *availability, struct error *err)
+{
+    const char *remotes[] = {remote};
+    struct node_join_request request = {.token = token, .remotes = remotes, .remote_count = 1, .availability = availability};
+    return node_join(node, &request, on_phase, on_done, node, err);
+}
+
+static enum node_local_state state_now(void)
+{
+    struct node_info info;
+    node_info(node, &info);
+    return info.state;
+}
+
+static void outside_a_swarm_there_is_nothing_to_tell_or_to_leave(void **state)
+{
+    (void)state;
+    struct node_info info;
+    node_info(node, &info);
+    assert_int_equal(info.state, NODE_INACTIVE);
+    assert_string_equal(info.node_id, "");
+    assert_string_equal(info.error, "");
+    assert_int_equal(info.manager_count, 0);
+    assert_fails(node_leave(node, false, on_done, NULL, err), ERR_PRECONDITION, "not part of a swarm");
+    assert_null(node_container_health(node, "c1"));
+}
+
+static void a_request_that_cannot_be_is_refused_at_once(void **state)
+{
+    (void)state;
+    assert_fails(join("SWMTKN-1-short", "127.0.0.1:1", NULL, err), ERR_TOKEN, "join: ");
+    assert_fails(join(TOKEN, "127.0.0.1:1", "asleep", err), ERR_INVALID, "must be one of active, pause, drain");
+    assert_fails(join(TOKEN, "127.0.0.1:99999", NULL, err), ERR_INVALID, "127.0.0.1:99999");
+    assert_int_equal(state_now(), NODE_INACTIVE);
+    assert_int_equal(done_count, 0);
+}
+
+static void a_join_that_nobody_answers_can_be_taken_back(void **state)
+{
+    (void)state;
+    assert_ok(join(TOKEN, "127.0.0.1:1", "drain", err));
+    assert_int_equal(state_now(), NODE_PENDING);
+    assert_fails(join(TOKEN, "127.0.0.1:1", NULL, err), ERR_EXISTS, "another join is under way");
+    while (strstr(phases.data ? (char *)phases.data : "", "refused") == NULL)
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_int_equal(done_count, 0);
+    assert_ok(node_leave(node, false, on_done, node, err));
+    assert_int_equal(done_count, 2); /* the join's, given up; the leave's */
+    assert_int_equal(state_now(), NODE_INACTIVE);
+}
+
+static void whoever_goes_away_hears_nothing_more(void **state)
+{
+    (void)state;
+    assert_ok(join(TOKEN, "127.0.0.1:1", NULL, err));
+    node_join_abandon(node, NULL); /* somebody else's: no change */
+    node_join_abandon(node, node);
+    buf_clear(&phases);
+    for (int i = 0; i < 20; i++)
+        uv_run(&loop, UV_RUN_NOWAIT);
+    assert_int_equal(phases.size, 0);
+    assert_int_equal(done_count, 0);
+    assert_int_equal(state_now(), NODE_PENDING);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(outside_a_swarm_there_is_nothing_to_tell_or_to_leave, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_request_that_cannot_be_is_refused_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_join_that_nobody_answers_can_be_taken_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(whoever_goes_away_hears_nothing_more, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

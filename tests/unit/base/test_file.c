@@ -1,0 +1,116 @@
+/* tests/unit/base/test_file.c */
+#include "base/file.h"
+
+#include <stdlib.h>
+#include <uv.h>
+
+#include "base/mem.h"
+#include "tests/unit/test.h"
+
+static char dir[] = "/tmp/skep-test-file-XXXXXX";
+
+static int make_dir(void **state)
+{
+    (void)state;
+    uv_fs_t req;
+    int made = uv_fs_mkdtemp(NULL, &req, dir, NULL);
+    if (made == 0)
+        memcpy(dir, req.path, sizeof dir);
+    uv_fs_req_cleanup(&req);
+    return made;
+}
+
+static int drop_dir(void **state)
+{
+    (void)state;
+    return file_remove_tree(dir, NULL);
+}
+
+static void writing_replaces_the_whole_content_and_sets_the_mode(void **state)
+{
+    (void)state;
+    cleanup_free char *path = mem_format("%s/key", dir);
+    assert_ok(file_write(path, bytes_of_string("a longer first content"), 0600, err));
+    assert_ok(file_write(path, bytes_of_string("second"), 0600, err));
+    cleanup_buf struct buf content = {0};
+    assert_ok(file_read(path, 100, &content, err));
+    assert_string_equal((char *)content.data, "second");
+    uv_fs_t req;
+    assert_int_equal(uv_fs_stat(NULL, &req, path, NULL), 0);
+    assert_int_equal(req.statbuf.st_mode & 0777, 0600);
+    uv_fs_req_cleanup(&req);
+}
+
+static void a_failed_write_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    cleanup_free char *path = mem_format("%s/as-dir", dir);
+    cleanup_free char *inside = mem_format("%s/x", path);
+    assert_ok(file_make_dirs(inside, 0755, err));
+    assert_fails(file_write(path, bytes_of_string("x"), 0600, err), ERR_IO, "as-dir");
+    uv_fs_t req;
+    uv_dirent_t entry;
+    uv_fs_scandir(NULL, &req, dir, 0, NULL);
+    while (uv_fs_scandir_next(&req, &entry) != UV_EOF)
+        assert_null(strstr(entry.name, ".tmp"));
+    uv_fs_req_cleanup(&req);
+}
+
+static void reading_is_bounded_and_names_the_path(void **state)
+{
+    (void)state;
+    cleanup_free char *path = mem_format("%s/large", dir);
+    cleanup_buf struct buf large = {0}, content = {0};
+    for (int i = 0; i < 100000; i++)
+        buf_append_string(&large, "x");
+    assert_ok(file_write_volatile(path, buf_bytes(&large), 0644, err));
+    assert_fails(file_read(path, 99999, &content, err), ERR_LIMIT, "large");
+    buf_clear(&content);
+    assert_ok(file_read(path, 100000, &content, err));
+    assert_int_equal(content.size, 100000);
+    assert_fails(file_read("/nonexistent/x", 10, &content, err), ERR_NOT_FOUND, "/nonexistent/x");
+}
+
+static void removing_a_tree_does_not_follow_links(void **state)
+{
+    (void)state;
+    cleanup_free char *kept = mem_format("%s/kept", dir);
+    cleanup_free char *deep = mem_format("%s/tree/a/b", dir);
+    cleanup_free char *tree = mem_format("%s/tree", dir);
+    cleanup_free char *link = mem_format("%s/link", deep);
+    cleanup_free char *file = mem_format("%s/file", kept);
+    assert_ok(file_make_dirs(deep, 0755, err));
+    assert_ok(file_make_dirs(kept, 0755, err));
+    assert_ok(file_write(file, bytes_of_string("x"), 0644, err));
+    uv_fs_t req;
+    assert_int_equal(uv_fs_symlink(NULL, &req, kept, link, 0, NULL), 0);
+    uv_fs_req_cleanup(&req);
+    assert_ok(file_remove_tree(tree, err));
+    assert_false(file_exists(tree));
+    assert_true(file_exists(file));
+    assert_ok(file_remove_tree(tree, err));
+    assert_ok(file_remove(tree, err));
+}
+
+static void renaming_moves(void **state)
+{
+    (void)state;
+    cleanup_free char *from = mem_format("%s/from", dir);
+    cleanup_free char *to = mem_format("%s/to", dir);
+    assert_ok(file_write(from, bytes_of_string("x"), 0644, err));
+    assert_ok(file_rename(from, to, err));
+    assert_false(file_exists(from));
+    assert_fails(file_rename(from, to, err), ERR_NOT_FOUND, "from");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(writing_replaces_the_whole_content_and_sets_the_mode),
+        cmocka_unit_test(a_failed_write_leaves_nothing_behind),
+        cmocka_unit_test(reading_is_bounded_and_names_the_path),
+        cmocka_unit_test(removing_a_tree_does_not_follow_links),
+        cmocka_unit_test(renaming_moves),
+    };
+    return cmocka_run_group_tests(tests, make_dir, drop_dir);
+}

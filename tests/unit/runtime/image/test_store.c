@@ -1,0 +1,406 @@
+/* The store as the daemon uses it, with the real tool: archives loaded from a file and from a stream, found, listed, removed, collected. */
+#include "tests/unit/test.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <uv.h>
+
+#include <archive.h>
+#include <archive_entry.h>
+
+#include "base/cleanup.h"
+#include "base/encode.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "runtime/image/image.h"
+
+struct world {
+    uv_loop_t loop;
+    char *dir, *tool;
+    struct image_store *store;
+    bool is_done, is_closed;
+    unsigned done_count, line_count, drained_count;
+    struct error err;
+    char *result, *lines, *image_id;
+};
+
+/* skep-image stands one directory above the tests. */
+static char *tool_path(void)
+{
+    char path[4096];
+    size_t size = sizeof path;
+    assert_int_equal(uv_exepath(path, &size), 0);
+    *strrchr(path, '/') = '\0';
+    *strrchr(path, '/') = '\0';
+    return mem_format("%s/skep-image", path);
+}
+
+static void open_store(struct world *world)
+{
+    struct image_store_options options = {.loop = &world->loop, .dir = world->dir, .tool_path = world->tool};
+    assert_ok(image_store_open(&options, &world->store, err));
+}
+
+static int set_up(void **state)
+{
+    struct world *world = mem_alloc(sizeof *world);
+    char template[] = "/tmp/skep-store-XXXXXX";
+    signal(SIGPIPE, SIG_IGN);
+    uv_loop_init(&world->loop);
+    world->dir = mem_format("%s/images", mkdtemp(template));
+    world->tool = tool_path();
+    open_store(world);
+    *state = world;
+    return 0;
+}
+
+static void on_closed(void *ctx)
+{
+    ((struct world *)ctx)->is_closed = true;
+}
+
+static void close_store(struct world *world)
+{
+    world->is_closed = false;
+    image_store_close(world->store, on_closed, world);
+    while (!world->is_closed)
+        uv_run(&world->loop, UV_RUN_ONCE);
+}
+
+static int tear_down(void **state)
+{
+    struct world *world = *state;
+    close_store(world);
+    assert_int_equal(uv_run(&world->loop, UV_RUN_DEFAULT), 0);
+    assert_int_equal(uv_loop_close(&world->loop), 0);
+    *strrchr(world->dir, '/') = '\0';
+    assert_ok(file_remove_tree(world->dir, err));
+    free(world->dir);
+    free(world->tool);
+    free(world->result);
+    free(world->lines);
+    free(world->image_id);
+    free(world);
+    return 0;
+}
+
+/* --- an archive as `docker save` writes it ------------------------------------------------------------------------------------------- */
+
+static void put(struct archive *archive, const char *name, const void *data, size_t size)
+{
+    struct archive_entry *entry = archive_entry_new();
+    archive_entry_set_pathname(entry, name);
+    archive_entry_set_filetype(entry, AE_IFREG);
+    archive_entry_set_perm(entry, 0644);
+    archive_entry_set_size(entry, (la_int64_t)size);
+    assert_int_equal(archive_write_header(archive, entry), ARCHIVE_OK);
+    assert_int_equal(archive_write_data(archive, data, size), size);
+    archive_entry_free(entry);
+}
+
+static struct bytes make_tar(struct buf *out, void (*fill)(struct archive *archive, const void *ctx), const void *ctx)
+{
+    size_t used = 0;
+    struct archive *archive = archive_write_new();
+    archive_write_set_format_pax_restricted(archive);
+    archive_write_set_bytes_in_last_block(archive, 1);
+    archive_write_open_memory(archive, buf_reserve(out, 4 * MIB), 4 * MIB, &used);
+    fill(archive, ctx);
+    archive_write_close(archive);
+    archive_write_free(archive);
+    out->size = used;
+    return buf_bytes(out);
+}
+
+static void fill_layer(struct archive *archive, const void *ctx)
+{
+    put(archive, "etc/motd", ctx, strlen(ctx));
+}
+
+struct saved {
+    struct bytes layer;
+    const char *config, *manifest;
+};
+
+static void fill_saved(struct archive *archive, const void *ctx)
+{
+    const struct saved *saved = ctx;
+    put(archive, "l/layer.tar", saved->layer.data, saved->layer.size);
+    put(archive, "c.json", saved->config, strlen(saved->config));
+    put(archive, "manifest.json", saved->manifest, strlen(saved->manifest));
+}
+
+static void make_saved(struct buf *out, const char *name, const char *text)
+{
+    cleanup_buf struct buf layer = {0};
+    uint8_t hash[SHA256_SIZE_BYTES];
+    char hex[2 * SHA256_SIZE_BYTES + 1];
+    struct bytes tar = make_tar(&layer, fill_layer, text);
+    sha256(tar, hash);
+    encode_hex(bytes_of(hash, sizeof hash), hex);
+    cleanup_free char *config = mem_format(
+        "{\"os\":\"linux\",\"architecture\":\"amd64\",\"created\":\"2024-01-02T03:04:05Z\",\"config\":{\"Cmd\":[\"sh\"],\"Env\":[\"A=%s\"],"
+        "\"Labels\":{\"k\":\"v\"}},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"sha256:%s\"]}}",
+        text, hex);
+    cleanup_free char *manifest = mem_format("[{\"Config\":\"c.json\",\"RepoTags\":[\"%s\"],\"Layers\":[\"l/layer.tar\"]}]", name);
+    make_tar(out, fill_saved, &(struct saved){tar, config, manifest});
+}
+
+/* --- jobs ---------------------------------------------------------------------------------------------------------------------------- */
+
+static void on_line(void *ctx, const char *line)
+{
+    struct world *world = ctx;
+    char *joined = mem_format("%s%s\n", world->lines ? world->lines : "", line);
+    free(world->lines);
+    world->lines = joined;
+    world->line_count++;
+}
+
+static void note_end(struct world *world, const struct error *err)
+{
+    world->is_done = true;
+    world->done_count++;
+    world->err = err ? *err : (struct error){0};
+}
+
+static void on_done(void *ctx, const struct error *err, const struct cJSON *result)
+{
+    struct world *world = ctx;
+    note_end(world, err);
+    free(world->result);
+    world->result = result ? json_print(result) : NULL;
+}
+
+static void on_pulled(void *ctx, const struct error *err, const struct image *image)
+{
+    struct world *world = ctx;
+    note_end(world, err);
+    free(world->image_id);
+    world->image_id = image ? mem_string(image->id) : NULL;
+}
+
+static void wait_for(struct world *world)
+{
+    while (!world->is_done)
+        uv_run(&world->loop, UV_RUN_ONCE);
+    world->is_done = false;
+}
+
+static void load(struct world *world, const char *name, const char *text)
+{
+    cleanup_buf struct buf archive = {0};
+    struct image_job *job;
+    make_saved(&archive, name, text);
+    assert_ok(image_load(world->store, NULL, on_line, on_done, world, &job, err));
+    image_load_write(job, buf_bytes(&archive), NULL);
+    image_load_end(job);
+    wait_for(world);
+    if (world->err.code)
+        fail_msg("load %s: %s", name, world->err.message);
+}
+
+/* --- tests --------------------------------------------------------------------------------------------------------------------------- */
+
+static void streamed_archive_is_loaded_and_found(void **state)
+{
+    struct world *world = *state;
+    cleanup_image struct image image = {0};
+    load(world, "team/app:1", "hello");
+    assert_non_null(strstr(world->lines, "Loaded image: team/app:1\\n"));
+    assert_ok(image_find(world->store, "team/app:1", NULL, &image, err));
+    assert_string_equal(image.repo_tags.items[0], "team/app:1");
+    assert_string_equal(image.config.cmd.items[0], "sh");
+    assert_string_equal(image.config.labels[0].value, "v");
+    assert_int_equal(image.layer_count, 1);
+    cleanup_free char *motd = mem_format("%s/etc/motd", image.layers[0].path);
+    cleanup_buf struct buf text = {0};
+    assert_ok(file_read(motd, 100, &text, err));
+    assert_string_equal((char *)text.data, "hello");
+}
+
+static void image_is_found_by_id_and_its_start(void **state)
+{
+    struct world *world = *state;
+    cleanup_image struct image image = {0}, again = {0};
+    load(world, "app:1", "x");
+    assert_ok(image_find(world->store, "app:1", NULL, &image, err));
+    cleanup_free char *start = mem_string_n(image.id + 7, 12);
+    assert_ok(image_find(world->store, start, NULL, &again, err));
+    assert_string_equal(again.id, image.id);
+    image_deinit(&again);
+    assert_ok(image_find(world->store, image.id, NULL, &again, err));
+    image_deinit(&again);
+    assert_fails(image_find(world->store, "nothing", NULL, &again, err), ERR_NOT_FOUND, "No such image: nothing:latest");
+    struct image_platform windows = {.os = "windows", .architecture = "amd64"};
+    assert_fails(image_find(world->store, "app:1", &windows, &again, err), ERR_NOT_FOUND, "for windows/amd64");
+}
+
+static void name_that_moves_leaves_the_old_image_nameless_until_collected(void **state)
+{
+    struct world *world = *state;
+    struct image *images;
+    size_t count;
+    struct image_job *job;
+    load(world, "app:1", "old");
+    load(world, "app:1", "new");
+    assert_ok(image_list(world->store, &images, &count, err));
+    assert_int_equal(count, 2);
+    size_t named = images[0].repo_tags.count + images[1].repo_tags.count;
+    assert_int_equal(named, 1);
+    for (size_t i = 0; i < count; i++)
+        image_deinit(&images[i]);
+    free(images);
+    assert_ok(image_gc(world->store, NULL, 0, false, on_done, world, &job, err));
+    wait_for(world);
+    assert_int_equal(world->err.code, 0);
+    assert_ok(image_list(world->store, &images, &count, err));
+    assert_int_equal(count, 1);
+    image_deinit(&images[0]);
+    free(images);
+}
+
+static void pinned_image_survives_collection_and_removal(void **state)
+{
+    struct world *world = *state;
+    cleanup_image struct image image = {0}, again = {0};
+    struct image_job *job;
+    load(world, "app:1", "x");
+    assert_ok(image_find(world->store, "app:1", NULL, &image, err));
+    image_pin(world->store, image.id);
+    assert_ok(image_gc(world->store, NULL, 0, true, on_done, world, &job, err));
+    wait_for(world);
+    assert_ok(image_remove(world->store, "app:1", false, on_done, world, &job, err));
+    wait_for(world);
+    assert_int_equal(world->err.code, ERR_PRECONDITION);
+    assert_ok(image_remove(world->store, "app:1", true, on_done, world, &job, err));
+    wait_for(world);
+    assert_int_equal(world->err.code, 0);
+    assert_ok(image_find(world->store, image.id, NULL, &again, err));
+    image_unpin(world->store, image.id);
+    assert_ok(image_gc(world->store, NULL, 0, false, on_done, world, &job, err));
+    wait_for(world);
+    image_deinit(&again);
+    assert_fails(image_find(world->store, image.id, NULL, &again, err), ERR_NOT_FOUND, "No such image");
+    cleanup_free char *path = mem_string(image.layers[0].path);
+    assert_false(file_exists(path));
+}
+
+static void tag_gives_a_second_name_and_remove_takes_one(void **state)
+{
+    struct world *world = *state;
+    cleanup_image struct image image = {0};
+    struct image_job *job;
+    load(world, "app:1", "x");
+    assert_ok(image_tag(world->store, "app:1", "other", on_done, world, &job, err));
+    wait_for(world);
+    assert_int_equal(world->err.code, 0);
+    assert_ok(image_remove(world->store, "app:1", false, on_done, world, &job, err));
+    wait_for(world);
+    assert_string_equal(world->result, "[{\"Untagged\":\"app:1\"}]");
+    assert_ok(image_find(world->store, "other", NULL, &image, err));
+}
+
+static void archive_that_is_none_is_refused_with_the_reason(void **state)
+{
+    struct world *world = *state;
+    struct image_job *job;
+    assert_ok(image_load(world->store, NULL, on_line, on_done, world, &job, err));
+    image_load_write(job, bytes_of_string("this is no archive"), NULL);
+    image_load_end(job);
+    wait_for(world);
+    assert_int_equal(world->err.code, ERR_CORRUPT);
+    assert_non_null(strstr(world->err.message, "image archive"));
+}
+
+static void missing_tool_is_named(void **state)
+{
+    struct world *world = *state;
+    struct image_job *job;
+    close_store(world);
+    free(world->tool);
+    world->tool = mem_string("/nowhere/skep-image");
+    open_store(world);
+    assert_ok(image_load(world->store, "/x.tar", on_line, on_done, world, &job, err));
+    wait_for(world);
+    assert_int_equal(world->err.code, ERR_INTERNAL);
+    assert_non_null(strstr(world->err.message, "/nowhere/skep-image"));
+}
+
+static void tool_that_crashes_is_a_failed_job(void **state)
+{
+    struct world *world = *state;
+    struct image_job *job;
+    close_store(world);
+    free(world->tool);
+    world->tool = mem_string("/bin/false");
+    open_store(world);
+    assert_ok(image_load(world->store, "/x.tar", on_line, on_done, world, &job, err));
+    wait_for(world);
+    assert_int_equal(world->err.code, ERR_INTERNAL);
+    assert_non_null(strstr(world->err.message, "status 1"));
+}
+
+static void canceled_job_calls_nobody(void **state)
+{
+    struct world *world = *state;
+    struct image_job *job;
+    assert_ok(image_load(world->store, NULL, on_line, on_done, world, &job, err));
+    image_job_cancel(job);
+    uv_run(&world->loop, UV_RUN_DEFAULT);
+    assert_int_equal(world->done_count, 0);
+}
+
+static void second_daemon_is_kept_out(void **state)
+{
+    struct world *world = *state;
+    struct image_store *second;
+    struct image_store_options options = {.loop = &world->loop, .dir = world->dir};
+    assert_fails(image_store_open(&options, &second, err), ERR_AGAIN, "in use");
+}
+
+static void pull_from_nowhere_names_the_host_and_is_shared(void **state)
+{
+    struct world *world = *state;
+    struct image_job *first, *second;
+    struct image_pull_request request = {.reference = "127.0.0.1:1/app"};
+    assert_ok(image_pull(world->store, &request, on_line, on_pulled, world, &first, err));
+    assert_ok(image_pull(world->store, &request, NULL, on_pulled, world, &second, err));
+    uv_run(&world->loop, UV_RUN_DEFAULT);
+    assert_int_equal(world->done_count, 2);
+    assert_int_equal(world->err.code, ERR_UNAVAILABLE);
+    assert_non_null(strstr(world->err.message, "127.0.0.1:1"));
+    assert_int_equal(world->line_count, 1); /* one "Pulling from", for there was one run */
+}
+
+static void closing_ends_what_runs(void **state)
+{
+    struct world *world = *state;
+    struct image_job *job;
+    assert_ok(image_load(world->store, NULL, on_line, on_done, world, &job, err));
+    close_store(world);
+    assert_int_equal(world->done_count, 1);
+    assert_int_equal(world->err.code, ERR_CANCELED);
+    open_store(world);
+}
+
+int main(void)
+{
+#define IN_WORLD(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        IN_WORLD(streamed_archive_is_loaded_and_found),
+        IN_WORLD(image_is_found_by_id_and_its_start),
+        IN_WORLD(name_that_moves_leaves_the_old_image_nameless_until_collected),
+        IN_WORLD(pinned_image_survives_collection_and_removal),
+        IN_WORLD(tag_gives_a_second_name_and_remove_takes_one),
+        IN_WORLD(archive_that_is_none_is_refused_with_the_reason),
+        IN_WORLD(missing_tool_is_named),
+        IN_WORLD(tool_that_crashes_is_a_failed_job),
+        IN_WORLD(canceled_job_calls_nobody),
+        IN_WORLD(second_daemon_is_kept_out),
+        IN_WORLD(pull_from_nowhere_names_the_host_and_is_shared),
+        IN_WORLD(closing_ends_what_runs),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
