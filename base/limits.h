@@ -44,6 +44,7 @@
 #define GRPC_SERVER_BACKLOG_COUNT     511        /* connections that the kernel keeps for us */
 #define GRPC_KEEPALIVE_MIN_MS         300000     /* grpc-go answers faster idle pings with GOAWAY too_many_pings, swarmkit-wire §1.1 */
 #define GRPC_KEEPALIVE_MARGIN_MS      10000      /* its clock is not ours */
+#define GRPC_KEEPALIVE_ANSWER_MS      20000      /* a peer that does not answer a ping for so long is gone; grpc-go's */
 #define GRPC_CONNECTION_BUFFER_BYTES  (64 * MIB) /* received and not delivered, over all calls of one connection, beside two messages */
 
 /* agent */

@@ -52,6 +52,7 @@ struct grpc_channel {
     struct tls_credentials *credentials;
     char *address, *authority, *server_name;
     size_t max_message_bytes;
+    uint64_t keepalive_ms;
     bool is_unverified, is_anonymous, reconnects;
     void (*on_ready)(struct grpc_channel *channel, void *ctx);
     void (*on_failed)(struct grpc_channel *channel, const struct error *err, void *ctx);
@@ -62,7 +63,7 @@ struct grpc_channel {
     struct grpc_call *waiting;
     struct error err; /* of the last failure */
     unsigned failures, handles;
-    bool has_heard, has_pinged;
+    bool has_heard; /* anything, since the keepalive last looked */
 };
 
 static void move(struct grpc_channel *channel, enum channel_state state)
@@ -171,18 +172,37 @@ static void address_of_link(void *ctx, char out[GRPC_ADDRESS_SIZE_CHARS])
     snprintf(out, GRPC_ADDRESS_SIZE_CHARS, "%s", link->channel->address);
 }
 
+static void watch_keepalive(struct grpc_channel *channel);
+
+static void on_unanswered(uv_timer_t *timer)
+{
+    struct grpc_channel *channel = timer->data;
+    if (channel->has_heard) {
+        watch_keepalive(channel);
+        return;
+    }
+    struct error err = {0};
+    error_set(&err, ERR_UNAVAILABLE, "%s: no answer to a keepalive ping", channel->address);
+    fail(channel, &err);
+}
+
+/* Whatever came since the last look is as good as an answer to a ping. */
 static void on_keepalive(uv_timer_t *timer)
 {
     struct grpc_channel *channel = timer->data;
-    if (channel->has_pinged && !channel->has_heard) {
-        struct error err = {0};
-        error_set(&err, ERR_UNAVAILABLE, "%s: no answer to a keepalive ping", channel->address);
-        fail(channel, &err);
+    uint64_t answer_ms = channel->keepalive_ms < GRPC_KEEPALIVE_ANSWER_MS ? channel->keepalive_ms : GRPC_KEEPALIVE_ANSWER_MS;
+    if (channel->has_heard) {
+        watch_keepalive(channel);
         return;
     }
-    channel->has_heard = false;
-    channel->has_pinged = true;
     connection_ping(channel->link->connection);
+    uv_timer_start(&channel->timer, on_unanswered, answer_ms, 0);
+}
+
+static void watch_keepalive(struct grpc_channel *channel)
+{
+    channel->has_heard = false;
+    uv_timer_start(&channel->timer, on_keepalive, channel->keepalive_ms, 0);
 }
 
 static void on_settings(void *ctx)
@@ -193,9 +213,7 @@ static void on_settings(void *ctx)
         return;
     move(channel, CHANNEL_READY);
     channel->failures = 0;
-    channel->has_pinged = false;
-    uv_timer_start(&channel->timer, on_keepalive, GRPC_KEEPALIVE_MIN_MS + GRPC_KEEPALIVE_MARGIN_MS,
-                   GRPC_KEEPALIVE_MIN_MS + GRPC_KEEPALIVE_MARGIN_MS);
+    watch_keepalive(channel);
     while (channel->waiting) {
         struct grpc_call *call = channel->waiting;
         channel_forget(channel, call);
@@ -337,6 +355,7 @@ int grpc_channel_new(const struct grpc_channel_options *options, struct grpc_cha
     channel->authority = mem_string(options->authority ? options->authority : own_name);
     channel->server_name = mem_string(options->server_name);
     channel->max_message_bytes = options->max_message_bytes;
+    channel->keepalive_ms = options->keepalive_ms ? options->keepalive_ms : GRPC_KEEPALIVE_MIN_MS + GRPC_KEEPALIVE_MARGIN_MS;
     channel->is_unverified = options->is_unverified;
     channel->is_anonymous = options->is_anonymous;
     channel->reconnects = options->reconnects;

@@ -85,14 +85,28 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     if (call == NULL)
         return 0;
     call->header_bytes += name_size + value_size + 32;
-    if (call->header_bytes > GRPC_HEADER_LIST_SIZE_BYTES)
-        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    if (call->header_bytes > GRPC_HEADER_LIST_SIZE_BYTES) /* the rest is not kept; received_headers() says so */
+        return 0;
     take_header(call, bytes_of(name, name_size), bytes_of(value, value_size));
     return 0;
 }
 
+/* Says so to whoever sent them, and to ours. */
+static void refuse_long_headers(struct connection *connection, struct grpc_call *call)
+{
+    cleanup_free char *text = mem_format("received headers larger than max (%zu vs. %u)", call->header_bytes, GRPC_HEADER_LIST_SIZE_BYTES);
+    if (connection->is_server)
+        grpc_call_finish(call, GRPC_RESOURCE_EXHAUSTED, text);
+    else
+        grpc_call_end(call, NGHTTP2_CANCEL, false, GRPC_RESOURCE_EXHAUSTED, text, NULL);
+}
+
 static void begin_served_call(struct connection *connection, struct grpc_call *call)
 {
+    if (call->header_bytes > GRPC_HEADER_LIST_SIZE_BYTES) {
+        refuse_long_headers(connection, call);
+        return;
+    }
     if (call->is_bad_header || call->path == NULL || !wire_is_grpc(call->content_type)) {
         connection_detach(connection, call, NGHTTP2_PROTOCOL_ERROR);
         grpc_call_release(call);
@@ -165,7 +179,9 @@ static void received_headers(struct connection *connection, const nghttp2_frame 
     call = call_of(connection->session, frame->hd.stream_id);
     if (call == NULL)
         return;
-    if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
+    if (!connection->is_server && call->header_bytes > GRPC_HEADER_LIST_SIZE_BYTES)
+        refuse_long_headers(connection, call);
+    else if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
         received_end(connection->session, call);
     else if (!connection->is_server && call->http_status >= 200 && (call->http_status != 200 || !wire_is_grpc(call->content_type))) {
         grpc_call_hold(call);

@@ -104,6 +104,8 @@ struct grpc_channel_options {
     bool is_unverified, is_anonymous;    /* as in struct tls_options */
     size_t max_message_bytes;            /* received; 0: GRPC_MESSAGE_SIZE_BYTES */
 
+    uint64_t keepalive_ms; /* between pings on a quiet connection; 0: as often as grpc-go servers bear */
+
     /* Does it connect again after it broke, with jittered back-off up to GRPC_BACKOFF_MAX_MS? Otherwise one failure ends it. */
     bool reconnects;
     /* The connection stands; or it failed or broke, with what to tell a person. May be NULL. */
@@ -150,6 +152,7 @@ struct grpc_server_options {
     struct clock clock;
     struct tls_credentials *credentials; /* borrowed as long as the server lives */
     size_t max_message_bytes;            /* received; 0: GRPC_MESSAGE_SIZE_BYTES */
+    size_t max_connections;              /* 0: GRPC_SERVER_CONNECTIONS_COUNT; those beyond it are closed, and the log says so */
 };
 
 struct grpc_server *grpc_server_new(const struct grpc_server_options *options);

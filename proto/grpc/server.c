@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <utlist.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "proto/grpc/internal.h"
@@ -37,12 +38,12 @@ struct grpc_server {
     struct tls_credentials *credentials;
     size_t max_message_bytes;
     struct handler *handlers;
-    size_t handler_count, guest_count;
+    size_t handler_count, guest_count, max_guests;
     struct listener *listeners;
     struct guest *shaking; /* in the order in which they came, so that the first is the first overdue */
     struct guest *guests;
     unsigned handles;
-    bool is_stopping, is_closed;
+    bool is_stopping, is_closed, is_full;
     void (*on_stopped)(void *ctx);
     void *ctx;
 };
@@ -259,7 +260,12 @@ static void on_connection(uv_stream_t *stream, int status)
     if (status < 0)
         return;
     uv_stream_t *accepted = new_stream(server->loop, stream->type != UV_TCP);
-    if (uv_accept(stream, accepted) < 0 || server->guest_count >= GRPC_SERVER_CONNECTIONS_COUNT) {
+    bool is_full = server->guest_count >= server->max_guests;
+    if (is_full && !server->is_full)
+        log_warn("grpc", "%zu connections are open, the most that are taken here: new ones are closed until some of them end",
+                 server->guest_count);
+    server->is_full = is_full;
+    if (uv_accept(stream, accepted) < 0 || is_full) {
         uv_close((uv_handle_t *)accepted, on_stream_closed);
         return;
     }
@@ -290,6 +296,7 @@ struct grpc_server *grpc_server_new(const struct grpc_server_options *options)
     server->clock = options->clock;
     server->credentials = options->credentials;
     server->max_message_bytes = options->max_message_bytes;
+    server->max_guests = options->max_connections ? options->max_connections : GRPC_SERVER_CONNECTIONS_COUNT;
     uv_timer_init(server->loop, &server->timer);
     server->timer.data = server;
     server->handles = 2;
