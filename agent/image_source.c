@@ -41,13 +41,27 @@ static void emulated_cancel(void *self, void *job)
     (void)job;
 }
 
-static void emulated_pin(void *self, const char *id)
+static int emulated_pin(void *self, const char *id, struct error *err)
+{
+    (void)self;
+    (void)id;
+    (void)err;
+    return 0;
+}
+
+static void emulated_unpin(void *self, const char *id)
 {
     (void)self;
     (void)id;
 }
 
+static void emulated_hold(void *self, bool is_held)
+{
+    (void)self;
+    (void)is_held;
+}
+
 struct image_source image_source_emulated(void)
 {
-    return (struct image_source){emulated_find, emulated_pull, emulated_cancel, emulated_pin, emulated_pin, NULL};
+    return (struct image_source){emulated_find, emulated_pull, emulated_cancel, emulated_pin, emulated_unpin, emulated_hold, NULL};
 }

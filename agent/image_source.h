@@ -1,4 +1,4 @@
-/* agent/image_source.h – where the worker gets images from: the five things it asks of an image store, as a table of functions, so that a
+/* agent/image_source.h – where the worker gets images from: the six things it asks of an image store, as a table of functions, so that a
  * simulation runs without one.
  *
  * image_source_of_store() is the real one. image_source_emulated() answers for every name with an image without content: what goes with
@@ -16,8 +16,9 @@ struct image_source {
     int (*pull)(void *self, const char *reference, const char *registry_auth, image_progress_cb on_progress, image_pulled_cb on_done,
                 void *ctx, void **job, struct error *err);
     void (*cancel)(void *self, void *job);
-    void (*pin)(void *self, const char *id); /* counted: an image with a container is not collected */
+    int (*pin)(void *self, const char *id, struct error *err); /* as image_pin(): an image with a container is not collected */
     void (*unpin)(void *self, const char *id);
+    void (*hold)(void *self, bool is_held); /* as image_hold() and image_unhold() */
     void *self;
 };
 

@@ -23,9 +23,9 @@ static void store_cancel(void *self, void *job)
     image_job_cancel(job);
 }
 
-static void store_pin(void *self, const char *id)
+static int store_pin(void *self, const char *id, struct error *err)
 {
-    image_pin(self, id);
+    return image_pin(self, id, err);
 }
 
 static void store_unpin(void *self, const char *id)
@@ -33,7 +33,15 @@ static void store_unpin(void *self, const char *id)
     image_unpin(self, id);
 }
 
+static void store_hold(void *self, bool is_held)
+{
+    if (is_held)
+        image_hold(self);
+    else
+        image_unhold(self);
+}
+
 struct image_source image_source_of_store(struct image_store *store)
 {
-    return (struct image_source){store_find, store_pull, store_cancel, store_pin, store_unpin, store};
+    return (struct image_source){store_find, store_pull, store_cancel, store_pin, store_unpin, store_hold, store};
 }

@@ -272,16 +272,35 @@ int node_leave(struct node *node, bool force, node_done_cb on_done, void *ctx, s
 
 /* --- life --- */
 
+static void take_labels(struct node *node, const char *const *labels, size_t count)
+{
+    struct node_options *own = &node->options;
+    const char **fresh = mem_array(count + 1, sizeof *fresh);
+    for (size_t i = 0; i < count; i++)
+        fresh[i] = mem_string(labels[i]);
+    for (size_t i = 0; i < own->label_count; i++)
+        free((char *)(uintptr_t)own->labels[i]);
+    free((void *)(uintptr_t)own->labels);
+    own->labels = fresh;
+    own->label_count = count;
+}
+
+void node_set_labels(struct node *node, const char *const *labels, size_t count)
+{
+    take_labels(node, labels, count);
+    if (node->session)
+        session_driver_description_changed(node->session);
+}
+
 static void copy_options(struct node *node, const struct node_options *options)
 {
     node->options = *options;
     node->options.state_dir = mem_string(options->state_dir);
     node->options.run_dir = mem_string(options->run_dir);
     node->options.default_isolation = mem_string(options->default_isolation);
-    const char **labels = mem_array(options->label_count + 1, sizeof *labels);
-    for (size_t i = 0; i < options->label_count; i++)
-        labels[i] = mem_string(options->labels[i]);
-    node->options.labels = labels;
+    node->options.labels = NULL;
+    node->options.label_count = 0;
+    take_labels(node, options->labels, options->label_count);
     char system_name[UV_MAXHOSTNAMESIZE] = "localhost";
     size_t size = sizeof system_name;
     if (options->hostname == NULL)
@@ -291,8 +310,7 @@ static void copy_options(struct node *node, const struct node_options *options)
 
 static void free_memory(struct node *node)
 {
-    for (size_t i = 0; i < node->options.label_count; i++)
-        free((char *)(uintptr_t)node->options.labels[i]);
+    take_labels(node, NULL, 0);
     free((void *)(uintptr_t)node->options.labels);
     free((char *)(uintptr_t)node->options.state_dir);
     free((char *)(uintptr_t)node->options.run_dir);

@@ -86,6 +86,9 @@ void node_join_abandon(struct node *node, void *ctx); /* the asker went away: no
 /* Takes the node out: stops its tasks, removes their containers and its identity. ERR_PRECONDITION when it is in no swarm. */
 int node_leave(struct node *node, bool force, node_done_cb on_done, void *ctx, struct error *err);
 
+/* Other labels from now on (copied): the managers hear of them at once. */
+void node_set_labels(struct node *node, const char *const *labels, size_t count);
+
 void node_info(const struct node *node, struct node_info *out);
 
 /* "starting", "healthy" or "unhealthy"; NULL for a container that is not ours or has no health check. Borrowed until control returns to the

@@ -160,6 +160,8 @@ static void free_worker(struct worker *worker)
         free_entry(entry);
     }
     worker_free_strangers(worker);
+    if (worker->holds_images && !worker->is_observed)
+        worker->options.images.hold(worker->options.images.self, false);
     pulls_free(worker->pulls);
     free((char *)worker->options.state_dir);
     free(worker->node_id);
@@ -200,6 +202,8 @@ int worker_new(const struct worker_options *options, struct worker **out, struct
         worker->timer.data = worker;
         worker->has_timer = true;
     }
+    worker->options.images.hold(worker->options.images.self, true); /* until it is seen which images have containers here */
+    worker->holds_images = true;
     *out = worker;
     return 0;
 }

@@ -92,13 +92,15 @@ static void pull(struct entry *entry)
         settle_pull(entry, outcome.code ? &outcome : NULL);
 }
 
-void worker_pin(struct entry *entry, const char *image_id)
+int worker_pin(struct entry *entry, const char *image_id, struct error *err)
 {
     const struct image_source *images = &entry->worker->options.images;
     if (entry->image_id || text_empty(image_id))
-        return;
+        return 0;
+    if (images->pin(images->self, image_id, err) < 0)
+        return err->code;
     entry->image_id = mem_string(image_id);
-    images->pin(images->self, image_id);
+    return 0;
 }
 
 /* --- create, start and remove, a bounded number at once --- */
@@ -191,7 +193,7 @@ static int prepare(struct entry *entry, cJSON **document, struct task_files *fil
     if (result == ERR_NOT_FOUND && !worker->has_complete)
         return err->code = ERR_AGAIN;
     if (result == 0)
-        worker_pin(entry, image.id);
+        result = worker_pin(entry, image.id, err);
     return result;
 }
 
@@ -201,6 +203,7 @@ static void create(struct entry *entry)
     struct task_files files = {0};
     struct error err = {0};
     if (prepare(entry, &document, &files, &err) < 0) {
+        task_files_deinit(&files);
         entry->worker->line.running--;
         answer(entry, TASK_DO_CREATE, &err);
         return;

@@ -91,6 +91,7 @@ struct worker {
     struct operation *operations;
     struct line line; /* creates, starts and removes */
     uv_timer_t timer;
+    bool holds_images; /* removals of images wait for is_observed */
     bool has_timer, is_started, is_observed, has_complete, is_checking, is_closing, reports_all;
     uint64_t check_ns; /* when to look at all containers next */
     uint64_t wake_ns;  /* the earliest entry */
@@ -118,7 +119,7 @@ void worker_leave_line(struct entry *entry, bool is_answered);
 void worker_pull_done(void *ctx, const struct error *err);
 void worker_pull_progress(void *ctx);
 void worker_set_container(struct entry *entry, const char *id);
-void worker_pin(struct entry *entry, const char *image_id);
+int worker_pin(struct entry *entry, const char *image_id, struct error *err); /* ERR_AGAIN: not now */
 
 /* worker_reconcile.c */
 void worker_observe_properties(struct entry *entry, const struct hcs_properties *properties);

@@ -43,20 +43,24 @@ void worker_observe_properties(struct entry *entry, const struct hcs_properties 
 {
     const struct task_observation seen = observation_of(properties);
     const cJSON *skep = skep_of(properties);
+    struct error ignored = {0};
     entry->pid = properties->pid;
     keep_ports(entry, properties);
     if (!entry->health_json)
         entry->health_json = cJSON_Duplicate(json_object(skep, "Health"), true);
-    worker_pin(entry, json_string(json_object(skep, "Image"), "Id", NULL));
+    worker_pin(entry, json_string(json_object(skep, "Image"), "Id", NULL), &ignored); /* it may try again with the next look */
     task_observe(&entry->task, &seen, worker_now(entry->worker));
     worker_mark(entry);
 }
 
 /* --- containers without a task --- */
 
-static void free_stranger(struct worker *worker, struct stranger *stranger)
+static void free_stranger(struct worker *worker, struct stranger **list, struct stranger *stranger)
 {
-    HASH_DEL(worker->strangers, stranger);
+    const struct image_source *images = &worker->options.images;
+    HASH_DEL(*list, stranger);
+    if (stranger->image_id)
+        images->unpin(images->self, stranger->image_id);
     free(stranger->task_id);
     free(stranger->error);
     free(stranger->image_id);
@@ -64,11 +68,16 @@ static void free_stranger(struct worker *worker, struct stranger *stranger)
     free(stranger);
 }
 
-void worker_free_strangers(struct worker *worker)
+static void free_list(struct worker *worker, struct stranger **list)
 {
     struct stranger *stranger = NULL, *next = NULL;
-    HASH_ITER (hh, worker->strangers, stranger, next)
-        free_stranger(worker, stranger);
+    HASH_ITER (hh, *list, stranger, next)
+        free_stranger(worker, list, stranger);
+}
+
+void worker_free_strangers(struct worker *worker)
+{
+    free_list(worker, &worker->strangers);
 }
 
 static void note_stranger(struct worker *worker, const struct hcs_properties *properties, const char *task_id)
@@ -78,7 +87,11 @@ static void note_stranger(struct worker *worker, const struct hcs_properties *pr
     stranger->task_id = mem_string(task_id);
     stranger->seen = observation_of(properties);
     stranger->seen.error = stranger->error = mem_string(properties->error);
-    stranger->image_id = mem_string(json_string(json_object(skep_of(properties), "Image"), "Id", ""));
+    const struct image_source *images = &worker->options.images;
+    const char *image_id = json_string(json_object(skep_of(properties), "Image"), "Id", "");
+    struct error ignored = {0};
+    if (!text_empty(image_id) && images->pin(images->self, image_id, &ignored) == 0)
+        stranger->image_id = mem_string(image_id);
     stranger->health_json = cJSON_Duplicate(json_object(skep_of(properties), "Health"), true);
     stranger->pid = properties->pid;
     HASH_ADD_STR(worker->strangers, id, stranger);
@@ -89,15 +102,16 @@ void worker_adopt_stranger(struct entry *entry)
 {
     struct worker *worker = entry->worker;
     struct stranger *stranger = NULL, *next = NULL;
+    struct error ignored = {0};
     HASH_ITER (hh, worker->strangers, stranger, next) {
         if (!text_equal(stranger->task_id, entry->proto->id) || stranger->is_leaving)
             continue;
         worker_set_container(entry, stranger->id);
-        worker_pin(entry, stranger->image_id);
+        worker_pin(entry, stranger->image_id, &ignored); /* cannot fail: the stranger has it pinned */
         entry->pid = stranger->pid;
         entry->health_json = steal(&stranger->health_json);
         task_observe(&entry->task, &stranger->seen, worker_now(worker));
-        free_stranger(worker, stranger);
+        free_stranger(worker, &worker->strangers, stranger);
         worker->stats.adopted++;
         return;
     }
@@ -199,16 +213,19 @@ static void on_enumerated(void *ctx, const struct hcs_properties *systems, size_
         log_warn(ROOM, "the runtime does not say what it runs: %s", err->message);
         return;
     }
-    worker_free_strangers(worker);
+    struct stranger *before = steal(&worker->strangers);
     HASH_ITER (hh, worker->entries, entry, next)
         entry->is_seen = false;
     for (size_t i = 0; i < count; i++)
         take_in(worker, &systems[i]);
+    free_list(worker, &before); /* after those that are here now were noted: their images stay pinned all the while */
     HASH_ITER (hh, worker->entries, entry, next)
         if (!entry->is_seen)
             miss(worker, entry);
     if (!worker->is_observed && worker->stats.adopted)
         log_info(ROOM, "found %zu containers of %u tasks", worker->stats.adopted, HASH_CNT(hh, worker->entries));
+    if (!worker->is_observed)
+        worker->options.images.hold(worker->options.images.self, false);
     worker->is_observed = true;
     if (worker->has_complete)
         worker_remove_strangers(worker);

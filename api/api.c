@@ -38,6 +38,7 @@ static const struct route {
     {"GET", "/images/json", docker_images_list},
     {"POST", "/images/load", docker_image_load},
     {"POST", "/images/create", docker_image_pull},
+    {"POST", "/images/prune", docker_images_prune},
     {"GET", "/images/{name*}/json", docker_image_inspect},
     {"POST", "/images/{name*}/tag", docker_image_tag},
     {"POST", "/images/{name*}/push", docker_unsupported},
@@ -132,6 +133,12 @@ struct api *api_new(const struct api_options *options)
     api->hcs_listener = (struct hcs_listener){.on_event = api_events_from_hcs, .ctx = api};
     hcs_subscribe(own->hcs, &api->hcs_listener);
     return api;
+}
+
+void api_set_labels(struct api *api, const char *const *labels, size_t count)
+{
+    api->options.labels = copy_strings(&api->arena, labels, count); /* the old ones stay in the arena: they are few, and reloads are rare */
+    api->options.label_count = count;
 }
 
 int api_listen(struct api *api, const char *address, const char *group, struct error *err)

@@ -42,6 +42,8 @@ struct api *api_new(const struct api_options *options);
  * ERR_NOT_FOUND for the group, ERR_PERMISSION, ERR_IO. */
 int api_listen(struct api *api, const char *address, const char *group, struct error *err);
 
+void api_set_labels(struct api *api, const char *const *labels, size_t count); /* copied */
+
 /* Something happened that `docker events` shows. What containers and images do the API sees itself; this is for the rest (the node). */
 struct api_event_attribute {
     const char *key, *value;

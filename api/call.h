@@ -77,6 +77,7 @@ void docker_images_list(struct api_call *call);     /* docker_images.c */
 void docker_image_inspect(struct api_call *call);
 void docker_image_remove(struct api_call *call);
 void docker_image_tag(struct api_call *call);
+void docker_images_prune(struct api_call *call);
 void docker_image_pull(struct api_call *call); /* docker_image_jobs.c */
 void docker_image_load(struct api_call *call);
 void docker_events(struct api_call *call);        /* docker_events.c */

@@ -151,3 +151,50 @@ void docker_image_tag(struct api_call *call)
     call_error(call, &err);
     call_release(call);
 }
+
+/* --- pruning --- */
+
+static void pruned(void *ctx, const struct error *err, const cJSON *result)
+{
+    struct api_call *call = ctx;
+    const cJSON *id;
+    if (err) {
+        call_error(call, err);
+        call_release(call);
+        return;
+    }
+    cJSON *json = cJSON_CreateObject(), *list = cJSON_CreateArray();
+    cJSON_ArrayForEach (id, json_array(result, "deleted")) {
+        cJSON *entry = cJSON_CreateObject();
+        cJSON_AddItemToObject(entry, "Deleted", cJSON_Duplicate(id, false));
+        cJSON_AddItemToArray(list, entry);
+    }
+    publish_removed(call->api, list);
+    cJSON_AddItemToObject(json, "ImagesDeleted", cJSON_GetArraySize(list) > 0 ? list : cJSON_CreateNull());
+    if (cJSON_GetArraySize(list) == 0)
+        cJSON_Delete(list);
+    json_add_int(json, "SpaceReclaimed", json_int(result, "reclaimedBytes", 0));
+    call_json(call, 200, json);
+    call_release(call);
+}
+
+/* Docker's default is the images without a name; dangling=false asks for all that no container uses. */
+void docker_images_prune(struct api_call *call)
+{
+    static const char *const known[] = {"dangling", NULL};
+    const struct api_images *provider = &call->api->options.images;
+    struct error err;
+    struct filters filters;
+    struct image_job *job;
+    if (filters_parse(call_query(call, "filters"), known, call->arena, &filters, &err) < 0) {
+        call_error(call, &err);
+        return;
+    }
+    bool takes_all = filters_have(&filters, "dangling") &&
+                     (filters_allow_exactly(&filters, "dangling", "false") || filters_allow_exactly(&filters, "dangling", "0"));
+    call_hold(call);
+    if (provider->gc(provider->store, takes_all ? IMAGE_GC_UNUSED : IMAGE_GC_NAMELESS, pruned, call, &job, &err) == 0)
+        return;
+    call_error(call, &err);
+    call_release(call);
+}

@@ -30,6 +30,8 @@ struct api_images {
                   struct error *err);
     int (*tag)(struct image_store *store, const char *reference, const char *new_name, image_done_cb on_done, void *ctx,
                struct image_job **out, struct error *err);
+    int (*gc)(struct image_store *store, enum image_gc_scope scope, image_done_cb on_done, void *ctx, struct image_job **out,
+              struct error *err);
     void (*cancel)(struct image_job *job);
     void (*deinit)(struct image *image);
 };

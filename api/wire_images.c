@@ -13,6 +13,7 @@ struct api_images api_images_wire(struct image_store *store)
         .load_end = image_load_end,
         .remove = image_remove,
         .tag = image_tag,
+        .gc = image_gc,
         .cancel = image_job_cancel,
         .deinit = image_deinit,
     };

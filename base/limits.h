@@ -178,6 +178,7 @@
 #define IMAGE_PROBLEM_SIZE_BYTES     (16 * KIB)  /* of a registry's error answer */
 #define IMAGE_TOKEN_SIZE_BYTES       (256 * KIB) /* of a token service's answer; tokens with many grants reach tens of KiB */
 #define IMAGE_PROGRESS_INTERVAL_MS   100         /* per layer: as often as a terminal is worth drawing */
+#define CONFIG_IMAGE_GC_INTERVAL_S   3600        /* the default: superseded images cost disk only, and a collection reads the whole list */
 #define IMAGE_PARTIAL_AGE_S          (7 * 86400) /* a download nobody resumed for a week is given up */
 #define IMAGE_AUTH_SIZE_BYTES        (16 * KIB)  /* registry credentials as sent in X-Registry-Auth: identity tokens take a few KiB */
 #define IMAGE_LOAD_QUEUE_BYTES       (1 * MIB)   /* of an archive on its way into the tool: beyond it the API stops reading */

@@ -26,8 +26,8 @@ struct command {
     int (*run)(struct cli *cli, const struct options *options, struct error *err);
 };
 
-extern const struct command command_images, command_info, command_join, command_leave, command_load, command_logs, command_ps, command_pull,
-    command_version;
+extern const struct command command_image, command_images, command_info, command_join, command_leave, command_load, command_logs,
+    command_ps, command_pull, command_rmi, command_version;
 
 /* The whole program, testable: returns the exit code. @argv without the program's name; @default_host from SKEP_HOST or built in. */
 int cli_main(int argc, char **argv, const char *default_host, FILE *out, FILE *err_out, bool is_tty);

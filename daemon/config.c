@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -170,6 +171,7 @@ static void set_defaults(struct config *config)
     config->bridge = mem_string("skep0");
     config->bridge_subnet = mem_string("172.30.0.0/16");
     config->cgroup_parent = mem_string("skep");
+    config->image_gc_interval = CONFIG_IMAGE_GC_INTERVAL_S * (int64_t)NS_PER_S;
     config->log_format = mem_string("text");
     config->log_level = mem_string("info");
 }
@@ -182,6 +184,8 @@ static int check_whole(struct config *config, struct error *err)
     for (size_t i = 0; i < config->hosts.count; i++)
         if (!text_starts(config->hosts.values[i], "unix:///"))
             return error_set(err, ERR_INVALID, "--host %s: only unix:///PATH is spoken here", config->hosts.values[i]);
+    if (config->image_gc_interval < 0)
+        return error_set(err, ERR_INVALID, "--image-gc-interval: must not be negative");
     if (text_empty(config->state_dir) || text_empty(config->run_dir))
         return error_set(err, ERR_INVALID, "--state-dir and --run-dir: must not be empty");
     if (strcmp(config->state_dir, config->run_dir) == 0)
@@ -217,6 +221,39 @@ void config_deinit(struct config *config)
                 free(list->values[k]);
     }
     *config = (struct config){0};
+}
+
+static bool is_same(const struct config *a, const struct config *b, const struct option *option)
+{
+    const void *x = (const char *)a + option->offset, *y = (const char *)b + option->offset;
+    const struct config_list *list = x, *other = y;
+    switch (option->kind) {
+    case TEXT:
+    case CHOICE:
+        return text_equal(*(char *const *)x, *(char *const *)y);
+    case DURATION:
+        return *(const int64_t *)x == *(const int64_t *)y;
+    case LIST:
+        for (size_t i = 0; i < list->count && i < other->count; i++)
+            if (!text_equal(list->values[i], other->values[i]))
+                return false;
+        return list->count == other->count;
+    }
+    return true;
+}
+
+char *config_fixed_changes(const struct config *before, const struct config *after)
+{
+    static const char *const changeable[] = {"label", "log-level", NULL};
+    struct buf names = {0};
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        bool is_fixed = true;
+        for (size_t k = 0; changeable[k]; k++)
+            is_fixed = is_fixed && !text_equal(options[i].flag, changeable[k]);
+        if (is_fixed && !is_same(before, after, &options[i]))
+            buf_append_format(&names, "%s--%s", names.size ? ", " : "", options[i].flag);
+    }
+    return names.size ? buf_steal_string(&names) : NULL;
 }
 
 void config_print_help(FILE *out)

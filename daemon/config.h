@@ -29,6 +29,7 @@
     X(bridge_subnet, "bridge-subnet", TEXT, "CIDR", "the addresses of containers on the bridge")                                           \
     X(cgroup_parent, "cgroup-parent", TEXT, "NAME", "the cgroup that containers are put below")                                            \
     X(insecure_registries, "insecure-registry", LIST, "HOST[:PORT]", "a registry that may be spoken to without TLS")                       \
+    X(image_gc_interval, "image-gc-interval", DURATION, "DURATION", "how often superseded images are removed; 0s: never")                  \
     X(log_format, "log-format", CHOICE, "text|json", "how events are written to standard error")                                           \
     X(log_level, "log-level", CHOICE, "debug|info|warn|error", "the least important event that is written")                                \
     X(clock_offset, "clock-offset", DURATION, "DURATION", "run the wall clock this far ahead (for tests of expiry)")
@@ -56,6 +57,9 @@ int config_read(int argc, char **argv, struct config *config, struct error *err)
 void config_deinit(struct config *config);
 
 void config_print_help(FILE *out);
+
+/* The flags of options that differ and cannot be changed while it runs, ", " between them; NULL: none. Freed by the caller. */
+char *config_fixed_changes(const struct config *before, const struct config *after);
 
 enum log_format config_log_format(const struct config *config);
 enum log_level config_log_level(const struct config *config);

@@ -8,6 +8,7 @@
 #include "api/api.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "daemon/collector.h"
 #include "runtime/emulated/hcs_emulated.h"
 #include "runtime/hcs.h"
 #include "runtime/image/image.h"
@@ -19,6 +20,7 @@ struct daemon {
     struct hcs *hcs;
     struct image_store *images;
     struct node *node;
+    struct collector *collector;
     struct api *api;
 };
 
@@ -50,7 +52,10 @@ static int open_images(struct daemon *daemon, struct error *err)
         .insecure_registries = (const char *const *)config->insecure_registries.values,
         .insecure_registry_count = config->insecure_registries.count,
     };
-    return image_store_open(&options, &daemon->images, err);
+    if (image_store_open(&options, &daemon->images, err) < 0)
+        return err->code;
+    daemon->collector = collector_new(daemon->loop, daemon->images, (uint64_t)config->image_gc_interval / NS_PER_MS);
+    return 0;
 }
 
 static int open_node(struct daemon *daemon, struct error *err)
@@ -119,6 +124,10 @@ static void close_next(void *ctx)
         struct node *node = daemon->node;
         daemon->node = NULL;
         node_free(node, close_next, daemon);
+    } else if (daemon->collector) {
+        struct collector *collector = daemon->collector;
+        daemon->collector = NULL;
+        collector_free(collector, close_next, daemon);
     } else if (daemon->images) {
         struct image_store *images = daemon->images;
         daemon->images = NULL;
@@ -144,6 +153,18 @@ int daemon_start(const struct config *config, uv_loop_t *loop, struct daemon **o
     }
     close_next(daemon);
     return err->code;
+}
+
+void daemon_reload(struct daemon *daemon, const struct config *fresh)
+{
+    const char *const *labels = (const char *const *)fresh->labels.values;
+    cleanup_free char *fixed = config_fixed_changes(daemon->config, fresh);
+    log_init(config_log_format(daemon->config), config_log_level(fresh), stderr);
+    node_set_labels(daemon->node, labels, fresh->labels.count);
+    api_set_labels(daemon->api, labels, fresh->labels.count);
+    log_info("skepd", "the configuration was read again: labels and the log's level are taken over");
+    if (fixed)
+        log_warn("skepd", "these options differ from what skepd was started with, and count from its next start on: %s", fixed);
 }
 
 void daemon_stop(struct daemon *daemon)

@@ -14,6 +14,10 @@ struct hcs;
  * long as the daemon lives. On failure nothing is left open, once the loop has run dry. */
 int daemon_start(const struct config *config, uv_loop_t *loop, struct daemon **out, struct error *err);
 
+/* Another configuration was read: what may change while it runs is taken over (labels, the log's level), what else differs is named in the
+ * log as waiting for a restart. @fresh is borrowed for the call. */
+void daemon_reload(struct daemon *daemon, const struct config *fresh);
+
 /* Close everything; containers go on running. The daemon is gone, and the loop runs dry, when all have answered. */
 void daemon_stop(struct daemon *daemon);
 

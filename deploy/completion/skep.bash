@@ -40,13 +40,15 @@ __skep_flags() {
     images) echo --all --digests --filter --format --no-trunc --quiet --help ;;
     load) echo --input --quiet --help ;;
     pull) echo --platform --quiet --help ;;
+    rmi) echo --force --help ;;
+    image) echo --all --force --help ;;
     '') echo --host --help --version ;;
     esac
 }
 
 _skep() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb
-    local verbs='join leave info ps logs images load pull version help'
+    local verbs='join leave info ps logs images load pull rmi image version help'
     verb=$(__skep_verb)
     case $previous in
     --availability)
@@ -71,6 +73,8 @@ _skep() {
     '' | help) __skep_words "$verbs" "$current" ;;
     logs) __skep_words "$(__skep_ask ps -a --format '{{.Names}}')" "$current" ;;
     images) __skep_words "$(__skep_ask images --format '{{.Repository}}')" "$current" ;;
+    rmi) __skep_words "$(__skep_ask images --format '{{.Repository}}:{{.Tag}}')" "$current" ;;
+    image) __skep_words prune "$current" ;;
     esac
 }
 
@@ -95,7 +99,7 @@ _skepd() {
         ;;
     esac
     __skep_words '--config --state-dir --run-dir --host --group --hostname --label --runtime --default-isolation --bridge --bridge-subnet
-        --cgroup-parent --insecure-registry --log-format --log-level --clock-offset --help --version' "$current"
+        --cgroup-parent --insecure-registry --image-gc-interval --log-format --log-level --clock-offset --help --version' "$current"
 }
 
 complete -F _skep skep

@@ -157,17 +157,29 @@ int image_remove(struct image_store *store, const char *reference, bool force, i
 int image_tag(struct image_store *store, const char *reference, const char *new_name, image_done_cb on_done, void *ctx,
               struct image_job **out, struct error *err);
 
-/* Removes images without a name (with @all: also named ones) that are neither pinned nor in @in_use (ids "sha256:…"), and every blob, layer
- * and stale partial download that no image needs. Waits for no other job: with pulls under way it answers ERR_AGAIN. The result is
- * {"deleted":[…],"reclaimedBytes":n}. */
-int image_gc(struct image_store *store, const char *const *in_use, size_t in_use_count, bool all, image_done_cb on_done, void *ctx,
-             struct image_job **out, struct error *err);
+/* Which images a collection takes; never one that is pinned. */
+enum image_gc_scope {
+    IMAGE_GC_SUPERSEDED, /* pulled, and its name has gone to a newer one: it can be pulled again by its digest */
+    IMAGE_GC_NAMELESS,   /* every one without a name */
+    IMAGE_GC_UNUSED,     /* every one */
+};
+
+/* Removes images, and every blob, layer and stale partial download that no image needs any more. IMAGE_GC_SUPERSEDED waits for no
+ * other job: with pulls under way it answers ERR_AGAIN; the others, which a person asks for, wait. The result is
+ * {"deleted":["sha256:…"],"reclaimedBytes":n}. */
+int image_gc(struct image_store *store, enum image_gc_scope scope, image_done_cb on_done, void *ctx, struct image_job **out,
+             struct error *err);
 
 /* The job goes on for others who asked for the same; with the last one its process is killed. Partial downloads are kept and resumed. */
 void image_job_cancel(struct image_job *job);
 
-/* Counted; held in memory: whoever uses an image pins it again after a restart. */
-void image_pin(struct image_store *store, const char *id);
+/* A pinned image keeps its content, whoever removes what. Counted; lasts as long as this process: whoever uses an image pins it again after
+ * a restart. ERR_NOT_FOUND when the image has gone since it was found; ERR_AGAIN for the moment in which a removal changes the list. */
+int image_pin(struct image_store *store, const char *id, struct error *err);
 void image_unpin(struct image_store *store, const char *id);
+
+/* While any hold lasts, removals wait their turn: for one who does not know yet what is in use here. Counted. */
+void image_hold(struct image_store *store);
+void image_unhold(struct image_store *store);
 
 #endif

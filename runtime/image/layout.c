@@ -197,6 +197,11 @@ char *image_layer_marker_path(const char *dir, const char *diff_id)
     return mem_format("%s.json", path);
 }
 
+void image_use_lock_name(const char *id, char out[IMAGE_USE_LOCK_SIZE_CHARS])
+{
+    (void)snprintf(out, IMAGE_USE_LOCK_SIZE_CHARS, "use-%s", id + strlen("sha256:"));
+}
+
 bool image_layer_present(const char *dir, const char *diff_id, uint64_t *size_bytes)
 {
     cleanup_free char *path = image_layer_path(dir, diff_id), *marker = image_layer_marker_path(dir, diff_id);

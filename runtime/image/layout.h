@@ -9,6 +9,7 @@
 #include "runtime/image/image.h"
 
 #define IMAGE_LAYER_NAME_SIZE_CHARS 13
+#define IMAGE_USE_LOCK_SIZE_CHARS   69 /* "use-" and a digest's 64 digits */
 #define IMAGE_LAYOUT_VERSION        "1.0.0"
 
 /* One line of the list. Strings are never NULL and live in the list's arena. */
@@ -47,6 +48,7 @@ char *image_layer_path(const char *dir, const char *diff_id);
 char *image_layer_marker_path(const char *dir, const char *diff_id);
 
 void image_layer_name(const char *diff_id, char out[IMAGE_LAYER_NAME_SIZE_CHARS + 1]);
+void image_use_lock_name(const char *id, char out[IMAGE_USE_LOCK_SIZE_CHARS]); /* @id is a valid digest */
 
 /* Is the layer unpacked and complete? @size_bytes (may be NULL) is what its files take. */
 bool image_layer_present(const char *dir, const char *diff_id, uint64_t *size_bytes);

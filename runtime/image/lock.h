@@ -3,6 +3,8 @@
  *     daemon        held exclusively by the skepd that owns the store
  *     gc            held shared by every job, exclusively by what removes content
  *     index         held exclusively while index.json is read, changed and written
+ *     pins          held shared while an image is pinned, exclusively from looking who is pinned to having written index.json without it
+ *     use-<digest>  held shared by the daemon while that image is pinned
  *     <digest>      held exclusively while that blob or layer is fetched or unpacked: the second asker finds it done
  */
 #ifndef SKEP_RUNTIME_IMAGE_LOCK_H
@@ -19,7 +21,8 @@ struct image_lock {
 
 enum image_lock_kind { IMAGE_LOCK_SHARED, IMAGE_LOCK_EXCLUSIVE };
 
-/* Waits when @wait, else ERR_AGAIN while someone else holds it. Taking a held lock again changes its kind. ERR_IO, ERR_PERMISSION. */
+/* Waits when @wait, else ERR_AGAIN while someone else holds it. A file that was removed meanwhile is no lock: it is made anew. Taking a
+ * held lock again changes its kind. ERR_IO, ERR_PERMISSION. */
 int image_lock_take(struct image_lock *lock, const char *dir, const char *name, enum image_lock_kind kind, bool wait, struct error *err);
 void image_lock_drop(struct image_lock *lock); /* nothing when not held */
 #define cleanup_image_lock __attribute__((cleanup(image_lock_drop)))

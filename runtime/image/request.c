@@ -27,12 +27,6 @@ static void add_platform(cJSON *document, const struct image_platform *platform)
     json_add_string(object, "osVersion", platform->os_version);
 }
 
-static void add_pins(const struct image_store *store, cJSON *list)
-{
-    for (size_t i = 0; i < store->pin_count; i++)
-        cJSON_AddItemToArray(list, cJSON_CreateString(store->pins[i].id));
-}
-
 static const char *or_else(const char *text, const char *fallback)
 {
     return text_empty(text) ? fallback : text;
@@ -161,13 +155,16 @@ int image_pull(struct image_store *store, const struct image_pull_request *reque
     return 0;
 }
 
-static int start(struct image_store *store, const cJSON *document, bool takes_archive, image_progress_cb on_progress, image_done_cb on_done,
+enum job_kind { JOB_PLAIN, JOB_TAKES_ARCHIVE, JOB_REMOVES };
+
+static int start(struct image_store *store, const cJSON *document, enum job_kind kind, image_progress_cb on_progress, image_done_cb on_done,
                  void *ctx, struct image_job **out, struct error *err)
 {
     struct image_work *work;
-    int failed = image_work_new(store, json_print(document), takes_archive, &work, err);
+    int failed = image_work_new(store, json_print(document), kind == JOB_TAKES_ARCHIVE, &work, err);
     if (failed < 0)
         return failed;
+    work->removes = kind == JOB_REMOVES;
     struct image_job *job = image_work_join(work, ctx);
     job->on_progress = on_progress;
     job->on_done = on_done;
@@ -182,7 +179,7 @@ int image_load(struct image_store *store, const char *path, image_progress_cb on
     cleanup_json cJSON *document = document_new(store, "load");
     json_add_string(document, "path", path);
     add_platform(document, &store->host);
-    return start(store, document, path == NULL, on_progress, on_done, ctx, out, err);
+    return start(store, document, path == NULL ? JOB_TAKES_ARCHIVE : JOB_PLAIN, on_progress, on_done, ctx, out, err);
 }
 
 int image_remove(struct image_store *store, const char *reference, bool force, image_done_cb on_done, void *ctx, struct image_job **out,
@@ -191,8 +188,7 @@ int image_remove(struct image_store *store, const char *reference, bool force, i
     cleanup_json cJSON *document = document_new(store, "remove");
     json_add_string(document, "reference", reference);
     cJSON_AddBoolToObject(document, "force", force);
-    add_pins(store, cJSON_AddArrayToObject(document, "inUse"));
-    return start(store, document, false, NULL, on_done, ctx, out, err);
+    return start(store, document, JOB_REMOVES, NULL, on_done, ctx, out, err);
 }
 
 int image_tag(struct image_store *store, const char *reference, const char *new_name, image_done_cb on_done, void *ctx,
@@ -201,17 +197,15 @@ int image_tag(struct image_store *store, const char *reference, const char *new_
     cleanup_json cJSON *document = document_new(store, "tag");
     json_add_string(document, "reference", reference);
     json_add_string(document, "name", new_name);
-    return start(store, document, false, NULL, on_done, ctx, out, err);
+    return start(store, document, JOB_PLAIN, NULL, on_done, ctx, out, err);
 }
 
-int image_gc(struct image_store *store, const char *const *in_use, size_t in_use_count, bool all, image_done_cb on_done, void *ctx,
-             struct image_job **out, struct error *err)
+int image_gc(struct image_store *store, enum image_gc_scope scope, image_done_cb on_done, void *ctx, struct image_job **out,
+             struct error *err)
 {
     cleanup_json cJSON *document = document_new(store, "gc");
-    cJSON_AddBoolToObject(document, "all", all);
-    cJSON *list = cJSON_AddArrayToObject(document, "inUse");
-    for (size_t i = 0; i < in_use_count; i++)
-        cJSON_AddItemToArray(list, cJSON_CreateString(in_use[i]));
-    add_pins(store, list);
-    return start(store, document, false, NULL, on_done, ctx, out, err);
+    cJSON_AddBoolToObject(document, "all", scope == IMAGE_GC_UNUSED);
+    cJSON_AddBoolToObject(document, "superseded", scope == IMAGE_GC_SUPERSEDED);
+    cJSON_AddBoolToObject(document, "waits", scope != IMAGE_GC_SUPERSEDED);
+    return start(store, document, JOB_REMOVES, NULL, on_done, ctx, out, err);
 }

@@ -8,6 +8,8 @@
 #include "base/text.h"
 #include "runtime/image/layout.h"
 #include "runtime/image/platform.h"
+#include "runtime/image/reference.h"
+#include "runtime/image/work.h"
 
 #ifndef SKEP_IMAGE_TOOL_NAME
 #define SKEP_IMAGE_TOOL_NAME "skep-image"
@@ -47,8 +49,10 @@ static void copy_options(struct image_store *store, const struct image_store_opt
 static void store_free(struct image_store *store)
 {
     image_lock_drop(&store->daemon_lock);
-    for (size_t i = 0; i < store->pin_count; i++)
+    for (size_t i = 0; i < store->pin_count; i++) {
+        image_lock_drop(&store->pins[i].lock);
         free(store->pins[i].id);
+    }
     free(store->pins);
     arena_deinit(&store->arena);
     free(store);
@@ -94,15 +98,36 @@ static struct image_pinned *find_pin(struct image_store *store, const char *id)
     return NULL;
 }
 
-void image_pin(struct image_store *store, const char *id)
+static int lock_image(struct image_store *store, const char *id, struct image_lock *lock, struct error *err)
+{
+    cleanup_image_lock struct image_lock gate = {0};
+    cleanup_image struct image image = {0};
+    char name[IMAGE_USE_LOCK_SIZE_CHARS];
+    if (!image_digest_is_valid(id))
+        return error_set(err, ERR_NOT_FOUND, "No such image: %s", id);
+    image_use_lock_name(id, name);
+    if (image_lock_take(&gate, store->dir, "pins", IMAGE_LOCK_SHARED, false, err) < 0 ||
+        image_lock_take(lock, store->dir, name, IMAGE_LOCK_SHARED, false, err) < 0)
+        return err->code == ERR_AGAIN ? error_set(err, ERR_AGAIN, "images are being removed on this node just now") : err->code;
+    if (image_find(store, id, NULL, &image, err) == 0)
+        return 0;
+    image_lock_drop(lock);
+    return err->code;
+}
+
+int image_pin(struct image_store *store, const char *id, struct error *err)
 {
     struct image_pinned *pin = find_pin(store, id);
-    if (!pin) {
-        store->pins = mem_resize(store->pins, (store->pin_count + 1) * sizeof *store->pins);
-        pin = &store->pins[store->pin_count++];
-        *pin = (struct image_pinned){.id = mem_string(id)};
+    struct image_lock lock = {0};
+    if (pin) {
+        pin->count++;
+        return 0;
     }
-    pin->count++;
+    if (lock_image(store, id, &lock, err) < 0)
+        return err->code;
+    store->pins = mem_resize(store->pins, (store->pin_count + 1) * sizeof *store->pins);
+    store->pins[store->pin_count++] = (struct image_pinned){.id = mem_string(id), .count = 1, .lock = lock};
+    return 0;
 }
 
 void image_unpin(struct image_store *store, const char *id)
@@ -110,6 +135,18 @@ void image_unpin(struct image_store *store, const char *id)
     struct image_pinned *pin = find_pin(store, id);
     if (!pin || --pin->count > 0)
         return;
+    image_lock_drop(&pin->lock);
     free(pin->id);
     *pin = store->pins[--store->pin_count];
+}
+
+void image_hold(struct image_store *store)
+{
+    store->hold_count++;
+}
+
+void image_unhold(struct image_store *store)
+{
+    if (--store->hold_count == 0)
+        image_work_run_next(store);
 }

@@ -8,6 +8,7 @@
 struct image_pinned {
     char *id;
     size_t count;
+    struct image_lock lock;
 };
 
 struct image_store {
@@ -18,7 +19,7 @@ struct image_store {
     struct image_strings insecure_registries;
     struct image_lock daemon_lock;
     struct image_pinned *pins;
-    size_t pin_count;
+    size_t pin_count, hold_count;
     struct image_work *works; /* every job not yet over, oldest first */
     size_t running_count;
     bool is_closing;

@@ -16,7 +16,6 @@ static const struct state_info states[] = {
 };
 const struct state_table image_work_table = {"image job", states, sizeof states / sizeof *states};
 
-static void run_next(struct image_store *store);
 static void work_close(struct image_work *work);
 
 static void move(struct image_work *work, unsigned next)
@@ -128,7 +127,7 @@ static void handle_closed(uv_handle_t *handle)
     tell_all(work);
     unlink_work(work);
     work_free(work);
-    run_next(store);
+    image_work_run_next(store);
     if (store->is_closing && store->works == NULL)
         image_store_closed(store);
 }
@@ -291,12 +290,10 @@ static void wake_drained(struct image_work *work)
 {
     if (uv_stream_get_write_queue_size((uv_stream_t *)&work->archive) > IMAGE_LOAD_QUEUE_BYTES)
         return;
-    for (struct image_job *job = work->askers; job; job = job->next) {
-        void (*on_drained)(void *ctx) = job->on_drained;
-        job->on_drained = NULL;
-        if (on_drained)
-            on_drained(job->ctx);
-    }
+    struct image_job *job = work->askers; /* an archive is never shared: it has one asker, who may give up from its callback */
+    void (*on_drained)(void *ctx) = job ? steal(&job->on_drained) : NULL;
+    if (on_drained)
+        on_drained(job->ctx);
 }
 
 static void piece_free(struct piece *piece)
@@ -441,18 +438,20 @@ static void run(struct image_work *work)
     feed(work);
 }
 
-static void run_next(struct image_store *store)
+void image_work_run_next(struct image_store *store)
 {
     if (store->is_closing)
         return;
-    for (struct image_work *work = store->works; work && store->running_count < IMAGE_JOBS_PARALLEL_COUNT; work = work->next)
-        if (work->machine.state == WORK_WAITING && !work->is_success && work->failure.code == 0)
+    for (struct image_work *work = store->works; work && store->running_count < IMAGE_JOBS_PARALLEL_COUNT; work = work->next) {
+        bool is_held = work->removes && store->hold_count > 0;
+        if (work->machine.state == WORK_WAITING && !work->is_success && work->failure.code == 0 && !is_held)
             run(work);
+    }
 }
 
 void image_work_start(struct image_work *work)
 {
-    run_next(work->store);
+    image_work_run_next(work->store);
 }
 
 static void on_settled(uv_timer_t *timer)

@@ -45,6 +45,7 @@ struct image_work {
     struct arena arena;
     bool takes_archive;
     bool archive_ended;
+    bool removes;     /* the request is told what is pinned when it starts, and nothing else is pinned until it ends */
     struct buf early; /* pieces of an archive that came before the process started */
 
     uv_process_t process;
@@ -65,6 +66,8 @@ struct image_work {
 int image_work_new(struct image_store *store, char *request, bool takes_archive, struct image_work **out, struct error *err);
 struct image_job *image_work_join(struct image_work *work, void *ctx); /* one more asker */
 void image_work_start(struct image_work *work);                        /* now or when its turn comes */
+
+void image_work_run_next(struct image_store *store); /* those whose turn has come */
 
 /* It is known already how this ends: 0 or with @err. The askers hear it from the loop. */
 void image_work_settle(struct image_work *work, const struct error *err);

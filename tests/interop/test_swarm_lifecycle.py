@@ -1,5 +1,7 @@
 """A node's life under dockerd 20.10 as the manager: joining, services that grow, shrink and change, drain, refusal of promotion, leaving."""
+import json
 import os
+import signal
 import sys
 import unittest
 
@@ -18,9 +20,16 @@ class SwarmLifecycle(Scenario):
     def setUpClass(cls):
         super().setUpClass()
         cls.make_swarm()
-        cls.node = Skepd(cls.net.host("skep-a"), "--label", "colour=gold", "--label", "rack=7").start()
+        cls.config = os.path.join(cls.net.dir, "skepd.json")
+        cls.configure({"label": ["rack=7"]})
+        cls.node = Skepd(cls.net.host("skep-a"), "--label", "colour=gold", "--config", cls.config).start()
         for reference in ("hive:1", "hive:2"):
             cls.node.load_image(cls.image(reference))
+
+    @classmethod
+    def configure(cls, content):
+        with open(cls.config, "w") as file:
+            json.dump(content, file)
 
     def test_01_joins_and_shows_its_phases(self):
         self.assertEqual(self.node.api("GET", "/info")["Swarm"]["LocalNodeState"], "inactive")
@@ -48,6 +57,21 @@ class SwarmLifecycle(Scenario):
         self.assertIn(("Network", "host"), plugins)
         self.assertNotIn(("Network", "overlay"), plugins, "the manager must keep overlay tasks away")
         self.assertEqual(node["Status"]["Addr"], self.node.host.ip)
+
+    def test_02b_labels_that_are_read_again_reach_the_manager(self):
+        def labels():
+            return self.manager.node("skep-a")["Description"]["Engine"]["Labels"]
+        self.configure({"label": ["rack=8", "floor=2"], "bridge": "other0"})
+        os.kill(self.node.pid, signal.SIGHUP)
+        wait_until(lambda: labels().get("rack") == "8", 15, "the manager knows the new label")
+        self.assertEqual((labels()["colour"], labels()["floor"]), ("gold", "2"))
+        self.assertIn("floor=2", self.node.api("GET", "/info")["Labels"])
+        self.assertRegex(self.node.tail(20), r"count from its next start on: --bridge\b")
+        self.configure({"label": "no value"})
+        os.kill(self.node.pid, signal.SIGHUP)
+        wait_until(lambda: "the configuration stays as it was" in self.node.tail(20), 10, "a wrong file is refused")
+        self.assertEqual(labels()["rack"], "8")
+        self.assertEqual(self.manager.node_state("skep-a"), "ready")
 
     def test_03_joining_again_is_refused(self):
         again = self.node.join(self.manager, check=False)
@@ -130,6 +154,7 @@ class SwarmLifecycle(Scenario):
         self.manager.remove_service("overlaid")
 
     def test_12_promotion_is_refused_with_a_clear_message(self):
+        wait_until(lambda: len(self.node.start_times()) == len(self.manager.running("web")), 20, "earlier services' containers are gone")
         running = self.node.start_times()
         self.manager.docker("node", "promote", "skep-a")
         wait_until(lambda: "to be a manager, which it cannot be" in self.node.tail(40), 15, "skepd says that it cannot be a manager")

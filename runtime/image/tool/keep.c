@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "runtime/image/lock.h"
 #include "runtime/image/reference.h"
 #include "runtime/image/spec.h"
 #include "runtime/image/tool/blob.h"
@@ -171,12 +172,18 @@ static int visit_partial(struct sweep *sweep, const char *name, const char *path
     return file_remove(path, err);
 }
 
-/* Nobody else is at work, so nobody holds or waits for these. */
+/* Nobody else is at work, so nobody holds or waits for these, but for the pins. */
 static int visit_lock(struct sweep *sweep, const char *name, const char *path, struct error *err)
 {
-    (void)sweep;
-    bool is_lasting = strcmp(name, "daemon") == 0 || strcmp(name, "gc") == 0 || strcmp(name, "index") == 0;
-    return is_lasting ? 0 : file_remove(path, err);
+    cleanup_image_lock struct image_lock lock = {0};
+    struct error ignored;
+    static const char *const lasting[] = {"daemon", "gc", "index", "pins"};
+    for (size_t i = 0; i < sizeof lasting / sizeof *lasting; i++)
+        if (strcmp(name, lasting[i]) == 0)
+            return 0;
+    if (text_starts(name, "use-") && image_lock_take(&lock, sweep->task->dir, name, IMAGE_LOCK_EXCLUSIVE, false, &ignored) < 0)
+        return 0;
+    return file_remove(path, err);
 }
 
 int store_collect(struct task *task, const struct image_records *records, uint64_t *freed_bytes, struct error *err)

@@ -21,7 +21,7 @@
 
 /* The list, with the right to change it. */
 struct listing {
-    struct image_lock lock;
+    struct image_lock lock, pins;
     struct image_records records;
 };
 
@@ -33,9 +33,19 @@ static int listing_open(struct task *task, struct listing *listing, struct error
     return failed < 0 ? failed : image_records_read(task->dir, &listing->records, err);
 }
 
+/* With the right to drop images as well. */
+static int listing_open_to_drop(struct task *task, struct listing *listing, struct error *err)
+{
+    int failed = image_layout_make(task->dir, err);
+    if (failed == 0)
+        failed = image_lock_take(&listing->pins, task->dir, "pins", IMAGE_LOCK_EXCLUSIVE, true, err);
+    return failed < 0 ? failed : listing_open(task, listing, err);
+}
+
 static void listing_close(struct listing *listing)
 {
     image_records_deinit(&listing->records);
+    image_lock_drop(&listing->pins);
     image_lock_drop(&listing->lock);
 }
 
@@ -51,12 +61,17 @@ static int check_daemon(struct task *task, struct error *err)
                : failed;
 }
 
+/* Holds true until the listing is closed: nobody pins an image meanwhile. */
 static bool is_in_use(const struct task *task, const char *id)
 {
+    cleanup_image_lock struct image_lock lock = {0};
+    char name[IMAGE_USE_LOCK_SIZE_CHARS];
+    struct error ignored;
     for (size_t i = 0; i < task->in_use.count; i++)
         if (strcmp(task->in_use.items[i], id) == 0)
             return true;
-    return false;
+    image_use_lock_name(id, name);
+    return image_lock_take(&lock, task->dir, name, IMAGE_LOCK_EXCLUSIVE, false, &ignored) < 0;
 }
 
 /* What a reference means: one line by its name, or an image by its id. */
@@ -213,7 +228,7 @@ int image_task_remove(struct task *task, struct error *err)
     if (failed < 0)
         return failed;
     cJSON *result = cJSON_CreateArray();
-    failed = listing_open(task, &listing, err);
+    failed = listing_open_to_drop(task, &listing, err);
     if (failed == 0)
         failed = remove_lines(task, &listing.records, result, err);
     listing_close(&listing);
@@ -235,7 +250,8 @@ static void drop_unused(struct task *task, struct image_records *records, cJSON 
 {
     for (size_t i = records->count; i-- > 0;) {
         const struct image_record *record = &records->items[i];
-        if (is_in_use(task, record->config) || (*record->name && !task->all))
+        bool is_kept = *record->name ? !task->all : task->superseded && !*record->repository;
+        if (is_kept || is_in_use(task, record->config))
             continue;
         if (lines_of(records, record->config) == 1)
             cJSON_AddItemToArray(deleted, cJSON_CreateString(record->config));
@@ -251,16 +267,17 @@ int image_task_gc(struct task *task, struct error *err)
     int failed = check_daemon(task, err);
     if (failed == 0)
         failed = image_layout_make(task->dir, err);
-    if (failed == 0 && image_lock_take(&lock, task->dir, "gc", IMAGE_LOCK_EXCLUSIVE, false, err) < 0)
+    if (failed == 0 && image_lock_take(&lock, task->dir, "gc", IMAGE_LOCK_EXCLUSIVE, task->waits, err) < 0)
         failed = err->code == ERR_AGAIN ? error_set(err, ERR_AGAIN, "images are being pulled or loaded: collect later") : err->code;
     if (failed < 0)
         return failed;
     cJSON *deleted = cJSON_CreateArray();
-    failed = listing_open(task, &listing, err);
+    failed = listing_open_to_drop(task, &listing, err);
     if (failed == 0) {
         drop_unused(task, &listing.records, deleted);
         failed = image_records_write(task->dir, &listing.records, err);
     }
+    image_lock_drop(&listing.pins);
     if (failed == 0)
         failed = store_collect(task, &listing.records, &freed, err);
     listing_close(&listing);

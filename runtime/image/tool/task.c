@@ -40,6 +40,8 @@ int image_task_parse(struct bytes text, struct task *out, struct error *err)
     out->in_use = strings_of(arena, json_array(json, "inUse"));
     out->force = json_bool(json, "force", false);
     out->all = json_bool(json, "all", false);
+    out->waits = json_bool(json, "waits", false);
+    out->superseded = json_bool(json, "superseded", false);
     out->is_daemons = true;
     cJSON *auth = cJSON_GetObjectItemCaseSensitive(json, "registryAuth");
     if (cJSON_IsString(auth)) {

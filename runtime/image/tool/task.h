@@ -18,7 +18,9 @@ struct task {
     char *registry_auth; /* base64; wiped by whoever read it */
     const char *certs_dir;
     struct image_strings insecure_registries, in_use;
-    bool force, all;
+    bool force;
+    bool waits;              /* gc: for others to be done */
+    bool all, superseded;    /* gc: also images with a name; of those without one, only such as were pulled */
     bool is_daemons;         /* the daemon asked: its own lock on the store does not stand in the way */
     atomic_bool is_canceled; /* one thread failed: the others need not go on */
 };

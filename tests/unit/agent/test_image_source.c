@@ -29,7 +29,9 @@ static void emulated_host_pulls_nothing(void **state)
     void *job = &source;
     assert_fails(source.pull(source.self, "web:1", NULL, NULL, NULL, NULL, &job, err), ERR_UNSUPPORTED, "web:1");
     assert_null(job);
-    source.pin(source.self, "x");
+    assert_ok(source.pin(source.self, "x", err));
+    source.hold(source.self, true);
+    source.hold(source.self, false);
     source.unpin(source.self, "x");
     source.cancel(source.self, NULL);
 }

@@ -37,7 +37,8 @@ struct fixture {
     const char *image_error; /* what a pull says */
     bool has_image, has_health, has_secret;
     unsigned systems, steps, kill_at, pulls;
-    unsigned pins;
+    unsigned pins, removals_left;
+    int holds;
     char ids[TASKS][8];
 };
 
@@ -82,10 +83,19 @@ static void image_stop(void *self, void *job)
     (void)job;
 }
 
-static void image_hold(void *self, const char *id)
+static int image_keep(void *self, const char *id, struct error *err)
 {
+    struct fixture *f = self;
     (void)id;
-    ((struct fixture *)self)->pins++;
+    if (f->removals_left > 0 && f->removals_left--)
+        return error_set(err, ERR_AGAIN, "images are being removed");
+    f->pins++;
+    return 0;
+}
+
+static void images_hold(void *self, bool is_held)
+{
+    ((struct fixture *)self)->holds += is_held ? 1 : -1;
 }
 
 static void image_let(void *self, const char *id)
@@ -257,7 +267,7 @@ static void set_up(struct fixture *f)
         snprintf(f->ids[i], sizeof f->ids[i], "t%d", i);
     random_seeded_init(&f->seed, 1);
     random_seeded_init(&f->host_seed, 2);
-    f->images = (struct image_source){image_lookup, image_fetch, image_stop, image_hold, image_let, f};
+    f->images = (struct image_source){image_lookup, image_fetch, image_stop, image_keep, image_let, images_hold, f};
     const struct hcs_emulated_options host = {
         .random = random_from_seeded(&f->host_seed), .operation_min_ns = NS_PER_MS, .operation_max_ns = 20 * NS_PER_MS};
     assert_ok(hcs_emulated_new(&host, f->now_ns, wall_ns(f), &f->hcs, err));
@@ -271,6 +281,7 @@ static void tear_down(struct fixture *f)
     assignments_free(f->assignments);
     assert_ok(file_remove_tree(f->dir, err));
     assert_int_equal(f->pins, 0);
+    assert_int_equal(f->holds, 0);
 }
 
 /* SIGKILL, and a new start over what is on disk and on the host. */
@@ -279,6 +290,7 @@ static void kill_worker(struct fixture *f)
     f->hcs = hcs_emulated_restart(f->hcs, f->now_ns, wall_ns(f));
     worker_abandon(f->worker);
     assignments_free(f->assignments);
+    f->holds = 0;
     open_worker(f);
     for (int i = 0; i < TASKS; i++)
         if (f->told[i].state > 0 && !f->told[i].is_forgotten && f->desired[i])
@@ -413,6 +425,26 @@ static void exits_are_told_as_dockerd_does(void **state)
     assert_string_equal(f.told[1].err, "task: non-zero exit (3)");
     assert_string_equal(f.told[1].message, "started");
     assert_int_equal(f.told[1].exit_code, 3);
+    remove_all_leaves_nothing(&f);
+    tear_down(&f);
+}
+
+/* Removals wait until it is known what runs here, and a container waits for one that is under way. */
+static void removals_of_images_and_containers_keep_out_of_each_other_s_way(void **state)
+{
+    struct fixture f;
+    (void)state;
+    set_up(&f);
+    assert_int_equal(f.holds, 1);
+    run(&f, 1);
+    assert_int_equal(f.holds, 0);
+    f.removals_left = 2;
+    want(&f, 0, RUNNING, "serve", NULL);
+    assign(&f);
+    run(&f, 60);
+    assert_int_equal(f.told[0].state, RUNNING);
+    assert_int_equal(f.removals_left, 0);
+    assert_int_equal(f.pins, 1);
     remove_all_leaves_nothing(&f);
     tear_down(&f);
 }
@@ -640,6 +672,7 @@ static void lost_database_adopts_what_is_assigned(void **state)
     assert_ok(file_remove(path, err));
     memset(f.told, 0, sizeof f.told);
     f.pins = 0;
+    f.holds = 0;
     open_worker(&f);
     run(&f, 60);
     assert_int_equal(systems(&f), 2); /* nothing is removed before the manager was heard */
@@ -769,6 +802,7 @@ int main(void)
         cmocka_unit_test(task_runs_and_is_removed),
         cmocka_unit_test(ready_is_as_far_as_desired),
         cmocka_unit_test(exits_are_told_as_dockerd_does),
+        cmocka_unit_test(removals_of_images_and_containers_keep_out_of_each_other_s_way),
         cmocka_unit_test(missing_image_rejects_with_the_cause),
         cmocka_unit_test(failing_start_is_failed_with_its_cause),
         cmocka_unit_test(healthy_before_running),

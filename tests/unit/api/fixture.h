@@ -327,6 +327,27 @@ static int fixture_image_tag(struct image_store *store, const char *reference, c
     return fixture_image_remove(store, reference, false, on_done, ctx, out, err);
 }
 
+static void fixture_collected(void *ctx)
+{
+    struct image_job *job = ctx;
+    cleanup_json cJSON *result = cJSON_Parse(job->is_whole ? "{\"deleted\":[\"" FIXTURE_IMAGE_ID "\"],\"reclaimedBytes\":4096}"
+                                                           : "{\"deleted\":[],\"reclaimedBytes\":0}");
+    job->on_done(job->ctx, NULL, result);
+    fixture_job_end(job);
+}
+
+static int fixture_image_gc(struct image_store *store, enum image_gc_scope scope, image_done_cb on_done, void *ctx, struct image_job **out,
+                            struct error *err)
+{
+    (void)err;
+    struct image_job *job = fixture_job(store, fixture_collected);
+    job->is_whole = scope == IMAGE_GC_UNUSED;
+    job->on_done = on_done;
+    job->ctx = ctx;
+    *out = job;
+    return 0;
+}
+
 static void fixture_image_deinit(struct image *image)
 {
     arena_deinit(&image->arena);
@@ -377,9 +398,9 @@ static void fixture_nothing(void *ctx)
 
 static struct api_images fixture_images(struct api_fixture *f)
 {
-    return (struct api_images){&f->store,          fixture_image_find, fixture_image_list,  fixture_image_pull,
-                               fixture_image_load, fixture_load_write, fixture_load_end,    fixture_image_remove,
-                               fixture_image_tag,  fixture_cancel,     fixture_image_deinit};
+    return (struct api_images){&f->store,          fixture_image_find, fixture_image_list, fixture_image_pull,
+                               fixture_image_load, fixture_load_write, fixture_load_end,   fixture_image_remove,
+                               fixture_image_tag,  fixture_image_gc,   fixture_cancel,     fixture_image_deinit};
 }
 
 /* A loop with an emulated host on it. */

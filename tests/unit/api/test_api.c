@@ -319,6 +319,9 @@ static void images_by_version(void **state)
     ask(a, "DELETE", "/images/x", "", 404, "No such image: x");
     ask(a, "POST", "/images/busybox/tag?repo=y&tag=1", "", 201, "");
     ask(a, "POST", "/images/busybox/tag", "", 400, "repo is missing");
+    ask(a, "POST", "/images/prune", "", 200, "{\"ImagesDeleted\":null,\"SpaceReclaimed\":0}");
+    ask(a, "POST", "/images/prune?filters=%7B%22dangling%22%3A%7B%22false%22%3Atrue%7D%7D", "", 200, "\"SpaceReclaimed\":4096");
+    ask(a, "POST", "/images/prune?filters=%7B%22until%22%3A%7B%221h%22%3Atrue%7D%7D", "", 400, "until");
 }
 
 static void pull_streams_its_progress(void **state)

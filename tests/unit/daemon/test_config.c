@@ -39,6 +39,21 @@ static void without_flags_the_hosts_defaults_hold(void **state)
     config_deinit(&config);
 }
 
+static void changes_that_need_a_restart_are_named(void **state)
+{
+    (void)state;
+    struct config before, after;
+    assert_ok(READ(&before, "--label", "x=1", "--bridge", "b0"));
+    assert_ok(READ(&after, "--label", "x=2", "--log-level", "debug", "--bridge", "b0"));
+    assert_null(config_fixed_changes(&before, &after));
+    config_deinit(&after);
+    assert_ok(READ(&after, "--bridge", "b1", "--insecure-registry", "r:1", "--image-gc-interval", "2h"));
+    cleanup_free char *names = config_fixed_changes(&before, &after);
+    assert_string_equal(names, "--bridge, --insecure-registry, --image-gc-interval");
+    config_deinit(&after);
+    config_deinit(&before);
+}
+
 static void check_refused(const char *flag, const char *value, const char *want)
 {
     struct config config;
@@ -55,6 +70,7 @@ static void what_cannot_be_is_refused_by_name(void **state)
     check_refused("--runtime", "hcs", "--runtime hcs: must be one of auto|emulated");
     check_refused("--runtime", "", "must be one of");
     check_refused("--host", "tcp://0.0.0.0:2375", "tcp://0.0.0.0:2375: only unix");
+    check_refused("--image-gc-interval", "-1h", "must not be negative");
     check_refused("--clock-offset", "later", "--clock-offset: not a duration: later");
     check_refused("--run-dir", config_defaults.state_dir, "the same directory");
     check_refused("--log-format=json", "--bridge", "--bridge: its value NAME is missing");
@@ -97,6 +113,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(flags_come_in_both_forms_and_lists_add_up),
         cmocka_unit_test(without_flags_the_hosts_defaults_hold),
+        cmocka_unit_test(changes_that_need_a_restart_are_named),
         cmocka_unit_test(what_cannot_be_is_refused_by_name),
         cmocka_unit_test(a_file_has_the_flags_names_and_flags_win),
     };

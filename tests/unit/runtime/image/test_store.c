@@ -252,7 +252,7 @@ static void name_that_moves_leaves_the_old_image_nameless_until_collected(void *
     for (size_t i = 0; i < count; i++)
         image_deinit(&images[i]);
     free(images);
-    assert_ok(image_gc(world->store, NULL, 0, false, on_done, world, &job, err));
+    assert_ok(image_gc(world->store, IMAGE_GC_NAMELESS, on_done, world, &job, err));
     wait_for(world);
     assert_int_equal(world->err.code, 0);
     assert_ok(image_list(world->store, &images, &count, err));
@@ -268,8 +268,8 @@ static void pinned_image_survives_collection_and_removal(void **state)
     struct image_job *job;
     load(world, "app:1", "x");
     assert_ok(image_find(world->store, "app:1", NULL, &image, err));
-    image_pin(world->store, image.id);
-    assert_ok(image_gc(world->store, NULL, 0, true, on_done, world, &job, err));
+    assert_ok(image_pin(world->store, image.id, err));
+    assert_ok(image_gc(world->store, IMAGE_GC_UNUSED, on_done, world, &job, err));
     wait_for(world);
     assert_ok(image_remove(world->store, "app:1", false, on_done, world, &job, err));
     wait_for(world);
@@ -279,12 +279,97 @@ static void pinned_image_survives_collection_and_removal(void **state)
     assert_int_equal(world->err.code, 0);
     assert_ok(image_find(world->store, image.id, NULL, &again, err));
     image_unpin(world->store, image.id);
-    assert_ok(image_gc(world->store, NULL, 0, false, on_done, world, &job, err));
+    assert_ok(image_gc(world->store, IMAGE_GC_NAMELESS, on_done, world, &job, err));
     wait_for(world);
     image_deinit(&again);
     assert_fails(image_find(world->store, image.id, NULL, &again, err), ERR_NOT_FOUND, "No such image");
     cleanup_free char *path = mem_string(image.layers[0].path);
     assert_false(file_exists(path));
+}
+
+/* What is pinned counts when the removal starts, not when it was asked for; a hold keeps it waiting. */
+static void removal_knows_what_was_pinned_while_it_waited(void **state)
+{
+    struct world *world = *state;
+    cleanup_image struct image image = {0}, again = {0};
+    struct image_job *job;
+    load(world, "app:1", "x");
+    assert_ok(image_find(world->store, "app:1", NULL, &image, err));
+    image_hold(world->store);
+    world->is_done = false;
+    assert_ok(image_remove(world->store, "app:1", true, on_done, world, &job, err));
+    assert_ok(image_pin(world->store, image.id, err));
+    for (int i = 0; i < 20; i++)
+        uv_run(&world->loop, UV_RUN_NOWAIT);
+    assert_false(world->is_done);
+    image_unhold(world->store);
+    wait_for(world);
+    assert_int_equal(world->err.code, 0);
+    assert_ok(image_find(world->store, image.id, NULL, &again, err));
+    assert_true(file_exists(image.layers[0].path));
+}
+
+static void image_that_went_after_it_was_found_is_not_pinned(void **state)
+{
+    struct world *world = *state;
+    cleanup_image struct image image = {0};
+    struct image_job *job;
+    load(world, "app:1", "x");
+    assert_ok(image_find(world->store, "app:1", NULL, &image, err));
+    assert_ok(image_remove(world->store, "app:1", false, on_done, world, &job, err));
+    wait_for(world);
+    assert_fails(image_pin(world->store, image.id, err), ERR_NOT_FOUND, "No such image");
+    assert_fails(image_pin(world->store, "sha256:../../x", err), ERR_NOT_FOUND, "No such image");
+}
+
+/* Found, pinned and let go over and over while removals run: never is something promised that then goes. */
+static void pins_and_removals_never_meet(void **state)
+{
+    struct world *world = *state;
+    struct image_job *job;
+    unsigned kept = 0, gone = 0;
+    for (int round = 0; round < 12; round++) {
+        cleanup_image struct image image = {0};
+        struct error why = {0};
+        int pinned = ERR_AGAIN;
+        load(world, "app:1", "x");
+        assert_ok(image_find(world->store, "app:1", NULL, &image, err));
+        assert_ok(image_remove(world->store, "app:1", true, on_done, world, &job, err));
+        for (int turn = 0; !world->is_done; turn++) {
+            if (turn >= round && pinned == ERR_AGAIN)
+                pinned = image_pin(world->store, image.id, &why);
+            uv_run(&world->loop, UV_RUN_ONCE);
+        }
+        world->is_done = false;
+        if (pinned == ERR_AGAIN)
+            pinned = image_pin(world->store, image.id, &why);
+        assert_true(pinned == 0 || pinned == ERR_NOT_FOUND);
+        assert_int_equal(file_exists(image.layers[0].path), pinned == 0);
+        kept += pinned == 0;
+        gone += pinned != 0;
+        if (pinned == 0)
+            image_unpin(world->store, image.id);
+    }
+    assert_true(kept > 0 && gone > 0);
+}
+
+/* Without a name and without a registry to have it from again: only a person may give that up. */
+static void superseded_collection_keeps_what_was_loaded(void **state)
+{
+    struct world *world = *state;
+    struct image *images;
+    size_t count;
+    struct image_job *job;
+    load(world, "app:1", "old");
+    load(world, "app:1", "new");
+    assert_ok(image_gc(world->store, IMAGE_GC_SUPERSEDED, on_done, world, &job, err));
+    wait_for(world);
+    assert_int_equal(world->err.code, 0);
+    assert_ok(image_list(world->store, &images, &count, err));
+    assert_int_equal(count, 2);
+    for (size_t i = 0; i < count; i++)
+        image_deinit(&images[i]);
+    free(images);
 }
 
 static void tag_gives_a_second_name_and_remove_takes_one(void **state)
@@ -393,6 +478,10 @@ int main(void)
         IN_WORLD(image_is_found_by_id_and_its_start),
         IN_WORLD(name_that_moves_leaves_the_old_image_nameless_until_collected),
         IN_WORLD(pinned_image_survives_collection_and_removal),
+        IN_WORLD(removal_knows_what_was_pinned_while_it_waited),
+        IN_WORLD(image_that_went_after_it_was_found_is_not_pinned),
+        IN_WORLD(pins_and_removals_never_meet),
+        IN_WORLD(superseded_collection_keeps_what_was_loaded),
         IN_WORLD(tag_gives_a_second_name_and_remove_takes_one),
         IN_WORLD(archive_that_is_none_is_refused_with_the_reason),
         IN_WORLD(missing_tool_is_named),
