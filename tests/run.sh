@@ -5,7 +5,7 @@
 #
 # Without --ring every ring runs, in that order. NAME picks interop and e2e suites whose name contains it. The outer rings run the build
 # with sanitizers (SKEP_BUILD names another, e.g. build/release) and need root: they make network namespaces and real daemons.
-# Fuzz targets replay their corpora; FUZZ_SECONDS gives each that long under libFuzzer too. TIDY=1 adds clang-tidy (minutes).
+# Fuzz targets replay their corpora, and run FUZZ_SECONDS each (2) under libFuzzer, built by clang. TIDY=1 adds clang-tidy (minutes).
 # Ends with a line "N passed, N failed, N skipped"; exit code 0 only when nothing failed.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -13,7 +13,7 @@ export LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
 exec </dev/null
 
 all_rings='lint unit fuzz interop e2e'
-fuzz_seconds=${FUZZ_SECONDS:-0}
+fuzz_seconds=${FUZZ_SECONDS:-2}
 jobs=$(nproc)
 rings=()
 names=()
@@ -84,6 +84,7 @@ passed=0
 failed=0
 skipped=0
 failures=()
+unsteady=()
 log_dir=build/log
 mkdir -p "$log_dir"
 trap 'echo "run.sh: interrupted"; exit 130' INT TERM
@@ -123,6 +124,7 @@ suite() { # NAME COMMAND…
         # Real daemons on a busy machine: what fails once and then passes is reported as such, with its log kept.
         mv "$log" "$log.first"
         note=" (second try; the first: $log.first)"
+        unsteady+=("$name: $(grep -E '^(FAIL|ERROR):? ' "$log" "$log.first" | sed 's/.*test_/test_/; s/  .*//' | sort -u | tr '\n' ' ')")
         "$@" >"$log" 2>&1
         code=$?
     fi
@@ -201,6 +203,10 @@ finish() {
     if [ ${#failures[@]} -gt 0 ]; then
         echo "failed:"
         printf '  %s\n' "${failures[@]}"
+    fi
+    if [ ${#unsteady[@]} -gt 0 ]; then
+        echo "failed once and then passed, or not:"
+        printf '  %s\n' "${unsteady[@]}"
     fi
     echo "time: $((SECONDS - started)) s"
     echo "$passed passed, $failed failed, $skipped skipped"
