@@ -13,7 +13,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
 from lib.dockerd import Dockerd
-from lib.hosts import NETNS, read, run, wait_until
+from lib.hosts import read, run, wait_until
 from lib.scenario import Scenario, sleeper
 from lib.skepd import SKEPD, Skepd
 
@@ -21,43 +21,24 @@ from lib.skepd import SKEPD, Skepd
 @contextlib.contextmanager
 def listener(host, port, serve):
     """Accept connections at host:port, inside its namespace, and hand each to serve(connection)."""
-    made = []
-
-    def listen():  # a namespace belongs to a thread: this one enters it, makes the socket and ends
-        with open(f"{NETNS}/{host.ns}") as space:
-            os_setns(space.fileno())
-        sock = socket.socket()
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((host.ip, port))
-        sock.listen()
-        made.append(sock)
+    sock = host.listen(host.ip, port)
 
     def loop():
         while True:
             try:
-                connection, _ = made[0].accept()
+                connection, _ = sock.accept()
             except OSError:
                 return
             with contextlib.suppress(OSError), connection:
                 connection.settimeout(5)
                 serve(connection)
 
-    maker = threading.Thread(target=listen)
-    maker.start()
-    maker.join()
     threading.Thread(target=loop, daemon=True).start()
     try:
         yield f"{host.ip}:{port}"
     finally:
-        made[0].shutdown(socket.SHUT_RDWR)
-        made[0].close()
-
-
-def os_setns(fd):
-    """os.setns came with Python 3.12."""
-    import ctypes
-    if ctypes.CDLL(None, use_errno=True).setns(fd, 0x40000000) != 0:
-        raise OSError(ctypes.get_errno(), "setns")
+        sock.shutdown(socket.SHUT_RDWR)
+        sock.close()
 
 
 class BadJoin(Scenario):
