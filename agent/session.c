@@ -183,6 +183,7 @@ static void registered(struct session *s, const char *session_id, uint64_t now_n
     s->error = (struct error){0};
     s->backoff_ns = s->logs_backoff_ns = 0;
     do_effect(s, SESSION_DO_NOTE_SUCCESS, 0);
+    s->stats.heartbeat_late_last_ns = 0;
     send_heartbeat(s, now_ns);
     open_assignments(s, now_ns);
     s->logs_tag = start(s, SESSION_DO_OPEN_SUBSCRIPTIONS);

@@ -159,6 +159,7 @@ static void send_heartbeat(struct session_driver *d, uint32_t tag)
     request.session_id = d->session.session_id;
     d->heartbeat_period_ns = 0;
     session_wire_call(d->wire, WIRE_HEARTBEAT, tag, &request.base);
+    log_debug("session", "heartbeat, %llu ms after its time", (unsigned long long)(d->session.stats.heartbeat_late_last_ns / NS_PER_MS));
 }
 
 static void close_wire(struct session_driver *d)

@@ -29,10 +29,22 @@ static bool is_emulated(const struct daemon *daemon)
     return strcmp(daemon->config->runtime, "emulated") == 0;
 }
 
+/* A node that can run nothing is let in all the same: its API works, and each task says why it is refused. */
+static int open_real_runtime(struct daemon *daemon, struct error *err)
+{
+    struct hcs_host host;
+    if (daemon_open_runtime(daemon->config, &daemon->clock, daemon->loop, &daemon->hcs, err) < 0)
+        return err->code;
+    hcs_probe(daemon->hcs, &host);
+    if (!host.offers_process)
+        log_warn("skepd", "no container can run here: %s", host.process_missing);
+    return 0;
+}
+
 static int open_runtime(struct daemon *daemon, struct error *err)
 {
     if (!is_emulated(daemon))
-        return daemon_open_runtime(daemon->config, &daemon->clock, daemon->loop, &daemon->hcs, err);
+        return open_real_runtime(daemon, err);
     cleanup_free char *memory = mem_format("%s/emulated.json", daemon->config->state_dir);
     struct hcs_emulated_options options = {.random = random_system(), .memory_path = memory};
     if (hcs_emulated_new(&options, clock_monotonic_ns(&daemon->clock), clock_wall_ns(&daemon->clock), &daemon->hcs, err) < 0)

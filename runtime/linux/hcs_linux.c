@@ -36,7 +36,8 @@ static void probe_programs(struct linux_host *host)
     free(host->versions);
     host->missing = NULL;
     if (!crun || !conmon)
-        host->missing = mem_format("%s%s%s %s not installed on this host, or not in PATH: install Debian's packages crun and conmon",
+        host->missing = mem_format("%s%s%s %s not installed on this host, or not in PATH: install Debian's packages crun and conmon, then "
+                                   "start skepd again",
                                    crun ? "" : host->crun_path, !crun && !conmon ? " and " : "", conmon ? "" : host->conmon_path,
                                    !crun && !conmon ? "are" : "is");
     host->versions =

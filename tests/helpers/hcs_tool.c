@@ -84,6 +84,7 @@ static cJSON *describe(const struct hcs_properties *p)
         json_add_int(s, "memory", (int64_t)p->statistics->memory_usage_bytes);
         json_add_int(s, "memory_limit", (int64_t)p->statistics->memory_limit_bytes);
         json_add_int(s, "pids", (int64_t)p->statistics->pids);
+        json_add_int(s, "pids_limit", (int64_t)p->statistics->pids_limit);
         json_add_int(s, "networks", (int64_t)p->statistics->network_count);
         json_add_int(s, "counters", (int64_t)p->statistics->memory_count);
     }

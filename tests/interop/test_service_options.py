@@ -1,17 +1,55 @@
 """What `docker service create` can ask for, asked of dockerd and of skepd in one swarm: both containers must tell the same story."""
+import io
 import json
 import os
+import struct
 import sys
+import tarfile
+import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
 from lib.dockerd import Dockerd
-from lib.hosts import wait_until
+from lib.hosts import run, wait_until
+from lib.images import busybox_layer, tar_entry
 from lib.scenario import Scenario, sleeper
 
 HIVE = {"files": {"etc/passwd": "root:x:0:0:root:/root:/bin/sh\nbee:x:1000:1000:bee:/home:/bin/sh\n",
                   "etc/group": "root:x:0:\nbee:x:1000:\nhive:x:2000:bee\n"}}
+
+# What a program may and a file carries.
+LOOK = r"""#include <stdio.h>
+#include <string.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+    char line[200], caps[40] = "", colour[40] = "";
+    FILE *file = fopen("/proc/self/status", "r");
+    while (fgets(line, sizeof line, file))
+        sscanf(line, "CapEff: %39s", caps);
+    if (argc < 2 || getxattr(argv[1], "user.colour", colour, sizeof colour - 1) < 0)
+        strcpy(colour, "none");
+    printf("uid %d, %d, effective capabilities %s, colour %s\n", (int)getuid(), (int)geteuid(), caps, colour);
+}
+"""
+
+ECHO = r"""#include <netinet/in.h>
+#include <sys/socket.h>
+int main(void)
+{
+    struct sockaddr_in mine = {.sin_family = AF_INET, .sin_port = htons(53)}, peer;
+    socklen_t size = sizeof peer;
+    char text[100];
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    if (bind(fd, (struct sockaddr *)&mine, sizeof mine) < 0)
+        return 1;
+    for (ssize_t got; (got = recvfrom(fd, text, sizeof text, 0, (struct sockaddr *)&peer, &size)) >= 0; size = sizeof peer)
+        sendto(fd, text, (size_t)got, 0, (struct sockaddr *)&peer, size);
+    return 1;
+}
+"""
 
 
 class ServiceOptions(Scenario):
@@ -26,7 +64,7 @@ class ServiceOptions(Scenario):
         cls.manager.wait_node("docker-a")
         cls.count = 0
 
-    def on_both(self, script, *options, state="complete", timeout_s=30):
+    def on_both(self, script, *options, state="complete", timeout_s=30, image="hive:1"):
         """Run @script (a shell's) on both nodes with the same options. Returns {node: (status, output)}."""
         story = {}
         names = {}
@@ -34,7 +72,7 @@ class ServiceOptions(Scenario):
             type(self).count += 1
             names[node] = f"option-{self.count}"
             command = ["sh", "-c", script] if isinstance(script, str) else script
-            self.manager.create_service(names[node], "hive:1", *command, on=node, options=["--restart-condition", "none", *options])
+            self.manager.create_service(names[node], image, *command, on=node, options=["--restart-condition", "none", *options])
         for node, name in names.items():
             states = state if isinstance(state, tuple) else (state,)
             task = self.manager.wait_task(name, lambda task, states=states: task["Status"]["State"] in states, timeout_s, f"is {state} on {node}")
@@ -151,7 +189,11 @@ class ServiceOptions(Scenario):
         self.assert_same("test -t 1 && echo a terminal; tty", "--tty", expect="a terminal")
 
     def test_init_reaps(self):
-        self.assert_same("cat /proc/1/comm | sed 's/docker-init/init/; s/catatonit/init/; s/tini/init/'", "--init", expect="init|sh")
+        """PID 1 is the init, and an orphan that ended is gone; without --init, PID 1 is the command and leaves it a zombie."""
+        script = ("(sleep 0.2 &); (sleep 1; cat /proc/1/comm; grep -h ^State:.Z /proc/[0-9]*/status | wc -l) & exec sleep 2")
+        for options, first, zombies in ((["--init"], r"(docker-)?init|tini|catatonit", 0), ([], "sleep", 1)):
+            for node, (_, output) in self.on_both(script, *options).items():
+                self.assertRegex(output, rf"^({first})\n{zombies}\n$", f"{node} {options}")
 
     def test_dns_and_hosts(self):
         self.assert_same("grep -v '^#' /etc/resolv.conf | grep . | sort; grep bee /etc/hosts", "--dns", "192.0.2.53", "--dns-search", "hive.example", "--dns-option",
@@ -210,6 +252,109 @@ class ServiceOptions(Scenario):
             task = self.manager.wait_task(name, lambda task: task["Status"]["State"] == "failed", 30, f"has failed on {node}")
             self.assertIn("unhealthy", task["Status"]["Err"], node)
             self.manager.remove_service(name)
+
+    def test_health_check_of_the_image(self):
+        """As the one of the service: RUNNING only once healthy; unhealthy ends the task. --no-healthcheck takes it away."""
+        check = {"Healthcheck": {"Test": ["CMD-SHELL", "test -e /tmp/well"], "Interval": 500_000_000, "Timeout": 2_000_000_000, "Retries": 3}}
+        self.load("checked:1", config=check)
+        ended = {}
+        for number, node in enumerate(("docker-a", "skep-a")):
+            name = f"checked-{number}"
+            self.manager.create_service(name, "checked:1", *sleeper(3, "sleep 1; touch /tmp/well; sleep 3; rm /tmp/well"), on=node,
+                                        options=["--restart-condition", "none"])
+            begun = time.monotonic()
+            self.manager.wait_task(name, lambda task: task["Status"]["State"] == "starting", 10, f"is starting on {node}")
+            self.manager.wait_task(name, lambda task: task["Status"]["State"] == "running", 20, f"runs on {node}")
+            self.assertGreater(time.monotonic() - begun, 1, "not before it is healthy")
+            task = self.manager.wait_task(name, lambda task: task["Status"]["State"] == "failed", 30, f"has failed on {node}")
+            self.assertIn("unhealthy", task["Status"]["Err"], node)
+            ended[node] = task["Status"]["Err"], self.manager.exit_code(task)
+            self.manager.remove_service(name)
+        self.assertEqual(ended["skep-a"], ended["docker-a"])
+        for node, (status, _) in self.on_both("exit 0", "--no-healthcheck", image="checked:1").items():
+            self.assertEqual(status["State"], "complete", node)
+
+    def test_unhealthy_from_the_start(self):
+        """Never RUNNING, on either node."""
+        self.load("ill:1", config={"Healthcheck": {"Test": ["CMD", "false"], "Interval": 300_000_000, "Retries": 2}})
+        story = self.on_both(sleeper(3), state="failed", image="ill:1")
+        for node, (status, _) in story.items():
+            self.assertIn("unhealthy", status["Err"], node)
+        self.assertEqual(story["skep-a"][0]["Message"], story["docker-a"][0]["Message"])
+
+    def test_published_udp_port(self):
+        self.load("echo:1", files={"bin/echo-udp": (self.compiled("echo-udp", ECHO), 0o755)})
+        ask = ("import socket, sys; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(1); s.connect((sys.argv[1], 8053)); "
+               "s.send(b'bee'); print(s.recv(100).decode())")
+        for number, (node, host) in enumerate((("docker-a", self.peer.host), ("skep-a", self.node.host))):
+            name = f"udp-{number}"
+            self.manager.create_service(name, "echo:1", "echo-udp", on=node, options=["--publish", "mode=host,published=8053,target=53,protocol=udp"])
+            task = self.manager.wait_running(name, 1)[0]
+            ports = task["Status"]["PortStatus"]["Ports"]
+            self.assertEqual({(port["Protocol"], port["TargetPort"], port["PublishedPort"]) for port in ports}, {("udp", 53, 8053)}, node)
+            asked = [sys.executable, "-c", ask, host.ip]
+            self.assertEqual(wait_until(lambda asked=asked: self.manager.host.run(asked).stdout, 10, "an answer"), "bee\n", node)
+            self.manager.remove_service(name)
+            wait_until(lambda asked=asked: self.manager.host.run(asked, check=False).returncode != 0, 15, f"the port is closed on {node}")
+
+    def compiled(self, name, source):
+        """A static program's bytes."""
+        path = os.path.join(self.net.dir, name)
+        with open(path + ".c", "w") as file:
+            file.write(source)
+        run(["cc", "-D_GNU_SOURCE", "-static", "-O1", "-o", path, path + ".c"])
+        with open(path, "rb") as file:
+            return file.read()
+
+    def load(self, reference, **more):
+        """An image on both nodes."""
+        for node in (self.peer, self.node):
+            node.load_image(self.image(reference, **more))
+
+    def test_layers_seen_from_inside(self):
+        """Whiteouts, opaque directories, kinds that change, hard links, modes, owners, extended attributes and file capabilities."""
+        self.load("layers:1", layers=[busybox_layer(), *self.layers()])
+        script = ("cd /l; find . | sort; find . -type f -exec stat -c '%n %a %u:%g %h %s' {} + | sort; find . -type d -exec stat -c '%n %a %u:%g' {} + | sort; "
+                  "cat keep/a whole/new swap-dir swap-file/x links/two; readlink to; test links/two -ef links/three && echo same; "
+                  "echo x >>links/two; cat links/three; ./suid modes; ./capable modes; rm -r whole && mkdir whole && ls whole; echo new >gone/x; cat gone/x")
+        story = self.assert_same(script, "--user", "0:0", image="layers:1", expect=r"kept\nnew\na file now\nin a directory now\nlinked\n")
+        output = story["skep-a"][1]
+        for path in ("./gone/x", "./whole/old", "./whole/deep", "./tree", "./links/one", "./swap-dir/old"):
+            self.assertNotIn(path + "\n", output)
+        self.assertNotIn(".wh.", output)
+        self.assert_same("/l/suid /l/modes; /l/capable /l/modes", "--user", "1000:1000", image="layers:1",
+                         expect=r"^uid 1000, 0, effective capabilities [0-9a-f]+, colour gold\nuid 1000, 1000, effective capabilities 0000000000002000, colour gold\n$")
+
+    def layers(self):
+        """Two layers, the second of which takes away from the first."""
+        look = self.compiled("look", LOOK)
+        lower, upper = io.BytesIO(), io.BytesIO()
+        with tarfile.open(fileobj=lower, mode="w", format=tarfile.PAX_FORMAT) as tar:
+            for name in ("l", "l/keep", "l/gone", "l/whole", "l/whole/deep", "l/tree", "l/tree/deep", "l/swap-dir", "l/links"):
+                tar_entry(tar, name, kind=tarfile.DIRTYPE, mode=0o755)
+            for name in ("keep/a", "gone/x", "gone/y", "whole/old", "whole/deep/old", "tree/deep/old", "swap-dir/old", "swap-file"):
+                tar_entry(tar, "l/" + name, b"kept\n", uid=1000, gid=2000, mode=0o640)
+            tar_entry(tar, "l/links/one", b"linked\n")
+            for name in ("two", "three"):
+                tar_entry(tar, "l/links/" + name, kind=tarfile.LNKTYPE, link="l/links/one")
+            tar_entry(tar, "l/to", kind=tarfile.SYMTYPE, link="../l/keep/a", mode=0o777)
+            tar_entry(tar, "l/modes", b"", mode=0o1644, pax={"SCHILY.xattr.user.colour": "gold"})
+            tar_entry(tar, "l/group", kind=tarfile.DIRTYPE, mode=0o2775, gid=2000)
+            tar_entry(tar, "l/suid", look, mode=0o4755)
+            # struct vfs_cap_data, version 2, effective: CAP_NET_RAW is bit 13
+            raw = struct.pack("<IIIII", 0x02000001, 1 << 13, 0, 0, 0)
+            tar_entry(tar, "l/capable", look, mode=0o755, pax={"SCHILY.xattr.security.capability": raw.decode("utf-8", "surrogateescape")})
+        with tarfile.open(fileobj=upper, mode="w", format=tarfile.PAX_FORMAT) as tar:
+            tar_entry(tar, "l/gone/.wh.x", b"")
+            tar_entry(tar, "l/.wh.tree", b"")
+            tar_entry(tar, "l/links/.wh.one", b"")
+            tar_entry(tar, "l/whole", kind=tarfile.DIRTYPE, mode=0o700)
+            tar_entry(tar, "l/whole/.wh..wh..opq", b"")
+            tar_entry(tar, "l/whole/new", b"new\n")
+            tar_entry(tar, "l/swap-dir", b"a file now\n")
+            tar_entry(tar, "l/swap-file", kind=tarfile.DIRTYPE, mode=0o755)
+            tar_entry(tar, "l/swap-file/x", b"in a directory now\n")
+        return lower.getvalue(), upper.getvalue()
 
     def test_labels_and_name(self):
         for number, (node, daemon) in enumerate((("docker-a", self.peer), ("skep-a", self.node))):

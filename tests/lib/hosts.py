@@ -9,13 +9,16 @@ names (namespaces, cgroups, the directory under the temporary one) begin with "s
 told to stop, and sweeps what runs that were killed have left."""
 import atexit
 import contextlib
+import ctypes
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 PREFIX = "skt"
@@ -185,6 +188,26 @@ class Host:
         with open(log, "ab") as output:
             return subprocess.Popen(self.inside(named), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
                                     env={**os.environ, **(env or {})})
+
+    def listen(self, address, port):
+        """A listening socket of this process on this host."""
+        made = []
+
+        def listen():  # a namespace belongs to a thread: this one enters it, makes the socket and ends
+            try:
+                with open(f"{NETNS}/{self.ns}") as space:
+                    if ctypes.CDLL(None, use_errno=True).setns(space.fileno(), 0x40000000) != 0:  # os.setns came with Python 3.12
+                        raise OSError(ctypes.get_errno(), "setns")
+                made.append(socket.create_server((address, port)))
+            except OSError as err:
+                made.append(err)
+
+        maker = threading.Thread(target=listen)
+        maker.start()
+        maker.join()
+        if isinstance(made[0], OSError):
+            raise made[0]
+        return made[0]
 
     def cut(self):
         """Pull the cable."""

@@ -150,7 +150,7 @@ int registry_blob(struct registry *registry, struct http *http, const struct ima
     if (failed == 0)
         failed = blob_writer_commit(&fetch.writer, dir, blob->digest, err);
     blob_writer_close(&fetch.writer);
-    if (failed == ERR_CORRUPT)
+    if (failed == ERR_CORRUPT || failed == ERR_NO_SPACE) /* to be resumed it would have to fit; meanwhile others need the room */
         file_remove(partial, NULL);
     return failed;
 }

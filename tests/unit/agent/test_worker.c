@@ -5,11 +5,13 @@
 #include <unistd.h>
 
 #include "agent/assignments.h"
+#include "agent/task_store.h"
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "proto/message.h"
 #include "proto/swarmkit/dispatcher.pb-c.h"
 #include "runtime/emulated/hcs_emulated.h"
 #include "tests/unit/test.h"
@@ -35,7 +37,7 @@ struct fixture {
     int desired[TASKS];
     const char *args[TASKS][3];
     const char *image_error; /* what a pull says */
-    bool has_image, has_health, has_secret;
+    bool has_image, has_health, has_secret, has_unknown;
     unsigned systems, steps, kill_at, pulls;
     unsigned pins, removals_left;
     int holds;
@@ -184,6 +186,20 @@ static void add_health(struct draft *d, Docker__Swarmkit__V1__ContainerSpec *spe
     spec->healthcheck->retries = 2;
 }
 
+/* Fields of a later SwarmKit: a text, a message that looks like one of ours, a number. */
+enum { UNKNOWN_TEXT = 1000, UNKNOWN_NUMBER = 1001, UNKNOWN_COUNT = 2 };
+
+static void add_unknown(struct draft *d, ProtobufCMessage *message)
+{
+    static const uint8_t text[] = {5, 0x0a, 3, 'n', 'e', 'w'}, number[] = {0xac, 0x02};
+    message->n_unknown_fields = UNKNOWN_COUNT;
+    message->unknown_fields = arena_alloc(&d->arena, UNKNOWN_COUNT * sizeof *message->unknown_fields);
+    message->unknown_fields[0] = (ProtobufCMessageUnknownField){UNKNOWN_TEXT, PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED, sizeof text,
+                                                                arena_copy(&d->arena, text, sizeof text)};
+    message->unknown_fields[1] = (ProtobufCMessageUnknownField){UNKNOWN_NUMBER, PROTOBUF_C_WIRE_TYPE_VARINT, sizeof number,
+                                                                arena_copy(&d->arena, number, sizeof number)};
+}
+
 static void draft_task(struct fixture *f, struct draft *d, int i)
 {
     Docker__Swarmkit__V1__Assignment *item = draft_item(d);
@@ -211,6 +227,12 @@ static void draft_task(struct fixture *f, struct draft *d, int i)
         refer_to_secret(d, spec);
     if (f->has_health)
         add_health(d, spec);
+    if (f->has_unknown) {
+        add_unknown(d, &item->base);
+        add_unknown(d, &task->base);
+        add_unknown(d, &task->spec->base);
+        add_unknown(d, &spec->base);
+    }
     item->item_case = DOCKER__SWARMKIT__V1__ASSIGNMENT__ITEM_TASK;
     item->task = task;
 }
@@ -708,6 +730,87 @@ static void nothing_is_acknowledged_that_is_not_on_disk(void **state)
     tear_down(&f);
 }
 
+static void assert_has_unknown(const ProtobufCMessage *message)
+{
+    assert_int_equal(message->n_unknown_fields, UNKNOWN_COUNT);
+    assert_int_equal(message->unknown_fields[0].tag, UNKNOWN_TEXT);
+    assert_int_equal(message->unknown_fields[0].len, 6);
+    assert_memory_equal(message->unknown_fields[0].data, "\x05\x0a\x03new", 6);
+    assert_int_equal(message->unknown_fields[1].tag, UNKNOWN_NUMBER);
+    assert_int_equal(message->unknown_fields[1].len, 2);
+    assert_memory_equal(message->unknown_fields[1].data, "\xac\x02", 2);
+}
+
+static void check_record(void *ctx, const struct task_record *record)
+{
+    Docker__Swarmkit__V1__Task *task = NULL;
+    assert_ok(MESSAGE_UNPACK(Docker__Swarmkit__V1__Task, docker__swarmkit__v1__task, record->task, record->task.size, &task, err));
+    assert_has_unknown(&task->base);
+    assert_has_unknown(&task->spec->base);
+    assert_has_unknown(&task->spec->container->base);
+    assert_string_equal(task->spec->container->image, "app:1");
+    message_free(&task->base);
+    ++*(unsigned *)ctx;
+}
+
+static void ignore_written(void *ctx, const char *task_id, enum task_write write, uint64_t sequence, const struct error *err)
+{
+    (void)ctx;
+    (void)task_id;
+    (void)write;
+    (void)sequence;
+    (void)err;
+}
+
+/* What a killed worker left in worker.db. */
+static unsigned records_with_unknown_fields(struct fixture *f)
+{
+    const struct task_store_listener deaf = {ignore_written, NULL};
+    struct task_store *store = NULL;
+    char path[96];
+    unsigned count = 0;
+    snprintf(path, sizeof path, "%s/worker.db", f->dir);
+    assert_ok(task_store_open(path, NULL, &deaf, &store, err));
+    assert_ok(task_store_each(store, check_record, &count, err));
+    task_store_abandon(store);
+    return count;
+}
+
+/* A manager of a later version: what we do not know travels along and changes nothing, from the first word to the last. */
+static void unknown_fields_are_kept_and_do_no_harm(void **state)
+{
+    struct fixture f;
+    (void)state;
+    set_up(&f);
+    f.has_unknown = true;
+    want(&f, 0, RUNNING, "serve", NULL);
+    want(&f, 1, READY, "serve", NULL);
+    assign(&f);
+    run(&f, 10);
+    assert_int_equal(f.told[0].state, RUNNING);
+    assert_int_equal(f.told[1].state, READY);
+    for (int restarts = 0; restarts < 2; restarts++) { /* the second over a record that was written again */
+        f.hcs = hcs_emulated_restart(f.hcs, f.now_ns, wall_ns(&f));
+        worker_abandon(f.worker);
+        assignments_free(f.assignments);
+        assert_int_equal(records_with_unknown_fields(&f), 2);
+        open_worker(&f);
+        run(&f, 10);
+        assert_int_equal(f.told[0].state, RUNNING);
+        f.desired[1] = RUNNING;
+        assign(&f);
+        run(&f, 10);
+        assert_int_equal(f.told[1].state, RUNNING);
+    }
+    struct worker_stats stats;
+    worker_stats(f.worker, &stats);
+    assert_int_equal(stats.disturbed, 0);
+    assert_int_equal(systems(&f), 2);
+    remove_all_leaves_nothing(&f);
+    assert_true(f.told[0].is_forgotten && f.told[1].is_forgotten);
+    tear_down(&f);
+}
+
 /* --- on a real loop --- */
 
 struct live {
@@ -814,6 +917,7 @@ int main(void)
         cmocka_unit_test(kill_at_every_step),
         cmocka_unit_test(lost_database_adopts_what_is_assigned),
         cmocka_unit_test(nothing_is_acknowledged_that_is_not_on_disk),
+        cmocka_unit_test(unknown_fields_are_kept_and_do_no_harm),
         cmocka_unit_test(runs_by_itself_on_a_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
