@@ -49,7 +49,11 @@ void call_fail(struct api_call *call, int status, const char *format, ...)
 
 void call_error(struct api_call *call, const struct error *err)
 {
-    http_answer_error(call->ex, error_http_status(err->code), "%s", err->message);
+    cleanup_json cJSON *json = cJSON_CreateObject();
+    json_add_string(json, "message", err->message);
+    json_add_string(json, "kind", error_name(err->code));
+    cleanup_free char *text = json_print(json), *line = mem_format("%s\n", text);
+    http_answer_string(call->ex, error_http_status(err->code), "application/json", line);
 }
 
 /* --- bodies --- */

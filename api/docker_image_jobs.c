@@ -31,7 +31,9 @@ static void write_line(struct job_call *jc, const char *line)
 static void write_error(struct job_call *jc, const struct error *err)
 {
     cleanup_json cJSON *json = cJSON_CreateObject();
-    json_add_string(cJSON_AddObjectToObject(json, "errorDetail"), "message", err->message);
+    cJSON *detail = cJSON_AddObjectToObject(json, "errorDetail");
+    json_add_string(detail, "message", err->message);
+    json_add_string(detail, "kind", error_name(err->code));
     json_add_string(json, "error", err->message);
     cleanup_free char *text = json_print(json);
     write_line(jc, text);

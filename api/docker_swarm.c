@@ -70,20 +70,22 @@ static void join_phase(void *ctx, const char *phase)
     write_line(join, json);
 }
 
-static void answer_join(struct join *join, int status, const char *message)
+/* @err is NULL when it has joined. */
+static void answer_join(struct join *join, const struct error *err)
 {
     struct api_call *call = join->call;
     if (join->wants_progress && http_answer_begun(call->ex)) {
         cJSON *json = cJSON_CreateObject();
-        json_add_string(json, "error", message);
-        if (message)
-            json_add_int(json, "status", status);
-        else
+        if (err) {
+            json_add_string(json, "error", err->message);
+            json_add_string(json, "kind", error_name(err->code));
+        } else {
             cJSON_AddTrueToObject(json, "done");
+        }
         write_line(join, json);
         http_answer_end(call->ex);
-    } else if (message) {
-        call_fail(call, status, "%s", message);
+    } else if (err) {
+        call_error(call, err);
     } else {
         http_answer(call->ex, 200, NULL, bytes_of(NULL, 0));
     }
@@ -92,10 +94,7 @@ static void answer_join(struct join *join, int status, const char *message)
 static void join_done(void *ctx, const struct error *err)
 {
     struct join *join = ctx;
-    if (err)
-        answer_join(join, error_http_status(err->code), err->message);
-    else
-        answer_join(join, 200, NULL);
+    answer_join(join, err);
     join_over(join);
 }
 
@@ -109,8 +108,9 @@ static void join_timeout(void *ctx)
 {
     struct join *join = ctx;
     forget(join);
-    cleanup_free char *message = mem_format("%s The join is at: %s", join_goes_on, join->phase);
-    answer_join(join, 503, message);
+    struct error err;
+    error_set(&err, ERR_UNAVAILABLE, "%s The join is at: %s", join_goes_on, join->phase);
+    answer_join(join, &err);
     join_over(join);
 }
 

@@ -52,11 +52,35 @@ static void add_copy(cJSON *json, const char *key, const cJSON *value)
         cJSON_AddNullToObject(json, key);
 }
 
+/* What no task of a swarm can ask for, as dockerd shows it where nobody has: a client may read any of it. */
+static const char unset_host_config[] =
+    "{\"Binds\":null,\"BlkioDeviceReadBps\":null,\"BlkioDeviceReadIOps\":null,\"BlkioDeviceWriteBps\":null,"
+    "\"BlkioDeviceWriteIOps\":null,\"BlkioWeight\":0,\"BlkioWeightDevice\":null,\"Cgroup\":\"\","
+    "\"ConsoleSize\":[0,0],\"ContainerIDFile\":\"\",\"CpuCount\":0,\"CpuPercent\":0,\"CpuPeriod\":0,"
+    "\"CpuQuota\":0,\"CpuRealtimePeriod\":0,\"CpuRealtimeRuntime\":0,\"CpuShares\":0,\"CpusetCpus\":\"\","
+    "\"CpusetMems\":\"\",\"DeviceCgroupRules\":null,\"DeviceRequests\":null,\"Devices\":null,"
+    "\"IOMaximumBandwidth\":0,\"IOMaximumIOps\":0,\"KernelMemory\":0,\"KernelMemoryTCP\":0,\"Links\":null,"
+    "\"MemorySwappiness\":null,\"PidMode\":\"\",\"PortBindings\":{},\"PublishAllPorts\":false,"
+    "\"SecurityOpt\":null,\"UTSMode\":\"\",\"UsernsMode\":\"\",\"VolumeDriver\":\"\",\"VolumesFrom\":null}";
+
+/* No second address and no IPv6 here. */
+static const char unset_network_settings[] =
+    "{\"EndpointID\":\"\",\"GlobalIPv6Address\":\"\",\"GlobalIPv6PrefixLen\":0,\"HairpinMode\":false,"
+    "\"IPv6Gateway\":\"\",\"LinkLocalIPv6Address\":\"\",\"LinkLocalIPv6PrefixLen\":0,"
+    "\"SecondaryIPAddresses\":null,\"SecondaryIPv6Addresses\":null}";
+
+static cJSON *add_defaults(cJSON *json, const char *key, const char *defaults)
+{
+    cJSON *object = cJSON_Parse(defaults);
+    cJSON_AddItemToObject(json, key, object);
+    return object;
+}
+
 static void add_host_config(cJSON *json, const struct hcs_properties *system)
 {
     const cJSON *skep = json_object(system->document, "Skep"), *linux_ = json_object(skep, "Linux");
     const char *isolation = json_string(skep, "Isolation", "");
-    cJSON *host = cJSON_AddObjectToObject(json, "HostConfig"), *log = cJSON_AddObjectToObject(host, "LogConfig");
+    cJSON *host = add_defaults(json, "HostConfig", unset_host_config), *log = cJSON_AddObjectToObject(host, "LogConfig");
     json_add_string(log, "Type", json_string(json_object(skep, "Log"), "Driver", "json-file"));
     cJSON_AddObjectToObject(log, "Config");
     json_add_string(host, "NetworkMode", container_network_mode(system));
@@ -119,7 +143,7 @@ static void add_config(cJSON *json, const struct hcs_properties *system)
 static void add_network_settings(cJSON *json, const struct hcs_properties *system)
 {
     const struct hcs_endpoint *endpoint = &system->endpoint;
-    cJSON *settings = cJSON_AddObjectToObject(json, "NetworkSettings"), *ports = cJSON_AddObjectToObject(settings, "Ports");
+    cJSON *settings = add_defaults(json, "NetworkSettings", unset_network_settings), *ports = cJSON_AddObjectToObject(settings, "Ports");
     for (size_t i = 0; i < system->port_count; i++) {
         char key[32], host_port[8];
         snprintf(key, sizeof key, "%u/%s", system->ports[i].target_port, system->ports[i].protocol);

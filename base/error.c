@@ -122,6 +122,14 @@ int error_set_uv(struct error *err, int uv_code, const char *format, ...)
     return error_set(err, code_from_uv(uv_code), "%s: %s", what, uv_strerror(uv_code));
 }
 
+int error_from_name(const char *name)
+{
+    for (size_t i = 0; name && i < sizeof code_infos / sizeof *code_infos; i++)
+        if (strcmp(code_infos[i].name, name) == 0)
+            return code_infos[i].code;
+    return 0;
+}
+
 const char *error_name(int code)
 {
     const struct code_info *info = find(code);

@@ -60,11 +60,12 @@ int error_set_uv(struct error *err, int uv_code, const char *format, ...) __attr
 #define error_set_uv(err, uv_code, ...) ((void)(error_set_uv)(err, uv_code, __VA_ARGS__), ERR_INTERNAL)
 #endif
 
-const char *error_name(int code);     /* "ERR_INVALID"; "ERR_UNKNOWN" for a code that is not in the list */
-const char *error_help(int code);     /* one line on what the code means */
-int error_grpc_status(int code);      /* 0 for 0, 2 (unknown) for a code not in the list */
-int error_http_status(int code);      /* 200 for 0, 500 for a code not in the list */
-int error_exit_code(int code);        /* 0 for 0, 70 for a code not in the list */
-int error_from_grpc(int grpc_status); /* the code nearest to a status received from a peer; 0 for 0 */
+const char *error_name(int code);      /* "ERR_INVALID"; "ERR_UNKNOWN" for a code that is not in the list */
+int error_from_name(const char *name); /* 0 for what is no name of a code; @name may be NULL */
+const char *error_help(int code);      /* one line on what the code means */
+int error_grpc_status(int code);       /* 0 for 0, 2 (unknown) for a code not in the list */
+int error_http_status(int code);       /* 200 for 0, 500 for a code not in the list */
+int error_exit_code(int code);         /* 0 for 0, 70 for a code not in the list */
+int error_from_grpc(int grpc_status);  /* the code nearest to a status received from a peer; 0 for 0 */
 
 #endif

@@ -240,6 +240,12 @@ int client_code_of_status(int status)
     }
 }
 
+int client_code_of_answer(const cJSON *json, int status)
+{
+    int code = error_from_name(json_string(json, "kind", NULL));
+    return code ? code : client_code_of_status(status);
+}
+
 static int check_status(const struct client_response *response, struct error *err)
 {
     cleanup_json cJSON *json = NULL;
@@ -249,7 +255,7 @@ static int check_status(const struct client_response *response, struct error *er
     if (json_parse(buf_bytes(&response->body), API_REQUEST_BODY_BYTES, &json, &ignored) < 0)
         json = NULL;
     const char *message = json_string(json, "message", "(no message)");
-    return error_set(err, client_code_of_status(response->status), "Error response from daemon: %s", message);
+    return error_set(err, client_code_of_answer(json, response->status), "Error response from daemon: %s", message);
 }
 
 static void run(struct call *call, const char *path)

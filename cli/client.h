@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 
 struct client_request {
     const char *host; /* "unix:///run/skep.sock" */
@@ -30,6 +31,9 @@ struct client_response {
  */
 int client_call(const struct client_request *request, struct client_response *out, struct error *err);
 int client_code_of_status(int status); /* the error code nearest to an HTTP status of 400 or more */
+
+/* The code that an answer's "kind" names (skepd's do, other daemons' do not), else the one of its status. */
+int client_code_of_answer(const cJSON *json, int status);
 void client_response_deinit(struct client_response *response);
 
 #endif

@@ -80,8 +80,10 @@ int progress_line(void *progress, const cJSON *line, struct error *err)
     const char *status = json_string(line, "status", NULL), *id = json_string(line, "id", NULL),
                *stream = json_string(line, "stream", NULL);
     const cJSON *detail = json_object(line, "progressDetail");
-    if (error)
-        return error_set(err, ERR_PEER, "%s", error);
+    if (error) {
+        int code = error_from_name(json_string(json_object(line, "errorDetail"), "kind", NULL));
+        return error_set(err, code ? code : ERR_PEER, "%s", error);
+    }
     if (stream) {
         print_harmless(p->out, stream);
     } else if (status && !p->is_quiet && id && detail) {

@@ -85,12 +85,12 @@ static int open_archive(const char *path, uv_file *file, struct error *err)
 static int run_load(struct cli *cli, const struct options *options, struct error *err)
 {
     const char *path = option_text(options, "input", NULL);
-    struct client_request request = {.path = option_switch(options, "quiet") ? API_PREFIX "/images/load?quiet=1"
-                                                                             : API_PREFIX "/images/load?quiet=0",
+    bool is_quiet = option_switch(options, "quiet") || !cli->is_tty; /* as docker: into a pipe goes only what was loaded */
+    struct client_request request = {.path = is_quiet ? API_PREFIX "/images/load?quiet=1" : API_PREFIX "/images/load?quiet=0",
                                      .sends_file = true};
     if (open_archive(path, &request.file, err) < 0)
         return err->code;
-    int code = run_job(cli, &request, option_switch(options, "quiet"), err);
+    int code = run_job(cli, &request, is_quiet, err);
     if (path) {
         uv_fs_t close;
         uv_fs_close(NULL, &close, request.file, NULL);

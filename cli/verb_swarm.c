@@ -85,7 +85,7 @@ static int join_line(void *ctx, const cJSON *line, struct error *err)
     const char *phase = json_string(line, "phase", NULL), *error = json_string(line, "error", NULL);
     uint64_t passed_ms = (clock_monotonic_ns(&joining->clock) - joining->began_ns) / NS_PER_MS;
     if (error)
-        return error_set(err, client_code_of_status((int)json_int(line, "status", 502)), "Error response from daemon: %s", error);
+        return error_set(err, client_code_of_answer(line, 502), "Error response from daemon: %s", error);
     if (json_bool(line, "done", false))
         joining->is_done = true;
     if (phase && !joining->is_quiet) {

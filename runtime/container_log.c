@@ -61,7 +61,7 @@ static void take(struct container_log *log, struct bytes line, container_log_cb 
         log->damaged_count++;
         return;
     }
-    if (log->filter.until_wall_ns != 0 && record.wall_ns >= log->filter.until_wall_ns) {
+    if (log->filter.until_wall_ns != 0 && record.wall_ns > log->filter.until_wall_ns) {
         log->is_past_end = true;
         return;
     }

@@ -22,7 +22,7 @@ typedef void (*container_log_cb)(void *ctx, const struct hcs_log_entry *entry); 
 struct container_log {
     struct container_log_filter filter;
     bool is_paused;         /* set it, from on_entry too: feeding stops behind that entry */
-    bool is_past_end;       /* an entry at or after until_wall_ns was met: nothing more will come */
+    bool is_past_end;       /* an entry after until_wall_ns was met: nothing more will come */
     uint64_t damaged_count; /* records that were none, and were left out */
     /* the rest is container_log.c's */
     struct buf record;

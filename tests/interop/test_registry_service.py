@@ -7,7 +7,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
-from lib.daemon import DOCKER
+from lib.daemon import DOCKER, DOCKERS
 from lib.hosts import run, wait_until
 from lib.registry import Registry
 from lib.scenario import Scenario, sleeper
@@ -68,11 +68,23 @@ class RegistryService(Scenario):
         self.manager.remove_service("absent")
 
     def test_6_pulled_by_both_commands_with_progress(self):
-        reference = self.registry.push("apiary/other", "2", files={"etc/other": "2"})
         config = os.path.join(self.net.dir, "docker-config")
-        pulled = run([DOCKER, "--config", config, "-H", f"unix://{self.node.socket}", "pull", reference])
-        self.assertIn("Digest: sha256:", pulled.stdout)
-        self.assertIn(reference, self.node.docker("images", "--format", "{{.Repository}}:{{.Tag}}").stdout)
+        for tag, cli in enumerate(DOCKERS, 2):
+            with self.subTest(cli=cli):
+                reference = self.registry.push("apiary/other", tag, files={"etc/other": b"%d" % tag})
+                lines = run([cli, "--config", config, "-H", f"unix://{self.node.socket}", "pull", reference]).stdout.splitlines()
+                self.assertEqual(lines[0], f"{tag}: Pulling from apiary/other")
+                layers = {line.split(":")[0] for line in lines if line.endswith(": Pulling fs layer")}
+                done = {line.split(":")[0] for line in lines if line.endswith((": Pull complete", ": Already exists"))}
+                self.assertEqual(len(layers), 2, lines)
+                self.assertEqual(done, layers, lines)
+                self.assertRegex(lines[-3], r"^Digest: sha256:[0-9a-f]{64}$")
+                self.assertEqual(lines[-2:], [f"Status: Downloaded newer image for {reference}", reference])
+                self.assertIn(reference, self.node.docker("images", "--format", "{{.Repository}}:{{.Tag}}", cli=cli).stdout)
+        # skep has no credentials to give, and says what came of that.
+        refused = self.node.skep("pull", f"{self.registry.address}/apiary/other:2", check=False)
+        self.assertEqual(refused.returncode, 77, refused.stdout + refused.stderr)
+        self.assertRegex(refused.stderr, "(?i)unauthorized|authentication|credentials")
 
     def test_7_nothing_is_left(self):
         self.manager.remove_service("web")

@@ -41,7 +41,8 @@ static int on_body(void *ctx, const void *data, size_t size, struct error *err)
     if (fetch->writer.size_bytes + size > total)
         return error_set(err, ERR_CORRUPT, "the registry sends more than the %llu bytes that the manifest says", (unsigned long long)total);
     int failed = blob_writer_write(&fetch->writer, data, size, err);
-    report_progress(fetch->shown, "Downloading", fetch->writer.size_bytes, total, &fetch->last_progress_ns);
+    if (fetch->shown)
+        report_progress(fetch->shown, "Downloading", fetch->writer.size_bytes, total, &fetch->last_progress_ns);
     return failed;
 }
 
@@ -117,7 +118,8 @@ static int fetch_checked(struct fetch *fetch, struct http *http, struct error *e
         int failed = fetch_all(fetch, http, err);
         if (failed < 0)
             return failed;
-        report_status(fetch->shown, "Verifying Checksum");
+        if (fetch->shown)
+            report_status(fetch->shown, "Verifying Checksum");
         blob_writer_digest(&fetch->writer, found);
         if (strcmp(found, fetch->blob->digest) == 0)
             return 0;

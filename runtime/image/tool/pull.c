@@ -49,6 +49,7 @@ static int choose(struct pull *pull, struct http *http, struct error *err)
     int failed = take_manifest(pull, http, which, pull->served, err);
     if (failed < 0)
         return failed;
+    report_status(which, "Pulling from %s", pull->reference.path);
     memcpy(pull->manifest, pull->served, sizeof pull->manifest);
     if (pull->document.kind == IMAGE_DOCUMENT_MANIFEST)
         return 0;
@@ -71,7 +72,7 @@ static int check_platform(const struct pull *pull, struct error *err)
     return error_set(err, ERR_NOT_FOUND, "no image for %s under this name: it is for %s", wanted, got);
 }
 
-/* Fetch under the blob's lock; whoever comes second finds it. */
+/* Fetch under the blob's lock; whoever comes second finds it. @shown as for registry_blob(). */
 static int take_blob(struct pull *pull, struct http *http, const struct image_descriptor *blob, const char *shown, struct error *err)
 {
     cleanup_image_lock struct image_lock lock = {0};
@@ -85,12 +86,10 @@ static int take_config(struct pull *pull, struct http *http, struct error *err)
 {
     cleanup_buf struct buf text = {0};
     const struct image_descriptor *config = &pull->document.config;
-    char shown[13];
-    short_id(config->digest, shown);
     if (config->size_bytes > (int64_t)IMAGE_CONFIG_SIZE_BYTES)
         return error_set(err, ERR_LIMIT, "the image's config has %lld bytes: more than %u", (long long)config->size_bytes,
                          IMAGE_CONFIG_SIZE_BYTES);
-    int failed = take_blob(pull, http, config, shown, err);
+    int failed = take_blob(pull, http, config, NULL, err);
     if (failed == 0)
         failed = blob_read(pull->task->dir, config->digest, IMAGE_CONFIG_SIZE_BYTES, &text, err);
     if (failed == 0)
@@ -203,8 +202,7 @@ static int enlist(struct pull *pull, bool *was_there, struct error *err)
 static int pull_with(struct pull *pull, struct http *http, struct error *err)
 {
     bool was_there = false;
-    cleanup_free char *shown = image_reference_familiar(&pull->reference), *repository = image_reference_repository(&pull->reference);
-    report_status(pull->reference.digest[0] ? pull->reference.digest : pull->reference.tag, "Pulling from %s", repository);
+    cleanup_free char *shown = image_reference_familiar(&pull->reference);
     int failed = registry_open(pull->task, &pull->reference, http, &pull->registry, err);
     if (failed == 0)
         failed = choose(pull, http, err);

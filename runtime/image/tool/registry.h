@@ -22,7 +22,8 @@ void registry_close(struct registry *registry);
  * ERR_PERMISSION "unauthorized: …", ERR_LIMIT, ERR_CORRUPT. Tried again on what passes by itself. */
 int registry_manifest(struct registry *registry, struct http *http, const char *which, struct buf *out, struct error *err);
 
-/* Into the store, resumed where an earlier try ended, and checked against digest and size. @shown is the short id in progress lines.
+/* Into the store, resumed where an earlier try ended, and checked against digest and size. @shown is the short id in progress lines,
+ * NULL for none.
  * Foreign layers come from their own addresses when the registry has none. ERR_CORRUPT for a wrong digest. The caller holds the blob's
  * lock. */
 int registry_blob(struct registry *registry, struct http *http, const struct image_descriptor *blob, const char *shown, struct error *err);
