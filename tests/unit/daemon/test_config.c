@@ -111,10 +111,8 @@ static void a_file_has_the_flags_names_and_flags_win(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(flags_come_in_both_forms_and_lists_add_up),
-        cmocka_unit_test(without_flags_the_hosts_defaults_hold),
-        cmocka_unit_test(changes_that_need_a_restart_are_named),
-        cmocka_unit_test(what_cannot_be_is_refused_by_name),
+        cmocka_unit_test(flags_come_in_both_forms_and_lists_add_up), cmocka_unit_test(without_flags_the_hosts_defaults_hold),
+        cmocka_unit_test(changes_that_need_a_restart_are_named),     cmocka_unit_test(what_cannot_be_is_refused_by_name),
         cmocka_unit_test(a_file_has_the_flags_names_and_flags_win),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
