@@ -54,6 +54,113 @@ void raft_payload_release(struct raft_payload *payload)
         free(payload);
 }
 
+static uint64_t varint_size_bytes(uint64_t value)
+{
+    uint64_t size_bytes = 1;
+
+    for (; value >= 0x80; value >>= 7)
+        size_bytes++;
+    return size_bytes;
+}
+
+uint64_t raft_entry_size_bytes(const struct raft_entry *entry)
+{
+    uint64_t size_bytes = 3 + varint_size_bytes((uint64_t)entry->type) + varint_size_bytes(entry->term) + varint_size_bytes(entry->index);
+
+    if (entry->payload)
+        size_bytes += 1 + varint_size_bytes(entry->payload->size) + entry->payload->size;
+    return size_bytes;
+}
+
+/* Room for one more in a list of @size-byte items. */
+static void *grow(void *items, size_t count, size_t *capacity, size_t size)
+{
+    if (count < *capacity)
+        return items;
+    *capacity = *capacity ? 2 * *capacity : 4;
+    return mem_resize(items, *capacity * size);
+}
+
+void raft_entries_add(struct raft_entries *list, const struct raft_entry *entry)
+{
+    list->items = grow(list->items, list->count, &list->capacity, sizeof *list->items);
+    list->items[list->count] = *entry;
+    raft_payload_hold(entry->payload);
+    list->count++;
+}
+
+void raft_entries_clear(struct raft_entries *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        raft_payload_release(list->items[i].payload);
+    list->count = 0;
+}
+
+void raft_entries_deinit(struct raft_entries *list)
+{
+    raft_entries_clear(list);
+    free(list->items);
+    *list = (struct raft_entries){0};
+}
+
+struct raft_entry *raft_entries_copy(const struct raft_entry *entries, size_t count)
+{
+    struct raft_entry *copy = mem_copy(entries, count * sizeof *entries);
+
+    for (size_t i = 0; i < count; i++)
+        raft_payload_hold(copy[i].payload);
+    return copy;
+}
+
+/* Where @id is, or belongs. */
+static size_t ids_place(const struct raft_ids *ids, uint64_t id)
+{
+    size_t low = 0, high = ids->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (ids->items[middle] < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+bool raft_ids_has(const struct raft_ids *ids, uint64_t id)
+{
+    size_t place = ids_place(ids, id);
+    return place < ids->count && ids->items[place] == id;
+}
+
+void raft_ids_add(struct raft_ids *ids, uint64_t id)
+{
+    size_t place = ids_place(ids, id);
+
+    if (place < ids->count && ids->items[place] == id)
+        return;
+    ids->items = mem_resize(ids->items, (ids->count + 1) * sizeof *ids->items);
+    memmove(ids->items + place + 1, ids->items + place, (ids->count - place) * sizeof *ids->items);
+    ids->items[place] = id;
+    ids->count++;
+}
+
+bool raft_ids_remove(struct raft_ids *ids, uint64_t id)
+{
+    size_t place = ids_place(ids, id);
+
+    if (place == ids->count || ids->items[place] != id)
+        return false;
+    ids->count--;
+    memmove(ids->items + place, ids->items + place + 1, (ids->count - place) * sizeof *ids->items);
+    return true;
+}
+
+bool raft_ids_equal(const struct raft_ids *a, const struct raft_ids *b)
+{
+    return a->count == b->count && (a->count == 0 || memcmp(a->items, b->items, a->count * sizeof *a->items) == 0);
+}
+
 static void copy_ids(struct raft_ids *to, const struct raft_ids *from)
 {
     to->items = mem_copy(from->items, from->count * sizeof *from->items);
@@ -93,6 +200,20 @@ void raft_snapshot_deinit(struct raft_snapshot *snapshot)
     *snapshot = (struct raft_snapshot){0};
 }
 
+void raft_message_copy(struct raft_message *to, const struct raft_message *from)
+{
+    *to = *from;
+    to->entries = raft_entries_copy(from->entries, from->entries_count);
+    raft_payload_hold(to->context);
+    if (from->snapshot) {
+        to->snapshot = mem_alloc(sizeof *to->snapshot);
+        raft_snapshot_copy(to->snapshot, from->snapshot);
+    }
+    to->responses = mem_copy(from->responses, from->responses_count * sizeof *from->responses);
+    for (size_t i = 0; i < from->responses_count; i++)
+        raft_message_copy(&to->responses[i], &from->responses[i]);
+}
+
 void raft_message_deinit(struct raft_message *message)
 {
     for (size_t i = 0; i < message->entries_count; i++)
@@ -106,4 +227,25 @@ void raft_message_deinit(struct raft_message *message)
     free(message->snapshot);
     raft_payload_release(message->context);
     *message = (struct raft_message){0};
+}
+
+void raft_messages_add(struct raft_messages *list, struct raft_message *message)
+{
+    list->items = grow(list->items, list->count, &list->capacity, sizeof *list->items);
+    list->items[list->count++] = *message;
+    *message = (struct raft_message){0};
+}
+
+void raft_messages_clear(struct raft_messages *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        raft_message_deinit(&list->items[i]);
+    list->count = 0;
+}
+
+void raft_messages_deinit(struct raft_messages *list)
+{
+    raft_messages_clear(list);
+    free(list->items);
+    *list = (struct raft_messages){0};
 }

@@ -82,6 +82,19 @@ static inline struct bytes raft_entry_bytes(const struct raft_entry *entry)
     return entry->payload ? bytes_of(entry->payload->data, entry->payload->size) : bytes_of(NULL, 0);
 }
 
+/* What it takes on the wire and in every size limit: its fields as raftpb.Entry encodes them, zeros included (swarmkit-wire §6.3). */
+uint64_t raft_entry_size_bytes(const struct raft_entry *entry);
+
+/* Entries in a row, growing. Owns its array and holds every payload once. A zeroed struct is an empty list. */
+struct raft_entries {
+    struct raft_entry *items;
+    size_t count, capacity;
+};
+void raft_entries_add(struct raft_entries *list, const struct raft_entry *entry); /* copied; its payload is held once more */
+void raft_entries_clear(struct raft_entries *list);                               /* keeps the memory */
+void raft_entries_deinit(struct raft_entries *list);
+struct raft_entry *raft_entries_copy(const struct raft_entry *entries, size_t count); /* payloads are held once more; NULL for none */
+
 /* What must be stable before anything that rests on it is said. */
 struct raft_hard_state {
     uint64_t term, vote, commit;
@@ -97,6 +110,11 @@ struct raft_conf_state {
     struct raft_ids voters, learners, voters_outgoing, learners_next;
     bool auto_leave;
 };
+bool raft_ids_has(const struct raft_ids *ids, uint64_t id);
+void raft_ids_add(struct raft_ids *ids, uint64_t id); /* in its place; one that is there already stays */
+bool raft_ids_remove(struct raft_ids *ids, uint64_t id);
+bool raft_ids_equal(const struct raft_ids *a, const struct raft_ids *b);
+
 void raft_conf_state_copy(struct raft_conf_state *to, const struct raft_conf_state *from); /* @to is overwritten, not freed first */
 void raft_conf_state_deinit(struct raft_conf_state *conf);
 
@@ -124,6 +142,21 @@ struct raft_message {
     struct raft_message *responses; /* of STORAGE_APPEND and STORAGE_APPLY: to be sent once the work is done */
     size_t responses_count;
 };
-void raft_message_deinit(struct raft_message *message); /* frees what it points at, zeroes it */
+void raft_message_copy(struct raft_message *to, const struct raft_message *from); /* @to is overwritten; payloads are held once more */
+void raft_message_deinit(struct raft_message *message);                           /* frees what it points at, zeroes it */
+
+/* Messages in a row, growing. Owns them. A zeroed struct is an empty list. */
+struct raft_messages {
+    struct raft_message *items;
+    size_t count, capacity;
+};
+void raft_messages_add(struct raft_messages *list, struct raft_message *message); /* taken: @message is zeroed */
+void raft_messages_clear(struct raft_messages *list);                             /* keeps the memory */
+void raft_messages_deinit(struct raft_messages *list);
+
+/* The threads of asynchronous storage are written to like members; no member may have one of these ids. */
+#define RAFT_NOBODY        UINT64_C(0)
+#define RAFT_APPEND_THREAD UINT64_MAX
+#define RAFT_APPLY_THREAD  (UINT64_MAX - 1)
 
 #endif
