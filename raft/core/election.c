@@ -58,7 +58,6 @@ static void reset(struct raft *raft, uint64_t term)
     raft->pending_conf_index = 0;
     raft->uncommitted_bytes = 0;
     raft_reads_reset(raft);
-    raft_stall_reset(raft);
 }
 
 void raft_become_follower(struct raft *raft, uint64_t term, uint64_t leader)
@@ -90,6 +89,7 @@ static void become_leader(struct raft *raft)
     move(raft, RAFT_LEADER);
     reset(raft, raft->term);
     raft->leader = raft->config.id;
+    raft_stall_reset(raft);
     struct raft_progress *own = raft_tracker_find(&raft->tracker, raft->config.id);
     if (own) {
         raft_progress_become_replicate(own);
@@ -107,10 +107,12 @@ bool raft_is_promotable(const struct raft *raft)
     return own && !own->is_learner && !raft->log.has_snapshot;
 }
 
-static void ask_for_vote(struct raft *raft, uint64_t voter, enum raft_campaign kind, uint64_t term)
+enum campaign { PRE_ELECTION, ELECTION, TRANSFER };
+
+static void ask_for_vote(struct raft *raft, uint64_t voter, enum campaign kind, uint64_t term)
 {
     struct raft_entry_id last = raft_log_last(&raft->log);
-    bool is_pre_election = kind == RAFT_CAMPAIGN_PRE_ELECTION;
+    bool is_pre_election = kind == PRE_ELECTION;
     struct raft_message message = {.to = voter, .term = term};
 
     if (voter == raft->config.id) { /* our own vote counts once it is stable, as others' do */
@@ -119,18 +121,18 @@ static void ask_for_vote(struct raft *raft, uint64_t voter, enum raft_campaign k
         message.type = is_pre_election ? RAFT_MESSAGE_PRE_VOTE : RAFT_MESSAGE_VOTE;
         message.index = last.index;
         message.log_term = last.term;
-        if (kind == RAFT_CAMPAIGN_TRANSFER)
+        if (kind == TRANSFER)
             message.context = raft_payload_new(bytes_of_string(campaign_transfer));
     }
     raft_send(raft, &message);
 }
 
-static void campaign(struct raft *raft, enum raft_campaign kind)
+static void campaign(struct raft *raft, enum campaign kind)
 {
     const struct raft_conf_state *conf = &raft->tracker.conf;
     uint64_t term;
 
-    if (kind == RAFT_CAMPAIGN_PRE_ELECTION) {
+    if (kind == PRE_ELECTION) {
         become_pre_candidate(raft);
         term = raft->term + 1;
     } else {
@@ -142,13 +144,24 @@ static void campaign(struct raft *raft, enum raft_campaign kind)
             ask_for_vote(raft, raft->tracker.progress[i].id, kind, term);
 }
 
-void raft_hup(struct raft *raft, enum raft_campaign kind)
+/* An election by a membership that is no longer true must not be won: what is committed is applied first. */
+static bool may_campaign(struct raft *raft)
 {
-    if (raft_is_leader(raft) || !raft_is_promotable(raft))
-        return;
-    if (raft_has_unapplied_conf_change(raft)) /* it would be elected by a membership that is no longer true */
-        return;
-    campaign(raft, kind);
+    return !raft_is_leader(raft) && raft_is_promotable(raft) && !raft_has_unapplied_conf_change(raft);
+}
+
+/* The one place where it is decided whether to ask first. */
+void raft_hold_election(struct raft *raft)
+{
+    if (may_campaign(raft))
+        campaign(raft, raft->config.pre_vote ? PRE_ELECTION : ELECTION);
+}
+
+/* The leader wishes it: nobody needs to be asked first. */
+void raft_take_over(struct raft *raft)
+{
+    if (may_campaign(raft))
+        campaign(raft, TRANSFER);
 }
 
 bool raft_is_within_lease(const struct raft *raft, const struct raft_message *vote)
@@ -185,7 +198,7 @@ void raft_handle_vote_response(struct raft *raft, const struct raft_message *mes
     switch (raft_tracker_vote_result(&raft->tracker)) {
     case RAFT_VOTE_WON:
         if (raft_role(raft) == RAFT_PRE_CANDIDATE) {
-            campaign(raft, RAFT_CAMPAIGN_ELECTION);
+            campaign(raft, ELECTION);
         } else {
             become_leader(raft);
             raft_broadcast_append(raft);

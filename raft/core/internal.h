@@ -34,10 +34,11 @@ struct raft_reads {
     struct raft_messages early; /* arrived before this leader committed anything of its term: §6.4 step 1 */
 };
 
-/* Which entries were there at each of the last ticks: to tell how old the oldest unwritten one is. */
+/* Where the log ended at each of the last ticks: to tell how old the oldest unwritten entry is. */
 struct raft_stall {
     uint64_t *last_index_at; /* a ring of config.storage_stall_ticks; NULL: off */
     unsigned place;
+    bool is_stalled;
 };
 
 struct raft {
@@ -74,16 +75,19 @@ static inline bool raft_is_leader(const struct raft *raft)
     return raft_role(raft) == RAFT_LEADER;
 }
 
+/* raft.c */
+int raft_refused(const struct raft *raft, struct error *err); /* the failure that stopped this core; 0: none */
+
 /* step.c */
 int raft_step_any(struct raft *raft, struct raft_message *message, struct error *err); /* also those we tell ourselves; not taken, but what
                                                                                           it points at may be */
 void raft_send(struct raft *raft, struct raft_message *message);                       /* taken; from and term are filled in */
 
 /* election.c */
-enum raft_campaign { RAFT_CAMPAIGN_PRE_ELECTION, RAFT_CAMPAIGN_ELECTION, RAFT_CAMPAIGN_TRANSFER };
 void raft_become_follower(struct raft *raft, uint64_t term, uint64_t leader);
 bool raft_is_promotable(const struct raft *raft);
-void raft_hup(struct raft *raft, enum raft_campaign kind);
+void raft_hold_election(struct raft *raft); /* these two: unless there is a reason not to */
+void raft_take_over(struct raft *raft);
 bool raft_is_within_lease(const struct raft *raft, const struct raft_message *vote);
 void raft_handle_vote_request(struct raft *raft, const struct raft_message *message);
 void raft_handle_vote_response(struct raft *raft, const struct raft_message *message);

@@ -70,8 +70,8 @@ int raft_apply_conf_change(struct raft *raft, const struct raft_conf_change *cha
     enum raft_change_kind how = RAFT_CHANGE_SIMPLE;
     bool auto_leave = false;
 
-    if (raft->failure.code != 0)
-        return error_set(err, raft->failure.code, "%s", raft->failure.message);
+    if (raft_refused(raft, err) < 0)
+        return raft->failure.code;
     if (raft_conf_change_leaves_joint(change))
         how = RAFT_CHANGE_LEAVE_JOINT;
     else if (raft_conf_change_enters_joint(change, &auto_leave))

@@ -108,7 +108,7 @@ void raft_free(struct raft *raft)
 }
 
 /* A core that could not read its log answers nothing but that. */
-static int refused(const struct raft *raft, struct error *err)
+int raft_refused(const struct raft *raft, struct error *err)
 {
     if (raft->failure.code == 0)
         return 0;
@@ -120,7 +120,7 @@ static int refused(const struct raft *raft, struct error *err)
 /* Run a step and tell of a failure that it met. */
 static int finish(const struct raft *raft, int result, struct error *err)
 {
-    return raft->failure.code != 0 ? refused(raft, err) : result;
+    return raft->failure.code != 0 ? raft_refused(raft, err) : result;
 }
 
 static int append_peer(struct raft *raft, const struct raft_peer *peer, uint64_t index, struct error *err)
@@ -167,8 +167,7 @@ int raft_bootstrap(struct raft *raft, const struct raft_peer *peers, size_t coun
 static void tick_leader(struct raft *raft)
 {
     raft->heartbeat_elapsed++;
-    raft_stall_tick(raft);
-    if (raft_is_leader(raft) && raft->election_elapsed >= raft->config.election_ticks) {
+    if (raft->election_elapsed >= raft->config.election_ticks) {
         raft->election_elapsed = 0;
         if (raft->config.check_quorum)
             raft_check_quorum(raft);
@@ -182,16 +181,17 @@ static void tick_leader(struct raft *raft)
 
 int raft_tick(struct raft *raft, struct error *err)
 {
-    int result = refused(raft, err);
+    int result = raft_refused(raft, err);
 
     if (result < 0)
         return result;
     raft->election_elapsed++;
+    raft_stall_tick(raft);
     if (raft_is_leader(raft)) {
         tick_leader(raft);
-    } else if (raft_is_promotable(raft) && raft->election_elapsed >= raft->election_timeout_ticks) {
+    } else if (raft_is_promotable(raft) && !raft->stall.is_stalled && raft->election_elapsed >= raft->election_timeout_ticks) {
         raft->election_elapsed = 0;
-        raft_hup(raft, raft->config.pre_vote ? RAFT_CAMPAIGN_PRE_ELECTION : RAFT_CAMPAIGN_ELECTION);
+        raft_hold_election(raft);
     }
     return finish(raft, 0, err);
 }
@@ -258,7 +258,7 @@ static int check_message(const struct raft *raft, const struct raft_message *mes
 int raft_step(struct raft *raft, struct raft_message *message, struct error *err)
 {
     struct raft_message taken = *message;
-    int result = refused(raft, err);
+    int result = raft_refused(raft, err);
 
     *message = (struct raft_message){0};
     if (result == 0)
@@ -272,7 +272,7 @@ int raft_step(struct raft *raft, struct raft_message *message, struct error *err
 /* A message that its owner gives it. */
 static int step_own(struct raft *raft, struct raft_message message, struct error *err)
 {
-    int result = refused(raft, err);
+    int result = raft_refused(raft, err);
 
     if (result == 0)
         result = finish(raft, raft_step_any(raft, &message, err), err);

@@ -204,8 +204,8 @@ int raft_ready(struct raft *raft, struct raft_ready **out, struct error *err)
         return error_set(err, ERR_PRECONDITION, "raft: the last ready was not advanced");
     clear_ready(ready);
     fill_log(raft, ready);
-    if (raft->failure.code != 0)
-        return error_set(err, raft->failure.code, "%s", raft->failure.message);
+    if (raft_refused(raft, err) < 0)
+        return raft->failure.code;
     fill_states(raft, ready);
     struct raft_messages sent = ready->messages;
     ready->messages = raft->messages;
@@ -233,9 +233,7 @@ int raft_advance(struct raft *raft, struct error *err)
         result = raft_step_any(raft, &due.items[i], err);
     raft_messages_clear(&due);
     raft->on_advance = due;
-    if (raft->failure.code != 0)
-        return error_set(err, raft->failure.code, "%s", raft->failure.message);
-    return result;
+    return raft->failure.code != 0 ? raft_refused(raft, err) : result;
 }
 
 void raft_applied_to(struct raft *raft, uint64_t index, uint64_t size_bytes)

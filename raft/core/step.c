@@ -203,7 +203,7 @@ static int step_follower(struct raft *raft, struct raft_message *message, struct
         forget_leader(raft);
         return 0;
     case RAFT_MESSAGE_TIMEOUT_NOW: /* the leader asks: no need for a pre-election */
-        raft_hup(raft, RAFT_CAMPAIGN_TRANSFER);
+        raft_take_over(raft);
         return 0;
     case RAFT_MESSAGE_READ_INDEX_RESPONSE:
         return raft_handle_read_index_response(raft, message, err);
@@ -236,7 +236,7 @@ int raft_step_any(struct raft *raft, struct raft_message *message, struct error 
         return 0;
     switch (message->type) {
     case RAFT_MESSAGE_HUP:
-        raft_hup(raft, raft->config.pre_vote ? RAFT_CAMPAIGN_PRE_ELECTION : RAFT_CAMPAIGN_ELECTION);
+        raft_hold_election(raft);
         return 0;
     case RAFT_MESSAGE_STORAGE_APPEND_RESPONSE:
         return raft_handle_append_stored(raft, message);
