@@ -219,6 +219,13 @@ static bool needs_term(enum raft_message_type type)
            type != RAFT_MESSAGE_FORGET_LEADER;
 }
 
+/* What comes back to whom it came from: an answer to oneself, or what another passed on. */
+static bool may_come_from_self(enum raft_message_type type)
+{
+    return type == RAFT_MESSAGE_APPEND_RESPONSE || type == RAFT_MESSAGE_VOTE_RESPONSE || type == RAFT_MESSAGE_PRE_VOTE_RESPONSE ||
+           !needs_term(type);
+}
+
 /* Entries of an append follow each other, and their terms never fall: so was the log they come from. */
 static bool are_consecutive(const struct raft_message *message)
 {
@@ -243,6 +250,8 @@ static int check_message(const struct raft *raft, const struct raft_message *mes
         return is_of_threads(message->type) ? 0 : error_set(err, ERR_INVALID, "raft: %s does not come from a thread", name);
     if (message->type > RAFT_MESSAGE_FORGET_LEADER || is_told_to_self(message->type))
         return error_set(err, ERR_INVALID, "raft: %s does not come from a peer", name);
+    if (message->from == RAFT_NOBODY || (message->from == raft->config.id && !may_come_from_self(message->type)))
+        return error_set(err, ERR_INVALID, "raft: %s from %llx cannot be", name, U(message->from));
     if (is_response(message->type) && !raft_tracker_find(&raft->tracker, message->from))
         return error_set(err, ERR_NOT_FOUND, "raft: %s from %llx, which is no member of this group", name, U(message->from));
     if (needs_term(message->type) && message->term == 0)

@@ -1,6 +1,6 @@
-/* A leader whose own disk has stalled still sends heartbeats, and would lead a group that its own writes no longer protect, or block it where
- * its acknowledgement is needed. With config.storage_stall_ticks it steps down when an entry that was in its log that many ticks ago is
- * still not stable, and nobody with such a disk stands for election: its own vote could not be written.
+/* A leader whose own disk has stalled still sends heartbeats, and would lead a group that its own writes no longer protect, or block it
+ * where its acknowledgement is needed. With config.storage_stall_ticks it steps down when an entry that was in its log that many ticks ago
+ * is still not stable, and nobody with such a disk stands for election: its own vote could not be written.
  *
  * A ring remembers where the log ended at each tick, so that the oldest entry's age is known exactly and cheaply. A follower's entries may
  * be replaced by newer ones, which then count as old for a while; a leader's are not, and a new leader begins with an empty ring. */

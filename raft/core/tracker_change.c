@@ -275,6 +275,7 @@ int raft_tracker_restore(struct raft_tracker *tracker, const struct raft_conf_st
 {
     struct raft_conf_change outgoing = {0}, incoming = {0};
     struct raft_conf_state sorted = {0};
+    struct error cause = {0};
     int result;
 
     if (conf->voters.count + conf->learners.count + conf->voters_outgoing.count + conf->learners_next.count > 4 * RAFT_MEMBERS_COUNT)
@@ -286,15 +287,17 @@ int raft_tracker_restore(struct raft_tracker *tracker, const struct raft_conf_st
     add_all(&incoming, RAFT_ADD_LEARNER, &sorted.learners);
     add_all(&incoming, RAFT_ADD_LEARNER, &sorted.learners_next);
     if (sorted.voters_outgoing.count == 0) {
-        result = restore_singly(tracker, &incoming, last_index, err);
+        result = restore_singly(tracker, &incoming, last_index, &cause);
     } else {
-        result = restore_singly(tracker, &outgoing, last_index, err);
+        result = restore_singly(tracker, &outgoing, last_index, &cause);
         if (result == 0)
-            result =
-                raft_tracker_change(tracker, RAFT_CHANGE_ENTER_JOINT, sorted.auto_leave, incoming.changes, incoming.count, last_index, err);
+            result = raft_tracker_change(tracker, RAFT_CHANGE_ENTER_JOINT, sorted.auto_leave, incoming.changes, incoming.count, last_index,
+                                         &cause);
     }
     if (result == 0 && !conf_equals(&tracker->conf, &sorted))
-        result = error_set(err, ERR_CORRUPT, "the membership contradicts itself: no sequence of changes leads there");
+        result = error_set(&cause, ERR_CORRUPT, "no sequence of changes leads there");
+    if (result < 0)
+        result = error_set(err, result == ERR_LIMIT ? ERR_LIMIT : ERR_CORRUPT, "the membership contradicts itself: %s", cause.message);
     raft_conf_state_deinit(&sorted);
     raft_conf_change_deinit(&outgoing);
     raft_conf_change_deinit(&incoming);

@@ -23,9 +23,9 @@ struct net_member {
     struct random_seeded seed;
     struct raft *raft;
     struct raft_entries applied;
-    struct raft_messages disk;         /* asynchronous: work of the append thread */
-    bool is_disk_held;                 /* … that is not done */
-    uint64_t read_index;               /* of the last read state */
+    struct raft_messages disk; /* asynchronous: work of the append thread */
+    bool is_disk_held;         /* … that is not done */
+    uint64_t read_index;       /* of the last read state */
     size_t reads_count;
     char read_context[32];
 };

@@ -151,13 +151,11 @@ static void a_read_is_refused_where_no_leader_is_known(void **state)
     (void)state;
     net_begin(&net, 3, NULL);
     assert_fails(read_at(&net, 1, "r", err), ERR_UNAVAILABLE, "no leader");
-    assert_ok(net_step(&net,
-                       (struct raft_message){.type = RAFT_MESSAGE_READ_INDEX,
-                                             .from = 2,
-                                             .to = 1,
-                                             .entries = raft_entries_copy(&context, 1),
-                                             .entries_count = 1},
-                       err)); /* another's is dropped: it asks again */
+    assert_ok(
+        net_step(&net,
+                 (struct raft_message){
+                     .type = RAFT_MESSAGE_READ_INDEX, .from = 2, .to = 1, .entries = raft_entries_copy(&context, 1), .entries_count = 1},
+                 err)); /* another's is dropped: it asks again */
     net_isolate(&net, 1);
     net_campaign(&net, 1);
     assert_fails(read_at(&net, 1, "r", err), ERR_UNAVAILABLE, "election");

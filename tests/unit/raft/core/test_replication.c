@@ -90,13 +90,11 @@ static void proposals_beyond_the_bound_are_refused_until_some_commit(void **stat
 
 static void acknowledge(struct net *net, uint64_t leader, uint64_t from, uint64_t index)
 {
-    assert_ok(net_step(net,
-                       (struct raft_message){.type = RAFT_MESSAGE_APPEND_RESPONSE,
-                                             .from = from,
-                                             .to = leader,
-                                             .term = net_raft(net, leader)->term,
-                                             .index = index},
-                       err));
+    assert_ok(
+        net_step(net,
+                 (struct raft_message){
+                     .type = RAFT_MESSAGE_APPEND_RESPONSE, .from = from, .to = leader, .term = net_raft(net, leader)->term, .index = index},
+                 err));
 }
 
 /* Raft thesis, figure 3.7: an entry of an older term on a majority may still be lost, and must not be committed by counting. */
@@ -287,11 +285,11 @@ static void an_append_with_a_hole_is_refused_as_damaged(void **state)
     struct raft_entry *entries = mem_array(2, sizeof *entries);
     entries[0] = (struct raft_entry){.term = 1, .index = 1};
     entries[1] = (struct raft_entry){.term = 1, .index = 3};
-    assert_fails(net_step(&net,
-                          (struct raft_message){
-                              .type = RAFT_MESSAGE_APPEND, .from = 2, .to = 1, .term = 1, .entries = entries, .entries_count = 2},
-                          err),
-                 ERR_CORRUPT, "do not follow each other");
+    assert_fails(
+        net_step(&net,
+                 (struct raft_message){.type = RAFT_MESSAGE_APPEND, .from = 2, .to = 1, .term = 1, .entries = entries, .entries_count = 2},
+                 err),
+        ERR_CORRUPT, "do not follow each other");
     assert_int_equal(net_last(&net, 1), 0);
     net_end(&net);
 }
@@ -356,10 +354,8 @@ static void an_old_refusal_changes_nothing(void **state)
     net_begin(&net, 3, NULL);
     net_elect(&net, 1);
     net_propose(&net, 1, "x");
-    assert_ok(net_step(&net,
-                       (struct raft_message){
-                           .type = RAFT_MESSAGE_APPEND_RESPONSE, .from = 2, .to = 1, .term = 1, .index = 1, .reject = true},
-                       err));
+    assert_ok(net_step(
+        &net, (struct raft_message){.type = RAFT_MESSAGE_APPEND_RESPONSE, .from = 2, .to = 1, .term = 1, .index = 1, .reject = true}, err));
     assert_int_equal(net_progress(&net, 1, 2)->state, RAFT_PROGRESS_REPLICATE);
     assert_int_equal(net_progress(&net, 1, 2)->next, 3);
     net_end(&net);
@@ -373,10 +369,11 @@ static void a_refusal_while_replicating_goes_back_to_probing(void **state)
     net_elect(&net, 1);
     net_isolate(&net, 2);
     net_propose(&net, 1, "x");
-    assert_ok(net_step(&net,
-                       (struct raft_message){
-                           .type = RAFT_MESSAGE_APPEND_RESPONSE, .from = 2, .to = 1, .term = 1, .index = 2, .reject = true, .reject_hint = 1},
-                       err));
+    assert_ok(
+        net_step(&net,
+                 (struct raft_message){
+                     .type = RAFT_MESSAGE_APPEND_RESPONSE, .from = 2, .to = 1, .term = 1, .index = 2, .reject = true, .reject_hint = 1},
+                 err));
     assert_int_equal(net_progress(&net, 1, 2)->state, RAFT_PROGRESS_PROBE);
     assert_int_equal(net_progress(&net, 1, 2)->next, 2);
     net_end(&net);

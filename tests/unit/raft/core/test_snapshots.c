@@ -175,8 +175,8 @@ static struct raft_snapshot *snapshot_of(uint64_t index, uint64_t term, uint64_t
 
 static void take(struct net *net, struct raft_snapshot *snapshot)
 {
-    assert_ok(net_step(
-        net, (struct raft_message){.type = RAFT_MESSAGE_SNAPSHOT, .from = 1, .to = 2, .term = 3, .snapshot = snapshot}, err));
+    assert_ok(
+        net_step(net, (struct raft_message){.type = RAFT_MESSAGE_SNAPSHOT, .from = 1, .to = 2, .term = 3, .snapshot = snapshot}, err));
 }
 
 static void a_snapshot_of_what_we_have_only_moves_the_commit_index(void **state)
