@@ -157,11 +157,17 @@ static void a_log_that_cannot_be_read_stops_the_core_for_good(void **state)
 static void what_cannot_come_from_a_peer_is_refused(void **state)
 {
     static const enum raft_message_type local[] = {
-        RAFT_MESSAGE_HUP,          RAFT_MESSAGE_BEAT,           RAFT_MESSAGE_UNREACHABLE,           RAFT_MESSAGE_SNAPSHOT_STATUS,
-        RAFT_MESSAGE_CHECK_QUORUM, RAFT_MESSAGE_STORAGE_APPEND, RAFT_MESSAGE_STORAGE_APPLY_RESPONSE, (enum raft_message_type)99,
+        RAFT_MESSAGE_HUP,
+        RAFT_MESSAGE_BEAT,
+        RAFT_MESSAGE_UNREACHABLE,
+        RAFT_MESSAGE_SNAPSHOT_STATUS,
+        RAFT_MESSAGE_CHECK_QUORUM,
+        RAFT_MESSAGE_STORAGE_APPEND,
+        RAFT_MESSAGE_STORAGE_APPLY_RESPONSE,
+        (enum raft_message_type)99,
     };
     static const enum raft_message_type termless[] = {
-        RAFT_MESSAGE_APPEND,   RAFT_MESSAGE_VOTE,      RAFT_MESSAGE_PRE_VOTE,       RAFT_MESSAGE_SNAPSHOT,
+        RAFT_MESSAGE_APPEND,    RAFT_MESSAGE_VOTE,        RAFT_MESSAGE_PRE_VOTE,      RAFT_MESSAGE_SNAPSHOT,
         RAFT_MESSAGE_HEARTBEAT, RAFT_MESSAGE_TIMEOUT_NOW, RAFT_MESSAGE_VOTE_RESPONSE, RAFT_MESSAGE_APPEND_RESPONSE,
     };
     struct net net;
@@ -178,7 +184,8 @@ static void what_cannot_come_from_a_peer_is_refused(void **state)
                  ERR_NOT_FOUND, "no member");
     assert_fails(net_step(&net, (struct raft_message){.type = RAFT_MESSAGE_HEARTBEAT, .from = 1, .to = 1, .term = 1}, err), ERR_INVALID,
                  "from 1 cannot be");
-    assert_fails(net_step(&net, (struct raft_message){.type = RAFT_MESSAGE_VOTE, .to = 1, .term = 1}, err), ERR_INVALID, "from 0 cannot be");
+    assert_fails(net_step(&net, (struct raft_message){.type = RAFT_MESSAGE_VOTE, .to = 1, .term = 1}, err), ERR_INVALID,
+                 "from 0 cannot be");
     assert_int_equal(net_raft(&net, 1)->term, 0);
     net_end(&net);
 }
@@ -208,10 +215,10 @@ static void garbage_does_not_stop_a_member(void **state)
             message.entries_count = (size_t)random_below(&random, 3);
             message.entries = message.entries_count ? mem_array(message.entries_count, sizeof *message.entries) : NULL;
             for (size_t e = 0; e < message.entries_count; e++)
-                message.entries[e] = (struct raft_entry){
-                    .term = message.log_term + random_below(&random, 2),
-                    .index = message.index + 1 + e,
-                    .type = (enum raft_entry_type)(random_below(&random, 8) == 0 ? random_below(&random, 3) : 0)};
+                message.entries[e] =
+                    (struct raft_entry){.term = message.log_term + random_below(&random, 2),
+                                        .index = message.index + 1 + e,
+                                        .type = (enum raft_entry_type)(random_below(&random, 8) == 0 ? random_below(&random, 3) : 0)};
             struct error refusal = {0};
             (void)net_step(&net, message, &refusal);
             assert_ok(raft_tick(net_raft(&net, 1), err));
