@@ -21,10 +21,6 @@ root=$PWD
 for notes in "$root/$build"/raft/CMakeFiles/skep_raft.dir/core/*.gcno; do
     (cd "$work" && gcov -r -s "$root" -o "${notes%/*}" "$notes" >/dev/null)
 done
-cat "$work"/*raft*core*.c.gcov 2>/dev/null >/dev/null || {
-    echo "raft_coverage.sh: gcov wrote nothing" >&2
-    exit 1
-}
 for listing in "$work"/*.c.gcov; do
     name=$(sed -n 's/^ *-: *0:Source://p' "$listing")
     case $name in raft/core/*) ;; *) continue ;; esac
