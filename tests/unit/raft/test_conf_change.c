@@ -86,10 +86,8 @@ static void damage_and_unknown_numbers_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(both_encodings_come_back_as_they_went),
-        cmocka_unit_test(the_old_encoding_has_the_fields_bytes),
-        cmocka_unit_test(the_old_encoding_says_one_change_only),
-        cmocka_unit_test(no_bytes_leave_a_joint_configuration),
+        cmocka_unit_test(both_encodings_come_back_as_they_went),  cmocka_unit_test(the_old_encoding_has_the_fields_bytes),
+        cmocka_unit_test(the_old_encoding_says_one_change_only),  cmocka_unit_test(no_bytes_leave_a_joint_configuration),
         cmocka_unit_test(damage_and_unknown_numbers_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -92,10 +92,8 @@ static void a_joint_vote_is_lost_when_either_is(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_majority_has_the_middle_index),
-        cmocka_unit_test(who_is_not_heard_has_acknowledged_nothing),
-        cmocka_unit_test(both_majorities_must_have_it),
-        cmocka_unit_test(a_vote_is_won_lost_or_pending),
+        cmocka_unit_test(a_majority_has_the_middle_index),     cmocka_unit_test(who_is_not_heard_has_acknowledged_nothing),
+        cmocka_unit_test(both_majorities_must_have_it),        cmocka_unit_test(a_vote_is_won_lost_or_pending),
         cmocka_unit_test(a_joint_vote_is_lost_when_either_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
