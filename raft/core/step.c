@@ -45,7 +45,7 @@ static bool is_from_leader(enum raft_message_type type)
     return type == RAFT_MESSAGE_APPEND || type == RAFT_MESSAGE_HEARTBEAT || type == RAFT_MESSAGE_SNAPSHOT;
 }
 
-/* Of a term that is over. False: nothing more to do. */
+/* Of a term that is over. */
 static void handle_older_term(struct raft *raft, const struct raft_message *message)
 {
     bool may_be_stuck = raft->config.check_quorum || raft->config.pre_vote;

@@ -29,8 +29,12 @@ static void a_copy_shares_payloads_and_owns_the_rest(void **state)
     struct raft_entry entry = {.term = 1, .index = 1, .payload = raft_payload_new(bytes_of_string("abc"))};
     struct raft_snapshot snapshot = {.index = 4, .data = entry.payload};
     struct raft_message response = {.type = RAFT_MESSAGE_APPEND_RESPONSE};
-    struct raft_message message = {
-        .entries = &entry, .entries_count = 1, .snapshot = &snapshot, .responses = &response, .responses_count = 1, .context = entry.payload};
+    struct raft_message message = {.entries = &entry,
+                                   .entries_count = 1,
+                                   .snapshot = &snapshot,
+                                   .responses = &response,
+                                   .responses_count = 1,
+                                   .context = entry.payload};
     struct raft_message copy;
     struct raft_messages list = {0};
     (void)state;
