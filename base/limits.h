@@ -125,6 +125,13 @@
 #define HEALTH_OUTPUT_BYTES      4096 /* Docker keeps as much of a probe's output */
 #define WORKER_DATABASE_BUSY_MS  5000
 
+/* raft: core */
+#define RAFT_MEMBERS_COUNT          64        /* voters and learners of one group; more than seven voters only make commits slower */
+#define RAFT_ELECTION_TICKS_COUNT   100000    /* nobody waits longer for a leader; keeps arithmetic on ticks small */
+#define RAFT_STALL_TICKS_COUNT      10000     /* a ring of as many indexes is kept */
+#define RAFT_READS_COUNT            65536     /* reads that wait for a quorum at the leader; one more is refused */
+#define RAFT_CONF_CHANGE_SIZE_BYTES (1 * MIB) /* one change with its context: SwarmKit puts a RaftMember there, some 200 bytes */
+
 /* runtime */
 #define CONTAINER_ID_SIZE_CHARS         64 /* as Docker's: 32 random bytes in hex */
 #define CONTAINER_DOCUMENT_SIZE_BYTES   (1 * MIB)
