@@ -64,7 +64,7 @@
 #define RAFT_SNAPSHOTS_COUNT             1024 /* files of that kind in one directory */
 #define RAFT_SNAPSHOTS_KEEP_DEFAULT      2    /* the newest, and one to fall back on */
 #define RAFT_TAIL_KEEP_DEFAULT_COUNT     5000 /* entries behind a snapshot for members that lag: SwarmKit keeps 500, etcd 5,000 */
-#define RAFT_SCAN_RATIO                  4    /* behind damage: bytes checked for whole records, so many times the segment's size */
+#define RAFT_SCAN_SIZE_BYTES             (1 * GIB)    /* behind damage: bytes checked for whole records before it is called damage */
 
 /* agent */
 #define TOKEN_SIZE_CHARS            128        /* SWMTKN-2-… is 91 */
