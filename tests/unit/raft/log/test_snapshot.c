@@ -27,8 +27,8 @@ static void write_and_compare(struct fixture *f, size_t size)
 static void images_of_any_size_come_back_from_any_offset(void **state)
 {
     (void)state;
-    static const size_t sizes[] = {0, 1, RAFT_SNAPSHOT_CHUNK_BYTES - 1, RAFT_SNAPSHOT_CHUNK_BYTES, RAFT_SNAPSHOT_CHUNK_BYTES + 1,
-                                   3 * RAFT_SNAPSHOT_CHUNK_BYTES};
+    static const size_t sizes[] = {
+        0, 1, RAFT_SNAPSHOT_CHUNK_BYTES - 1, RAFT_SNAPSHOT_CHUNK_BYTES, RAFT_SNAPSHOT_CHUNK_BYTES + 1, 3 * RAFT_SNAPSHOT_CHUNK_BYTES};
     for (int keyed = 0; keyed < 2; keyed++) {
         struct fixture f;
         fixture_init(&f, 3);
