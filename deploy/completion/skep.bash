@@ -40,20 +40,21 @@ __skep_flags() {
     images) echo --all --digests --filter --format --no-trunc --quiet --help ;;
     load) echo --input --quiet --help ;;
     pull) echo --platform --quiet --help ;;
+    raft) echo --data --force --key-file --help ;;
     '') echo --host --help --version ;;
     esac
 }
 
 _skep() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb
-    local verbs='join leave info ps logs images load pull version help'
+    local verbs='join leave info ps logs images load pull raft version help'
     verb=$(__skep_verb)
     case $previous in
     --availability)
         __skep_words 'active pause drain' "$current"
         return
         ;;
-    --token-file | --input | -i)
+    --token-file | --input | -i | --key-file)
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
         ;;
@@ -70,6 +71,13 @@ _skep() {
     case $verb in
     '' | help) __skep_words "$verbs" "$current" ;;
     logs) __skep_words "$(__skep_ask ps -a --format '{{.Names}}')" "$current" ;;
+    raft)
+        if [[ $previous == raft ]]; then
+            __skep_words 'dump check repair' "$current"
+        else
+            mapfile -t COMPREPLY < <(compgen -d -- "$current")
+        fi
+        ;;
     images) __skep_words "$(__skep_ask images --format '{{.Repository}}')" "$current" ;;
     esac
 }

@@ -82,7 +82,8 @@ static int replay_entries(struct raft_log_state *state, struct bytes plain, stru
     if (first > state->last_index + 1)
         return error_set(err, ERR_CORRUPT, "entry %" PRIu64 " follows entry %" PRIu64, first, state->last_index);
     if (first <= state->last_index && first <= state->hard.commit)
-        return error_set(err, ERR_CORRUPT, "entry %" PRIu64 " replaces one that is committed (up to %" PRIu64 ")", first, state->hard.commit);
+        return error_set(err, ERR_CORRUPT, "entry %" PRIu64 " replaces one that is committed (up to %" PRIu64 ")", first,
+                         state->hard.commit);
     if (first < state->first_index) { /* replaced what was in a segment that has gone since: then the snapshot has got beyond it */
         raft_log_state_drop_to(state, state->last_index);
         state->first_index = first;

@@ -179,6 +179,14 @@ static int check_gap(struct pass *pass, const uint64_t *sequences, size_t i, str
     return refuse(pass, path, 0, why, err);
 }
 
+/* The segment behind is no good: @failed it is, but a looker wants to know how far this one goes. */
+static int read_up_to_damage(struct pass *pass, int failed)
+{
+    struct error ignored;
+    read_records(pass, UINT64_MAX, &ignored);
+    return failed;
+}
+
 static int read_segments(struct pass *pass, const uint64_t *sequences, size_t count, struct error *err)
 {
     int failed = open_segment(pass, sequences[0], &pass->reader, err);
@@ -193,7 +201,7 @@ static int read_segments(struct pass *pass, const uint64_t *sequences, size_t co
         if (failed == 0)
             failed = open_segment(pass, sequences[i + 1], &next, err);
         if (failed < 0)
-            return failed;
+            return read_up_to_damage(pass, failed);
         failed = read_closed_segment(pass, &next.header, err);
         raft_segment_reader_close(&pass->reader);
         pass->reader = next;
