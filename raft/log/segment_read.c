@@ -59,7 +59,8 @@ static int look(struct raft_segment_reader *reader, uint64_t offset, size_t size
     if (offset > reader->size_bytes || size > reader->size_bytes - offset)
         return 0;
     if (offset < reader->window_offset || offset + size > reader->window_offset + reader->window_size) {
-        size_t wanted = size > WINDOW_SIZE ? size : WINDOW_SIZE;
+        uint64_t left = reader->size_bytes - offset;
+        size_t wanted = size > WINDOW_SIZE ? size : left < WINDOW_SIZE ? (size_t)left : WINDOW_SIZE;
         if (wanted > reader->window_capacity) {
             reader->window = mem_resize(reader->window, wanted);
             reader->window_capacity = wanted;

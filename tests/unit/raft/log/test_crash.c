@@ -9,7 +9,7 @@ enum { FLUSHES = 60, TORN = 512, HANDLES = 256 };
 
 /* What happened, in order. @acknowledged and @appended: the model's states that a recovery may show after it. */
 struct happening {
-    enum { CREATED, WROTE, SYNCED, ALLOCATED, RENAMED, UNLINKED } kind;
+    enum kind { CREATED, WROTE, SYNCED, ALLOCATED, RENAMED, UNLINKED } kind;
     char *path, *to; /* below the directory */
     uint8_t *data;
     uint64_t size, offset;
@@ -30,7 +30,7 @@ static char *below(const char *path)
     return mem_string(path + strlen(recording.dir));
 }
 
-static struct happening *record(int kind, const char *path)
+static struct happening *record(enum kind kind, const char *path)
 {
     recording.items = mem_resize(recording.items, (recording.count + 1) * sizeof *recording.items);
     struct happening *item = &recording.items[recording.count++];
