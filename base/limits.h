@@ -47,6 +47,26 @@
 #define GRPC_KEEPALIVE_ANSWER_MS      20000      /* a peer that does not answer a ping for so long is gone; grpc-go's */
 #define GRPC_CONNECTION_BUFFER_BYTES  (64 * MIB) /* received and not delivered, over all calls of one connection, beside two messages */
 
+/* raft/log */
+#define RAFT_ENTRY_SIZE_BYTES           (16 * MIB)  /* SwarmKit's proposals end at 1.5 MiB, a gRPC message at 4 MiB */
+#define RAFT_RECORD_SIZE_BYTES          (17 * MIB)  /* one entry with what is around it */
+#define RAFT_RECORD_BATCH_BYTES         (1 * MIB)   /* entries share a record up to this: what one bad sector takes with it */
+#define RAFT_LOG_QUEUE_BYTES            (128 * MIB) /* appended and not flushed; a core's inflight window is far smaller */
+#define RAFT_SEGMENT_SIZE_DEFAULT_BYTES (64 * MIB)
+#define RAFT_SEGMENT_SIZE_MIN_BYTES     (16 * KIB) /* tests; a header and a few records */
+#define RAFT_SEGMENT_SIZE_MAX_BYTES     (1 * GIB)
+#define RAFT_SEGMENTS_COUNT             65536       /* of the smallest useful size this is still a terabyte of default ones */
+#define RAFT_SEGMENT_KEYS_COUNT         16          /* keys in one segment: a rotation begins a new segment, so there are 2 at most */
+#define RAFT_KEYS_COUNT                 16          /* given to a log: the one in use and those a rotation has not yet outlived */
+#define RAFT_CONF_MEMBERS_COUNT         256         /* in each list of a membership; MANAGERS_COUNT is far below */
+#define RAFT_RESERVE_SIZE_DEFAULT_BYTES (256 * KIB) /* given back when the disk is full: room for the last hard state, and some entries */
+#define RAFT_SNAPSHOT_CHUNK_BYTES       (256 * KIB) /* what is checked, encrypted and read at once */
+#define RAFT_SNAPSHOT_SIZE_BYTES        (64 * GIB)
+#define RAFT_SNAPSHOTS_COUNT            1024      /* files of that kind in one directory */
+#define RAFT_SNAPSHOTS_KEEP_DEFAULT     2         /* the newest, and one to fall back on */
+#define RAFT_TAIL_KEEP_DEFAULT_COUNT    5000      /* entries behind a snapshot for members that lag: SwarmKit keeps 500, etcd 5,000 */
+#define RAFT_SCAN_SIZE_BYTES            (1 * GIB) /* behind damage: bytes checked for whole records before it is called damage */
+
 /* agent */
 #define TOKEN_SIZE_CHARS            128        /* SWMTKN-2-… is 91 */
 #define CERTIFICATE_PEM_SIZE_BYTES  (64 * KIB) /* a chain or a bundle of roots */

@@ -8,8 +8,8 @@
 #include "cli/command.h"
 
 static const struct command *const commands[] = {
-    &command_join, &command_leave, &command_info, &command_ps,    &command_logs,    &command_images,
-    &command_load, &command_pull,  &command_rmi,  &command_image, &command_version,
+    &command_join, &command_leave, &command_info, &command_ps,    &command_logs, &command_images,
+    &command_load, &command_pull,  &command_rmi,  &command_image, &command_raft, &command_version,
 };
 enum { COMMANDS_COUNT = sizeof commands / sizeof commands[0] };
 

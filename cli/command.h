@@ -27,7 +27,7 @@ struct command {
 };
 
 extern const struct command command_image, command_images, command_info, command_join, command_leave, command_load, command_logs,
-    command_ps, command_pull, command_rmi, command_version;
+    command_ps, command_pull, command_raft, command_rmi, command_version;
 
 /* The whole program, testable: returns the exit code. @argv without the program's name; @default_host from SKEP_HOST or built in. */
 int cli_main(int argc, char **argv, const char *default_host, FILE *out, FILE *err_out, bool is_tty);

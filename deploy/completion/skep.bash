@@ -42,20 +42,21 @@ __skep_flags() {
     pull) echo --platform --quiet --help ;;
     rmi) echo --force --help ;;
     image) echo --all --force --help ;;
+    raft) echo --data --force --key-file --help ;;
     '') echo --host --help --version ;;
     esac
 }
 
 _skep() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb
-    local verbs='join leave info ps logs images load pull rmi image version help'
+    local verbs='join leave info ps logs images load pull rmi image raft version help'
     verb=$(__skep_verb)
     case $previous in
     --availability)
         __skep_words 'active pause drain' "$current"
         return
         ;;
-    --token-file | --input | -i)
+    --token-file | --input | -i | --key-file)
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
         ;;
@@ -72,6 +73,13 @@ _skep() {
     case $verb in
     '' | help) __skep_words "$verbs" "$current" ;;
     logs) __skep_words "$(__skep_ask ps -a --format '{{.Names}}')" "$current" ;;
+    raft)
+        if [[ $previous == raft ]]; then
+            __skep_words 'dump check repair' "$current"
+        else
+            mapfile -t COMPREPLY < <(compgen -d -- "$current")
+        fi
+        ;;
     images) __skep_words "$(__skep_ask images --format '{{.Repository}}')" "$current" ;;
     rmi) __skep_words "$(__skep_ask images --format '{{.Repository}}:{{.Tag}}')" "$current" ;;
     image) __skep_words prune "$current" ;;
