@@ -31,7 +31,7 @@ static void restart_timers(struct raft *raft)
 /* Nothing is known of the members but who they are. */
 static void reset_progress(struct raft *raft)
 {
-    uint64_t last = raft_log_last_index(&raft->log);
+    uint64_t last = raft_log_view_last_index(&raft->log);
 
     for (size_t i = 0; i < raft->tracker.count; i++) {
         struct raft_progress *progress = &raft->tracker.progress[i];
@@ -95,7 +95,7 @@ static void become_leader(struct raft *raft)
         raft_progress_become_replicate(own);
         own->is_recently_active = true;
     }
-    raft->pending_conf_index = raft_log_last_index(&raft->log); /* a change may be among what is not applied: cheaper than to look */
+    raft->pending_conf_index = raft_log_view_last_index(&raft->log); /* a change may be among what is not applied: cheaper than to look */
     bool is_accepted = raft_append_own(raft, &empty, 1);
     assert(is_accepted);
     (void)is_accepted;
@@ -111,7 +111,7 @@ enum campaign { PRE_ELECTION, ELECTION, TRANSFER };
 
 static void ask_for_vote(struct raft *raft, uint64_t voter, enum campaign kind, uint64_t term)
 {
-    struct raft_entry_id last = raft_log_last(&raft->log);
+    struct raft_entry_id last = raft_log_view_last(&raft->log);
     bool is_pre_election = kind == PRE_ELECTION;
     struct raft_message message = {.to = voter, .term = term};
 
@@ -179,7 +179,7 @@ void raft_handle_vote_request(struct raft *raft, const struct raft_message *mess
     bool is_pre_vote = message->type == RAFT_MESSAGE_PRE_VOTE;
     bool may_vote = raft->vote == message->from || (raft->vote == RAFT_NOBODY && raft->leader == RAFT_NOBODY) ||
                     (is_pre_vote && message->term > raft->term);
-    bool is_granted = may_vote && raft_log_is_up_to_date(&raft->log, (struct raft_entry_id){message->log_term, message->index});
+    bool is_granted = may_vote && raft_log_view_is_up_to_date(&raft->log, (struct raft_entry_id){message->log_term, message->index});
 
     /* A grant carries the term asked for: a pre-candidate would take ours for old. A refusal carries ours, for it to learn. */
     raft_send(raft, &(struct raft_message){.type = is_pre_vote ? RAFT_MESSAGE_PRE_VOTE_RESPONSE : RAFT_MESSAGE_VOTE_RESPONSE,

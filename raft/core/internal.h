@@ -10,7 +10,7 @@
 #ifndef SKEP_RAFT_CORE_INTERNAL_H
 #define SKEP_RAFT_CORE_INTERNAL_H
 
-#include "raft/core/log.h"
+#include "raft/core/log_view.h"
 #include "raft/core/raft.h"
 #include "raft/core/tracker.h"
 
@@ -46,7 +46,7 @@ struct raft {
     struct error failure; /* code 0: none */
     uint64_t term, vote, leader, transferee;
     struct state_machine role;
-    struct raft_log log;
+    struct raft_log_view log;
     struct raft_tracker tracker;
     struct raft_messages messages;       /* may go at once */
     struct raft_messages after_append;   /* once all that is unwritten now is stable */

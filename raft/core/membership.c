@@ -29,7 +29,7 @@ int raft_check_conf_changes(struct raft *raft, struct raft_message *proposal, st
             return error_wrap(err, "raft: proposal");
         }
         if (why_not_now(raft, &change) == NULL || raft->config.no_conf_change_validation) {
-            raft->pending_conf_index = raft_log_last_index(&raft->log) + i + 1;
+            raft->pending_conf_index = raft_log_view_last_index(&raft->log) + i + 1;
         } else { /* the proposal's other entries keep their places */
             raft_payload_release(entry->payload);
             *entry = (struct raft_entry){.type = RAFT_ENTRY_NORMAL};
@@ -76,7 +76,7 @@ int raft_apply_conf_change(struct raft *raft, const struct raft_conf_change *cha
         how = RAFT_CHANGE_LEAVE_JOINT;
     else if (raft_conf_change_enters_joint(change, &auto_leave))
         how = RAFT_CHANGE_ENTER_JOINT;
-    if (raft_tracker_change(&raft->tracker, how, auto_leave, change->changes, change->count, raft_log_last_index(&raft->log), err) < 0)
+    if (raft_tracker_change(&raft->tracker, how, auto_leave, change->changes, change->count, raft_log_view_last_index(&raft->log), err) < 0)
         return error_wrap(err, "raft: apply a membership change");
     raft_conf_changed(raft);
     if (conf)
@@ -103,7 +103,7 @@ bool raft_has_unapplied_conf_change(struct raft *raft)
 
     while (low < high && !found) {
         raft_entries_clear(&page);
-        if (raft_log_read(&raft->log, low, high, raft->config.committed_most_bytes, &page) != RAFT_STORED || page.count == 0) {
+        if (raft_log_view_read(&raft->log, low, high, raft->config.committed_most_bytes, &page) != RAFT_STORED || page.count == 0) {
             found = true; /* cannot tell: no campaign */
             break;
         }

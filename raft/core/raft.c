@@ -37,7 +37,7 @@ static struct raft *allocate(const struct raft_config *config)
         raft->config.committed_most_bytes = config->message_most_bytes > 0 ? config->message_most_bytes : 1;
     if (raft->config.uncommitted_most_bytes == 0)
         raft->config.uncommitted_most_bytes = RAFT_UNLIMITED;
-    raft_log_init(&raft->log, &config->storage, raft->config.committed_most_bytes, &raft->failure);
+    raft_log_view_init(&raft->log, &config->storage, raft->config.committed_most_bytes, &raft->failure);
     raft_tracker_init(&raft->tracker, config->inflight_most_count, config->inflight_most_bytes);
     state_init(&raft->role, &raft_roles, RAFT_FOLLOWER, 0);
     if (config->storage_stall_ticks > 0)
@@ -47,7 +47,7 @@ static struct raft *allocate(const struct raft_config *config)
 
 static int load(struct raft *raft, const struct raft_hard_state *hard, const struct raft_conf_state *conf, struct error *err)
 {
-    uint64_t last = raft_log_last_index(&raft->log);
+    uint64_t last = raft_log_view_last_index(&raft->log);
 
     if (raft_tracker_restore(&raft->tracker, conf, last, err) < 0)
         return error_wrap(err, "raft: restore the membership");
@@ -66,7 +66,7 @@ static int load(struct raft *raft, const struct raft_hard_state *hard, const str
         return error_set(err, ERR_CORRUPT, "raft: the state machine is at %llu, but only %llu is committed", U(raft->config.applied),
                          U(raft->log.committed));
     if (raft->config.applied > raft->log.applied)
-        raft_log_applied_to(&raft->log, raft->config.applied, 0);
+        raft_log_view_applied_to(&raft->log, raft->config.applied, 0);
     raft_become_follower(raft, raft->term, RAFT_NOBODY);
     raft->said_soft = (struct raft_soft_state){raft->leader, raft_role(raft)};
     raft->said_hard = (struct raft_hard_state){raft->term, raft->vote, raft->log.committed};
@@ -102,7 +102,7 @@ void raft_free(struct raft *raft)
     raft_messages_deinit(&raft->messages);
     raft_messages_deinit(&raft->after_append);
     raft_tracker_deinit(&raft->tracker);
-    raft_log_deinit(&raft->log);
+    raft_log_view_deinit(&raft->log);
     free(raft->stall.last_index_at);
     free(raft);
 }
@@ -134,7 +134,7 @@ static int append_peer(struct raft *raft, const struct raft_peer *peer, uint64_t
     if (result == 0) {
         entry.term = 1;
         entry.index = index;
-        raft_log_append(&raft->log, &entry, 1);
+        raft_log_view_append(&raft->log, &entry, 1);
         raft_payload_release(entry.payload);
     }
     raft_conf_change_deinit(&change);
@@ -148,15 +148,15 @@ int raft_bootstrap(struct raft *raft, const struct raft_peer *peers, size_t coun
 
     if (count == 0 || count > RAFT_MEMBERS_COUNT)
         return error_set(err, ERR_INVALID, "raft: a group begins with 1 to %d members", RAFT_MEMBERS_COUNT);
-    if (raft_log_last_index(&raft->log) != 0)
+    if (raft_log_view_last_index(&raft->log) != 0)
         return error_set(err, ERR_PRECONDITION, "raft: a group begins with an empty log, this one has %llu entries",
-                         U(raft_log_last_index(&raft->log)));
+                         U(raft_log_view_last_index(&raft->log)));
     raft->said_hard = (struct raft_hard_state){0};
     raft_become_follower(raft, 1, RAFT_NOBODY);
     for (size_t i = 0; i < count && result == 0; i++)
         result = append_peer(raft, &peers[i], i + 1, err);
     if (result == 0)
-        raft_log_commit_to(&raft->log, count);
+        raft_log_view_commit_to(&raft->log, count);
     for (size_t i = 0; i < count && result == 0; i++) {
         struct raft_conf_change_single add = {RAFT_ADD_VOTER, peers[i].id};
         result = raft_tracker_change(&raft->tracker, RAFT_CHANGE_SIMPLE, false, &add, 1, count, err);
@@ -362,8 +362,8 @@ void raft_status(const struct raft *raft, struct raft_status *out)
         .transferee = raft->transferee,
         .role = raft_role(raft),
         .hard_state = {raft->term, raft->vote, raft->log.committed},
-        .first_index = raft_log_first_index(&raft->log),
-        .last_index = raft_log_last_index(&raft->log),
+        .first_index = raft_log_view_first_index(&raft->log),
+        .last_index = raft_log_view_last_index(&raft->log),
         .applied = raft->log.applied,
         .conf = &raft->tracker.conf,
         .progress = raft_is_leader(raft) ? raft->tracker.progress : NULL,

@@ -110,7 +110,7 @@ static void serve(struct raft *raft, struct raft_message *request)
 /* Until its first entry is committed a leader does not know how far its predecessors had come. */
 static bool has_committed_in_term(const struct raft *raft)
 {
-    return raft_log_term_or_zero(&raft->log, raft->log.committed) == raft->term;
+    return raft_log_view_term_or_zero(&raft->log, raft->log.committed) == raft->term;
 }
 
 int raft_handle_read_index(struct raft *raft, struct raft_message *message, struct error *err)

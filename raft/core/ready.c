@@ -35,9 +35,9 @@ bool raft_has_ready(const struct raft *raft)
 {
     size_t unstable_count;
 
-    raft_log_next_unstable(&raft->log, &unstable_count);
-    return soft_changed(raft) || hard_changed(raft) || raft_log_next_snapshot(&raft->log) || raft->messages.count > 0 ||
-           raft->after_append.count > 0 || unstable_count > 0 || raft_log_has_next_committed(&raft->log, with_unstable(raft)) ||
+    raft_log_view_next_unstable(&raft->log, &unstable_count);
+    return soft_changed(raft) || hard_changed(raft) || raft_log_view_next_snapshot(&raft->log) || raft->messages.count > 0 ||
+           raft->after_append.count > 0 || unstable_count > 0 || raft_log_view_has_next_committed(&raft->log, with_unstable(raft)) ||
            raft->read_states_count > 0;
 }
 
@@ -86,13 +86,13 @@ static void fill_states(struct raft *raft, struct raft_ready *ready)
 static void fill_log(struct raft *raft, struct raft_ready *ready)
 {
     size_t count;
-    const struct raft_entry *unstable = raft_log_next_unstable(&raft->log, &count);
+    const struct raft_entry *unstable = raft_log_view_next_unstable(&raft->log, &count);
 
     for (size_t i = 0; i < count; i++)
         raft_entries_add(&ready->entries, &unstable[i]);
-    if (raft_log_next_snapshot(&raft->log))
-        raft_snapshot_copy(&ready->snapshot, raft_log_next_snapshot(&raft->log));
-    raft_log_read_committed(&raft->log, with_unstable(raft), &ready->committed);
+    if (raft_log_view_next_snapshot(&raft->log))
+        raft_snapshot_copy(&ready->snapshot, raft_log_view_next_snapshot(&raft->log));
+    raft_log_view_read_committed(&raft->log, with_unstable(raft), &ready->committed);
 }
 
 static struct raft_snapshot *copy_snapshot(const struct raft_snapshot *snapshot)
@@ -105,7 +105,7 @@ static struct raft_snapshot *copy_snapshot(const struct raft_snapshot *snapshot)
 
 static bool needs_append_response(const struct raft *raft, const struct raft_ready *ready)
 {
-    return raft_log_has_unstable(&raft->log) || ready->snapshot.index != 0;
+    return raft_log_view_has_unstable(&raft->log) || ready->snapshot.index != 0;
 }
 
 static struct raft_message append_response(const struct raft *raft, const struct raft_ready *ready)
@@ -113,8 +113,8 @@ static struct raft_message append_response(const struct raft *raft, const struct
     struct raft_message message = {
         .type = RAFT_MESSAGE_STORAGE_APPEND_RESPONSE, .to = raft->config.id, .from = RAFT_APPEND_THREAD, .term = raft->term};
 
-    if (raft_log_has_unstable(&raft->log)) {
-        struct raft_entry_id last = raft_log_last(&raft->log);
+    if (raft_log_view_has_unstable(&raft->log)) {
+        struct raft_entry_id last = raft_log_view_last(&raft->log);
         message.index = last.index;
         message.log_term = last.term;
     }
@@ -214,8 +214,8 @@ int raft_ready(struct raft *raft, struct raft_ready **out, struct error *err)
         ask_threads(raft, ready);
     else
         ask_owner(raft, ready);
-    raft_log_hand_out_unstable(&raft->log);
-    raft_log_hand_out_committed(&raft->log, &ready->committed, with_unstable(raft));
+    raft_log_view_hand_out_unstable(&raft->log);
+    raft_log_view_hand_out_committed(&raft->log, &ready->committed, with_unstable(raft));
     *out = ready;
     return 0;
 }
@@ -238,16 +238,16 @@ int raft_advance(struct raft *raft, struct error *err)
 
 void raft_applied_to(struct raft *raft, uint64_t index, uint64_t size_bytes)
 {
-    raft_log_applied_to(&raft->log, index > raft->log.applied ? index : raft->log.applied, size_bytes);
+    raft_log_view_applied_to(&raft->log, index > raft->log.applied ? index : raft->log.applied, size_bytes);
     raft_leave_joint_if_due(raft);
 }
 
 int raft_handle_append_stored(struct raft *raft, const struct raft_message *message)
 {
     if (message->index != 0)
-        raft_log_stable_to(&raft->log, (struct raft_entry_id){message->log_term, message->index});
+        raft_log_view_stable_to(&raft->log, (struct raft_entry_id){message->log_term, message->index});
     if (message->snapshot) {
-        raft_log_snapshot_stable(&raft->log, message->snapshot->index);
+        raft_log_view_snapshot_stable(&raft->log, message->snapshot->index);
         raft_applied_to(raft, message->snapshot->index, 0);
     }
     return 0;
@@ -265,7 +265,7 @@ int raft_handle_applied(struct raft *raft, const struct raft_message *message, s
                          U(raft->log.applying));
     for (size_t i = 0; i < message->entries_count; i++)
         payload_bytes += raft_entry_bytes(&message->entries[i]).size;
-    raft_applied_to(raft, last->index, raft_log_size_bytes(message->entries, message->entries_count));
+    raft_applied_to(raft, last->index, raft_log_view_size_bytes(message->entries, message->entries_count));
     raft->uncommitted_bytes -= payload_bytes < raft->uncommitted_bytes ? payload_bytes : raft->uncommitted_bytes;
     return 0;
 }

@@ -30,7 +30,7 @@ static bool reserve_uncommitted(struct raft *raft, uint64_t size_bytes)
 
 bool raft_append_own(struct raft *raft, struct raft_entry *entries, size_t count)
 {
-    uint64_t last = raft_log_last_index(&raft->log);
+    uint64_t last = raft_log_view_last_index(&raft->log);
 
     if (!reserve_uncommitted(raft, payload_bytes(entries, count)))
         return false;
@@ -38,7 +38,7 @@ bool raft_append_own(struct raft *raft, struct raft_entry *entries, size_t count
         entries[i].term = raft->term;
         entries[i].index = last + 1 + i;
     }
-    raft_log_append(&raft->log, entries, count);
+    raft_log_view_append(&raft->log, entries, count);
     /* We acknowledge to ourselves, as any follower does, once it is stable. */
     raft_send(raft, &(struct raft_message){.type = RAFT_MESSAGE_APPEND_RESPONSE, .to = raft->config.id, .index = last + count});
     return true;
@@ -51,13 +51,13 @@ bool raft_send_append_if(struct raft *raft, struct raft_progress *progress, bool
 
     if (raft_progress_is_throttled(progress))
         return false;
-    if (raft_log_term(&raft->log, previous, &previous_term) != RAFT_STORED)
+    if (raft_log_view_term(&raft->log, previous, &previous_term) != RAFT_STORED)
         return raft_send_snapshot(raft, progress);
     /* With a full window an empty append still goes out now and then: if everything on its way was lost, its refusal starts us again. */
     bool may_carry = progress->state != RAFT_PROGRESS_REPLICATE || !raft_inflights_is_full(&progress->window);
-    uint64_t last = raft_log_last_index(&raft->log);
+    uint64_t last = raft_log_view_last_index(&raft->log);
     if (may_carry && progress->next <= last) {
-        if (raft_log_read(&raft->log, progress->next, last + 1, raft->config.message_most_bytes, &entries) != RAFT_STORED) {
+        if (raft_log_view_read(&raft->log, progress->next, last + 1, raft->config.message_most_bytes, &entries) != RAFT_STORED) {
             raft_entries_deinit(&entries);
             return even_if_empty && raft_send_snapshot(raft, progress);
         }
@@ -113,9 +113,9 @@ bool raft_try_commit(struct raft *raft)
 {
     uint64_t index = raft_tracker_commit_index(&raft->tracker);
 
-    if (index <= raft->log.committed || !raft_log_matches(&raft->log, (struct raft_entry_id){raft->term, index}))
+    if (index <= raft->log.committed || !raft_log_view_matches(&raft->log, (struct raft_entry_id){raft->term, index}))
         return false;
-    raft_log_commit_to(&raft->log, index);
+    raft_log_view_commit_to(&raft->log, index);
     return true;
 }
 
@@ -123,7 +123,7 @@ static void refuse_append(struct raft *raft, const struct raft_message *message)
 {
     /* Where our log may agree with theirs: they have nothing above log_term before index, so what we have above it is not theirs. */
     struct raft_entry_id hint =
-        raft_log_find_agreement(&raft->log, lower(message->index, raft_log_last_index(&raft->log)), message->log_term);
+        raft_log_view_find_agreement(&raft->log, lower(message->index, raft_log_view_last_index(&raft->log)), message->log_term);
 
     raft_send(raft, &(struct raft_message){.type = RAFT_MESSAGE_APPEND_RESPONSE,
                                            .to = message->from,
@@ -139,14 +139,14 @@ int raft_handle_append(struct raft *raft, const struct raft_message *message, st
     uint64_t last_new = raft->log.committed;
 
     if (previous.index >= raft->log.committed) { /* else old news: what is committed matches */
-        int result = raft_log_accept(&raft->log, previous, message->entries, message->entries_count, &last_new, err);
+        int result = raft_log_view_accept(&raft->log, previous, message->entries, message->entries_count, &last_new, err);
         if (result < 0)
             return result;
         if (result == RAFT_UNAVAILABLE) {
             refuse_append(raft, message);
             return 0;
         }
-        raft_log_commit_to(&raft->log, lower(message->commit, last_new));
+        raft_log_view_commit_to(&raft->log, lower(message->commit, last_new));
     }
     raft_send(raft, &(struct raft_message){.type = RAFT_MESSAGE_APPEND_RESPONSE, .to = message->from, .index = last_new});
     return 0;
@@ -154,7 +154,7 @@ int raft_handle_append(struct raft *raft, const struct raft_message *message, st
 
 int raft_handle_heartbeat(struct raft *raft, struct raft_message *message, struct error *err)
 {
-    uint64_t last = raft_log_last_index(&raft->log);
+    uint64_t last = raft_log_view_last_index(&raft->log);
 
     if (message->commit > last)
         return error_set(
@@ -162,7 +162,7 @@ int raft_handle_heartbeat(struct raft *raft, struct raft_message *message, struc
             "raft: leader %llx knows that we hold entry %llu, but our log ends at %llu: it lost what it had acknowledged; remove "
             "this member and join it again",
             U(message->from), U(message->commit), U(last));
-    raft_log_commit_to(&raft->log, message->commit);
+    raft_log_view_commit_to(&raft->log, message->commit);
     struct raft_message answer = {.type = RAFT_MESSAGE_HEARTBEAT_RESPONSE, .to = message->from, .context = message->context};
     message->context = NULL;
     raft_send(raft, &answer);
@@ -176,7 +176,7 @@ static void handle_refusal(struct raft *raft, struct raft_progress *progress, co
     /* Their entry at the hint has log_term, and terms only rise along a log: where ours are above it they cannot agree. One probe per term
      * of ours at most, rather than one per entry. */
     if (message->log_term > 0)
-        hint = raft_log_find_agreement(&raft->log, hint, message->log_term).index;
+        hint = raft_log_view_find_agreement(&raft->log, hint, message->log_term).index;
     if (!raft_progress_rejected(progress, message->index, hint))
         return;
     if (progress->state == RAFT_PROGRESS_REPLICATE)
@@ -188,7 +188,7 @@ static void advance_state(struct raft *raft, struct raft_progress *progress, uin
 {
     if (progress->state == RAFT_PROGRESS_PROBE) {
         raft_progress_become_replicate(progress);
-    } else if (progress->state == RAFT_PROGRESS_SNAPSHOT && progress->match + 1 >= raft_log_first_index(&raft->log)) {
+    } else if (progress->state == RAFT_PROGRESS_SNAPSHOT && progress->match + 1 >= raft_log_view_first_index(&raft->log)) {
         /* Whatever snapshot it took, and from whom: the log can carry it on from here. */
         raft_progress_become_probe(progress);
         raft_progress_become_replicate(progress);
@@ -219,7 +219,7 @@ static void handle_ack(struct raft *raft, struct raft_progress *progress, uint64
 
 int raft_handle_append_response(struct raft *raft, struct raft_progress *progress, const struct raft_message *message, struct error *err)
 {
-    uint64_t last = raft_log_last_index(&raft->log);
+    uint64_t last = raft_log_view_last_index(&raft->log);
 
     progress->is_recently_active = true;
     if (message->reject) {
@@ -238,7 +238,7 @@ void raft_handle_heartbeat_response(struct raft *raft, struct raft_progress *pro
     progress->is_recently_active = true;
     progress->is_paused = false;
     /* A full window still gets its empty append, and a caught up follower in PROBE a chance to leave it. */
-    if (progress->match < raft_log_last_index(&raft->log) || progress->state == RAFT_PROGRESS_PROBE)
+    if (progress->match < raft_log_view_last_index(&raft->log) || progress->state == RAFT_PROGRESS_PROBE)
         raft_send_append(raft, progress);
     if (message->context)
         raft_reads_acked(raft, message->from, bytes_of(message->context->data, message->context->size));

@@ -57,8 +57,8 @@ static int restore(struct raft *raft, const struct raft_snapshot *snapshot, stru
 
     if (snapshot->index <= raft->log.committed || !names_us(&snapshot->conf, raft->config.id))
         return 0;
-    if (raft_log_matches(&raft->log, (struct raft_entry_id){snapshot->term, snapshot->index})) {
-        raft_log_commit_to(&raft->log, snapshot->index); /* we have it all, entry by entry */
+    if (raft_log_view_matches(&raft->log, (struct raft_entry_id){snapshot->term, snapshot->index})) {
+        raft_log_view_commit_to(&raft->log, snapshot->index); /* we have it all, entry by entry */
         return 0;
     }
     raft_tracker_init(&tracker, raft->config.inflight_most_count, raft->config.inflight_most_bytes);
@@ -66,7 +66,7 @@ static int restore(struct raft *raft, const struct raft_snapshot *snapshot, stru
         raft_tracker_deinit(&tracker);
         return error_wrap(err, "raft: the snapshot at %llu", U(snapshot->index));
     }
-    raft_log_restore(&raft->log, snapshot);
+    raft_log_view_restore(&raft->log, snapshot);
     raft_tracker_deinit(&raft->tracker);
     raft->tracker = tracker;
     raft_conf_changed(raft);
@@ -82,7 +82,7 @@ int raft_handle_snapshot(struct raft *raft, const struct raft_message *message, 
         return result;
     raft_send(raft, &(struct raft_message){.type = RAFT_MESSAGE_APPEND_RESPONSE,
                                            .to = message->from,
-                                           .index = result == 1 ? raft_log_last_index(&raft->log) : raft->log.committed});
+                                           .index = result == 1 ? raft_log_view_last_index(&raft->log) : raft->log.committed});
     return 0;
 }
 

@@ -20,8 +20,8 @@ void raft_stall_tick(struct raft *raft)
 
     if (raft->config.storage_stall_ticks == 0)
         return;
-    stall->is_stalled = raft_log_has_unstable(&raft->log) && stall->last_index_at[stall->place] >= raft->log.offset;
-    stall->last_index_at[stall->place] = raft_log_last_index(&raft->log);
+    stall->is_stalled = raft_log_view_has_unstable(&raft->log) && stall->last_index_at[stall->place] >= raft->log.offset;
+    stall->last_index_at[stall->place] = raft_log_view_last_index(&raft->log);
     stall->place = (stall->place + 1) % raft->config.storage_stall_ticks;
     if (stall->is_stalled && raft_is_leader(raft))
         raft_become_follower(raft, raft->term, RAFT_NOBODY);

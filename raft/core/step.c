@@ -59,7 +59,7 @@ static void handle_older_term(struct raft *raft, const struct raft_message *mess
                   &(struct raft_message){.to = message->from, .type = RAFT_MESSAGE_PRE_VOTE_RESPONSE, .term = raft->term, .reject = true});
     } else if (message->type == RAFT_MESSAGE_STORAGE_APPEND_RESPONSE && message->snapshot) {
         /* Entries of an older term may have been overwritten since (see ready.c); a snapshot is committed state in any term. */
-        raft_log_snapshot_stable(&raft->log, message->snapshot->index);
+        raft_log_view_snapshot_stable(&raft->log, message->snapshot->index);
         raft_applied_to(raft, message->snapshot->index, 0);
     }
 }

@@ -20,7 +20,7 @@ void raft_handle_transfer(struct raft *raft, struct raft_progress *progress)
         return;
     raft->election_elapsed = 0; /* an election timeout from now it is given up */
     raft->transferee = progress->id;
-    if (progress->match == raft_log_last_index(&raft->log))
+    if (progress->match == raft_log_view_last_index(&raft->log))
         send_timeout_now(raft, progress->id);
     else
         raft_send_append(raft, progress);
@@ -28,6 +28,6 @@ void raft_handle_transfer(struct raft *raft, struct raft_progress *progress)
 
 void raft_transfer_if_caught_up(struct raft *raft, const struct raft_progress *progress)
 {
-    if (progress->id == raft->transferee && progress->match == raft_log_last_index(&raft->log))
+    if (progress->id == raft->transferee && progress->match == raft_log_view_last_index(&raft->log))
         send_timeout_now(raft, progress->id);
 }

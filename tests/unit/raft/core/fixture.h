@@ -286,7 +286,7 @@ static inline uint64_t net_commit(struct net *net, uint64_t id)
 
 static inline uint64_t net_last(struct net *net, uint64_t id)
 {
-    return raft_log_last_index(&net_raft(net, id)->log);
+    return raft_log_view_last_index(&net_raft(net, id)->log);
 }
 
 static inline const struct raft_progress *net_progress(struct net *net, uint64_t leader, uint64_t id)

@@ -78,7 +78,7 @@ static void a_group_on_asynchronous_storage_works_as_one(void **state)
     for (uint64_t id = 1; id <= 3; id++) {
         assert_int_equal(net_commit(&net, id), 21);
         assert_int_equal(net.members[id].applied.count, 21);
-        assert_false(raft_log_has_unstable(&net_raft(&net, id)->log));
+        assert_false(raft_log_view_has_unstable(&net_raft(&net, id)->log));
     }
     net_end(&net);
 }
@@ -156,13 +156,13 @@ static void an_answer_of_an_older_term_does_not_cut_the_tail(void **state)
     for (int i = 0; i < 2; i++) {
         net_write_one(&net, &net.members[1]);
         net_deliver(&net);
-        assert_true(raft_log_has_unstable(&net_raft(&net, 1)->log));
-        assert_int_equal(raft_log_term_or_zero(&net_raft(&net, 1)->log, 1), 1);
+        assert_true(raft_log_view_has_unstable(&net_raft(&net, 1)->log));
+        assert_int_equal(raft_log_view_term_or_zero(&net_raft(&net, 1)->log, 1), 1);
     }
     net_write_one(&net, &net.members[1]);
     net_deliver(&net);
-    assert_false(raft_log_has_unstable(&net_raft(&net, 1)->log));
-    assert_int_equal(raft_log_term_or_zero(&net_raft(&net, 1)->log, 1), 1);
+    assert_false(raft_log_view_has_unstable(&net_raft(&net, 1)->log));
+    assert_int_equal(raft_log_view_term_or_zero(&net_raft(&net, 1)->log, 1), 1);
     net_end(&net);
 }
 
@@ -178,10 +178,10 @@ static void the_answer_to_a_new_terms_write_frees_an_older_tail(void **state)
     net_pump(&net);
     net_write_one(&net, &net.members[1]);
     net_deliver(&net);
-    assert_true(raft_log_has_unstable(&net_raft(&net, 1)->log));
+    assert_true(raft_log_view_has_unstable(&net_raft(&net, 1)->log));
     net_write_one(&net, &net.members[1]);
     net_deliver(&net);
-    assert_false(raft_log_has_unstable(&net_raft(&net, 1)->log));
+    assert_false(raft_log_view_has_unstable(&net_raft(&net, 1)->log));
     net_end(&net);
 }
 

@@ -304,10 +304,10 @@ static void an_append_that_would_replace_what_is_committed_is_refused(void **sta
     net_begin(&net, 3, NULL);
     net_elect(&net, 1);
     net_propose(&net, 1, "x");
-    struct raft_log *log = &net_raft(&net, 2)->log;
+    struct raft_log_view *log = &net_raft(&net, 2)->log;
     entries[0].term = 5;
-    assert_fails(raft_log_accept(log, (struct raft_entry_id){1, 1}, entries, 2, &last_new, err), ERR_CORRUPT, "two logs have parted");
-    assert_int_equal(raft_log_term_or_zero(log, 2), 1);
+    assert_fails(raft_log_view_accept(log, (struct raft_entry_id){1, 1}, entries, 2, &last_new, err), ERR_CORRUPT, "two logs have parted");
+    assert_int_equal(raft_log_view_term_or_zero(log, 2), 1);
     assert_ok(net_step(&net,
                        (struct raft_message){.type = RAFT_MESSAGE_APPEND,
                                              .from = 3,

@@ -79,7 +79,7 @@ static void a_busy_disk_is_not_a_stalled_one(void **state)
             net_write_one(&net, &net.members[1]);
         net_pump(&net);
         assert_int_equal(net_role(&net, 1), RAFT_LEADER);
-        assert_true(raft_log_has_unstable(&net_raft(&net, 1)->log));
+        assert_true(raft_log_view_has_unstable(&net_raft(&net, 1)->log));
     }
     net_end(&net);
 }

@@ -1,5 +1,5 @@
 /* Storage and tail as one log. */
-#include "raft/core/log.h"
+#include "raft/core/log_view.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@ static uint64_t higher(uint64_t a, uint64_t b)
 }
 
 /* The first failure is the cause; later ones follow from it. */
-static void note_failure(const struct raft_log *log, const struct error *err, const char *what)
+static void note_failure(const struct raft_log_view *log, const struct error *err, const char *what)
 {
     if (log->failure->code != 0)
         return;
@@ -28,15 +28,15 @@ static void note_failure(const struct raft_log *log, const struct error *err, co
     error_wrap(log->failure, "raft: %s", what);
 }
 
-void raft_log_init(struct raft_log *log, const struct raft_storage *storage, uint64_t applying_most_bytes, struct error *failure)
+void raft_log_view_init(struct raft_log_view *log, const struct raft_storage *storage, uint64_t applying_most_bytes, struct error *failure)
 {
-    *log = (struct raft_log){.storage = *storage, .failure = failure, .applying_most_bytes = applying_most_bytes};
+    *log = (struct raft_log_view){.storage = *storage, .failure = failure, .applying_most_bytes = applying_most_bytes};
     log->offset = log->in_progress = storage->last_index(storage->self) + 1;
     log->committed = log->applying = log->applied = storage->first_index(storage->self) - 1;
 }
 
 /* Release tail entries from place @from on. */
-static void drop_tail(struct raft_log *log, size_t from)
+static void drop_tail(struct raft_log_view *log, size_t from)
 {
     while (log->tail_count > from)
         raft_payload_release(log->tail[log->tail_head + --log->tail_count].payload);
@@ -44,37 +44,37 @@ static void drop_tail(struct raft_log *log, size_t from)
         log->tail_head = 0;
 }
 
-void raft_log_deinit(struct raft_log *log)
+void raft_log_view_deinit(struct raft_log_view *log)
 {
     drop_tail(log, 0);
     free(log->tail);
     raft_snapshot_deinit(&log->snapshot);
-    *log = (struct raft_log){0};
+    *log = (struct raft_log_view){0};
 }
 
-uint64_t raft_log_first_index(const struct raft_log *log)
+uint64_t raft_log_view_first_index(const struct raft_log_view *log)
 {
     return log->has_snapshot ? log->snapshot.index + 1 : log->storage.first_index(log->storage.self);
 }
 
-uint64_t raft_log_last_index(const struct raft_log *log)
+uint64_t raft_log_view_last_index(const struct raft_log_view *log)
 {
     if (log->tail_count > 0)
         return log->offset + log->tail_count - 1;
     return log->has_snapshot ? log->snapshot.index : log->storage.last_index(log->storage.self);
 }
 
-static const struct raft_entry *tail_at(const struct raft_log *log, uint64_t index)
+static const struct raft_entry *tail_at(const struct raft_log_view *log, uint64_t index)
 {
     return &log->tail[log->tail_head + (size_t)(index - log->offset)];
 }
 
-static bool in_tail(const struct raft_log *log, uint64_t index)
+static bool in_tail(const struct raft_log_view *log, uint64_t index)
 {
     return index >= log->offset && index - log->offset < log->tail_count;
 }
 
-enum raft_storage_answer raft_log_term(const struct raft_log *log, uint64_t index, uint64_t *term)
+enum raft_storage_answer raft_log_view_term(const struct raft_log_view *log, uint64_t index, uint64_t *term)
 {
     struct error err = {0};
 
@@ -87,9 +87,9 @@ enum raft_storage_answer raft_log_term(const struct raft_log *log, uint64_t inde
         *term = log->snapshot.term;
         return RAFT_STORED;
     }
-    if (index + 1 < raft_log_first_index(log))
+    if (index + 1 < raft_log_view_first_index(log))
         return RAFT_COMPACTED;
-    if (index > raft_log_last_index(log))
+    if (index > raft_log_view_last_index(log))
         return RAFT_UNAVAILABLE;
     int result = log->storage.term(log->storage.self, index, term, &err);
     if (result >= 0)
@@ -98,35 +98,35 @@ enum raft_storage_answer raft_log_term(const struct raft_log *log, uint64_t inde
     return RAFT_UNAVAILABLE;
 }
 
-uint64_t raft_log_term_or_zero(const struct raft_log *log, uint64_t index)
+uint64_t raft_log_view_term_or_zero(const struct raft_log_view *log, uint64_t index)
 {
     uint64_t term;
-    return raft_log_term(log, index, &term) == RAFT_STORED ? term : 0;
+    return raft_log_view_term(log, index, &term) == RAFT_STORED ? term : 0;
 }
 
-struct raft_entry_id raft_log_last(const struct raft_log *log)
+struct raft_entry_id raft_log_view_last(const struct raft_log_view *log)
 {
-    uint64_t index = raft_log_last_index(log);
-    return (struct raft_entry_id){raft_log_term_or_zero(log, index), index};
+    uint64_t index = raft_log_view_last_index(log);
+    return (struct raft_entry_id){raft_log_view_term_or_zero(log, index), index};
 }
 
-bool raft_log_matches(const struct raft_log *log, struct raft_entry_id id)
+bool raft_log_view_matches(const struct raft_log_view *log, struct raft_entry_id id)
 {
     uint64_t term;
-    return raft_log_term(log, id.index, &term) == RAFT_STORED && term == id.term;
+    return raft_log_view_term(log, id.index, &term) == RAFT_STORED && term == id.term;
 }
 
-bool raft_log_is_up_to_date(const struct raft_log *log, struct raft_entry_id theirs)
+bool raft_log_view_is_up_to_date(const struct raft_log_view *log, struct raft_entry_id theirs)
 {
-    struct raft_entry_id ours = raft_log_last(log);
+    struct raft_entry_id ours = raft_log_view_last(log);
     return theirs.term > ours.term || (theirs.term == ours.term && theirs.index >= ours.index);
 }
 
-struct raft_entry_id raft_log_find_agreement(const struct raft_log *log, uint64_t index, uint64_t term)
+struct raft_entry_id raft_log_view_find_agreement(const struct raft_log_view *log, uint64_t index, uint64_t term)
 {
     for (; index > 0; index--) {
         uint64_t ours;
-        if (raft_log_term(log, index, &ours) != RAFT_STORED)
+        if (raft_log_view_term(log, index, &ours) != RAFT_STORED)
             return (struct raft_entry_id){0, index};
         if (ours <= term)
             return (struct raft_entry_id){ours, index};
@@ -134,7 +134,7 @@ struct raft_entry_id raft_log_find_agreement(const struct raft_log *log, uint64_
     return (struct raft_entry_id){0, 0};
 }
 
-uint64_t raft_log_size_bytes(const struct raft_entry *entries, size_t count)
+uint64_t raft_log_view_size_bytes(const struct raft_entry *entries, size_t count)
 {
     uint64_t size_bytes = 0;
 
@@ -144,7 +144,7 @@ uint64_t raft_log_size_bytes(const struct raft_entry *entries, size_t count)
 }
 
 /* The part that storage has; @is_cut when it gave less than was asked for. */
-static enum raft_storage_answer read_storage(const struct raft_log *log, uint64_t low, uint64_t high, uint64_t size_bytes,
+static enum raft_storage_answer read_storage(const struct raft_log_view *log, uint64_t low, uint64_t high, uint64_t size_bytes,
                                              struct raft_entries *out, bool *is_cut)
 {
     struct error err = {0};
@@ -165,15 +165,15 @@ static enum raft_storage_answer read_storage(const struct raft_log *log, uint64_
     return RAFT_STORED;
 }
 
-enum raft_storage_answer raft_log_read(const struct raft_log *log, uint64_t low, uint64_t high, uint64_t size_bytes,
-                                       struct raft_entries *out)
+enum raft_storage_answer raft_log_view_read(const struct raft_log_view *log, uint64_t low, uint64_t high, uint64_t size_bytes,
+                                            struct raft_entries *out)
 {
     uint64_t taken_bytes = 0;
     size_t before = out->count;
 
-    if (low < raft_log_first_index(log))
+    if (low < raft_log_view_first_index(log))
         return RAFT_COMPACTED;
-    assert(low <= high && high <= raft_log_last_index(log) + 1);
+    assert(low <= high && high <= raft_log_view_last_index(log) + 1);
     if (low < high && low < log->offset) {
         bool is_cut = false;
         enum raft_storage_answer answer = read_storage(log, low, lower(high, log->offset), size_bytes, out, &is_cut);
@@ -181,7 +181,7 @@ enum raft_storage_answer raft_log_read(const struct raft_log *log, uint64_t low,
             return answer;
         low = lower(high, log->offset);
         if (low < high) /* sizes are only added up where they are needed */
-            taken_bytes = raft_log_size_bytes(out->items + before, out->count - before);
+            taken_bytes = raft_log_view_size_bytes(out->items + before, out->count - before);
     }
     for (; low < high; low++) {
         taken_bytes += raft_entry_size_bytes(tail_at(log, low));
@@ -193,7 +193,7 @@ enum raft_storage_answer raft_log_read(const struct raft_log *log, uint64_t low,
 }
 
 /* Room for @count more entries behind the tail: first what the stable ones left in front, then more memory. */
-static void reserve_tail(struct raft_log *log, size_t count)
+static void reserve_tail(struct raft_log_view *log, size_t count)
 {
     if (log->tail_head + log->tail_count + count <= log->tail_capacity)
         return;
@@ -208,7 +208,7 @@ static void reserve_tail(struct raft_log *log, size_t count)
     log->tail = mem_resize(log->tail, log->tail_capacity * sizeof *log->tail);
 }
 
-void raft_log_append(struct raft_log *log, const struct raft_entry *entries, size_t count)
+void raft_log_view_append(struct raft_log_view *log, const struct raft_entry *entries, size_t count)
 {
     if (count == 0)
         return;
@@ -229,32 +229,32 @@ void raft_log_append(struct raft_log *log, const struct raft_entry *entries, siz
     }
 }
 
-int raft_log_accept(struct raft_log *log, struct raft_entry_id previous, const struct raft_entry *entries, size_t count, uint64_t *last_new,
-                    struct error *err)
+int raft_log_view_accept(struct raft_log_view *log, struct raft_entry_id previous, const struct raft_entry *entries, size_t count,
+                         uint64_t *last_new, struct error *err)
 {
     size_t skip = 0;
 
-    if (!raft_log_matches(log, previous))
+    if (!raft_log_view_matches(log, previous))
         return RAFT_UNAVAILABLE;
-    while (skip < count && raft_log_matches(log, (struct raft_entry_id){entries[skip].term, entries[skip].index}))
+    while (skip < count && raft_log_view_matches(log, (struct raft_entry_id){entries[skip].term, entries[skip].index}))
         skip++;
     if (skip < count && entries[skip].index <= log->committed)
         return error_set(err, ERR_CORRUPT, "raft: entry %llu of term %llu would replace a committed one of term %llu: two logs have parted",
-                         U(entries[skip].index), U(entries[skip].term), U(raft_log_term_or_zero(log, entries[skip].index)));
-    raft_log_append(log, entries + skip, count - skip);
+                         U(entries[skip].index), U(entries[skip].term), U(raft_log_view_term_or_zero(log, entries[skip].index)));
+    raft_log_view_append(log, entries + skip, count - skip);
     *last_new = previous.index + count;
     return 0;
 }
 
-void raft_log_commit_to(struct raft_log *log, uint64_t index)
+void raft_log_view_commit_to(struct raft_log_view *log, uint64_t index)
 {
     if (index <= log->committed)
         return;
-    assert(index <= raft_log_last_index(log));
+    assert(index <= raft_log_view_last_index(log));
     log->committed = index;
 }
 
-void raft_log_restore(struct raft_log *log, const struct raft_snapshot *snapshot)
+void raft_log_view_restore(struct raft_log_view *log, const struct raft_snapshot *snapshot)
 {
     drop_tail(log, 0);
     raft_snapshot_deinit(&log->snapshot);
@@ -265,7 +265,7 @@ void raft_log_restore(struct raft_log *log, const struct raft_snapshot *snapshot
     log->offset = log->in_progress = snapshot->index + 1;
 }
 
-const struct raft_entry *raft_log_next_unstable(const struct raft_log *log, size_t *count)
+const struct raft_entry *raft_log_view_next_unstable(const struct raft_log_view *log, size_t *count)
 {
     size_t handed_out = (size_t)(log->in_progress - log->offset);
 
@@ -273,23 +273,23 @@ const struct raft_entry *raft_log_next_unstable(const struct raft_log *log, size
     return *count > 0 ? &log->tail[log->tail_head + handed_out] : NULL;
 }
 
-bool raft_log_has_unstable(const struct raft_log *log)
+bool raft_log_view_has_unstable(const struct raft_log_view *log)
 {
     return log->tail_count > 0;
 }
 
-const struct raft_snapshot *raft_log_next_snapshot(const struct raft_log *log)
+const struct raft_snapshot *raft_log_view_next_snapshot(const struct raft_log_view *log)
 {
     return log->has_snapshot && !log->is_snapshot_in_progress ? &log->snapshot : NULL;
 }
 
-void raft_log_hand_out_unstable(struct raft_log *log)
+void raft_log_view_hand_out_unstable(struct raft_log_view *log)
 {
     log->in_progress = log->offset + log->tail_count;
     log->is_snapshot_in_progress = log->has_snapshot;
 }
 
-void raft_log_stable_to(struct raft_log *log, struct raft_entry_id id)
+void raft_log_view_stable_to(struct raft_log_view *log, struct raft_entry_id id)
 {
     if (!in_tail(log, id.index) || tail_at(log, id.index)->term != id.term)
         return; /* replaced while it was being written: its successor will be reported too */
@@ -300,7 +300,7 @@ void raft_log_stable_to(struct raft_log *log, struct raft_entry_id id)
         log->tail_head = 0;
 }
 
-void raft_log_snapshot_stable(struct raft_log *log, uint64_t index)
+void raft_log_view_snapshot_stable(struct raft_log_view *log, uint64_t index)
 {
     if (!log->has_snapshot || log->snapshot.index != index)
         return;
@@ -308,41 +308,41 @@ void raft_log_snapshot_stable(struct raft_log *log, uint64_t index)
     log->has_snapshot = log->is_snapshot_in_progress = false;
 }
 
-static uint64_t last_to_apply(const struct raft_log *log, bool with_unstable)
+static uint64_t last_to_apply(const struct raft_log_view *log, bool with_unstable)
 {
     return with_unstable ? log->committed : lower(log->committed, log->offset - 1);
 }
 
 /* While a snapshot waits, nothing else is applied: it comes first. */
-bool raft_log_has_next_committed(const struct raft_log *log, bool with_unstable)
+bool raft_log_view_has_next_committed(const struct raft_log_view *log, bool with_unstable)
 {
     return !log->is_applying_paused && !log->has_snapshot && log->applying < last_to_apply(log, with_unstable);
 }
 
-void raft_log_read_committed(const struct raft_log *log, bool with_unstable, struct raft_entries *out)
+void raft_log_view_read_committed(const struct raft_log_view *log, bool with_unstable, struct raft_entries *out)
 {
     struct error err = {0};
 
-    if (!raft_log_has_next_committed(log, with_unstable))
+    if (!raft_log_view_has_next_committed(log, with_unstable))
         return;
-    if (raft_log_read(log, log->applying + 1, last_to_apply(log, with_unstable) + 1, log->applying_most_bytes - log->applying_bytes, out) !=
-        RAFT_COMPACTED)
+    if (raft_log_view_read(log, log->applying + 1, last_to_apply(log, with_unstable) + 1, log->applying_most_bytes - log->applying_bytes,
+                           out) != RAFT_COMPACTED)
         return;
     error_set(&err, ERR_CORRUPT, "entry %llu was compacted before it was applied", U(log->applying + 1));
     note_failure(log, &err, "read committed entries");
 }
 
-void raft_log_hand_out_committed(struct raft_log *log, const struct raft_entries *entries, bool with_unstable)
+void raft_log_view_hand_out_committed(struct raft_log_view *log, const struct raft_entries *entries, bool with_unstable)
 {
     if (entries->count == 0)
         return;
     log->applying = entries->items[entries->count - 1].index;
-    log->applying_bytes += raft_log_size_bytes(entries->items, entries->count);
+    log->applying_bytes += raft_log_view_size_bytes(entries->items, entries->count);
     /* Fewer than there are: the next one is too large for what is left. */
     log->is_applying_paused = log->applying_bytes >= log->applying_most_bytes || log->applying < last_to_apply(log, with_unstable);
 }
 
-void raft_log_applied_to(struct raft_log *log, uint64_t index, uint64_t size_bytes)
+void raft_log_view_applied_to(struct raft_log_view *log, uint64_t index, uint64_t size_bytes)
 {
     assert(index <= log->committed && index >= log->applied);
     log->applied = index;
