@@ -51,6 +51,11 @@ char *network_rules_text(const struct network_rules *rules)
                       "    ip saddr 127.0.0.0/8 oifname \"%s\" masquerade\n"
                       "    ip saddr %s oifname \"%s\" ct status dnat masquerade\n  }\n",
                       s, b, b, s, b);
+    /* The bridge routes 127/8 for the host's own connections to published ports; nobody else may come in that way (CVE-2020-8558). */
+    buf_append_format(&text,
+                      "  chain guard {\n    type filter hook prerouting priority -300; policy accept;\n"
+                      "    iifname \"%s\" ip daddr 127.0.0.0/8 drop\n  }\n",
+                      b);
     buf_append_format(&text,
                       "  chain forward {\n    type filter hook forward priority 0; policy accept;\n"
                       "    iifname \"%s\" accept\n"
