@@ -12,7 +12,7 @@
 #include "runtime/linux/command.h"
 #include "runtime/linux/linux.h"
 
-enum { TICK_MS = 1000, PROBE_TIMEOUT_MS = 5000 };
+enum { TICK_MS = 1000, NETWORK_REFRESH_TICKS = 30, PROBE_TIMEOUT_MS = 5000 };
 
 /* --- what the host has --- */
 
@@ -89,12 +89,39 @@ static void probe_kernel(struct linux_host *host)
 
 /* --- ticks --- */
 
+static void refresh_network(uv_work_t *work)
+{
+    struct linux_host *host = work->data;
+
+    network_refresh(host->network);
+}
+
+static void on_network_refreshed(uv_work_t *work, int status)
+{
+    struct linux_host *host = work->data;
+
+    (void)status;
+    host->is_refreshing = false;
+    host->open_handles--;
+}
+
+static void begin_refresh(struct linux_host *host)
+{
+    if (host->is_refreshing || !host->systems || ++host->ticks % NETWORK_REFRESH_TICKS != 0)
+        return;
+    host->is_refreshing = true;
+    host->open_handles++;
+    host->refresh.data = host;
+    uv_queue_work(host->loop, &host->refresh, refresh_network, on_network_refreshed);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct linux_host *host = timer->data;
 
     linux_expire(host);
     linux_logs_rotate(host);
+    begin_refresh(host);
 }
 
 static void on_answers(uv_async_t *async)

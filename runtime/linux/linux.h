@@ -118,6 +118,9 @@ struct linux_host {
     unsigned starts, open_handles, process_count;
     uv_async_t answer_async;
     uv_timer_t tick;
+    unsigned ticks;
+    uv_work_t refresh; /* of the network, now and then */
+    bool is_refreshing;
     bool is_cgroup_v2, has_swap_limit, is_closing;
     bool is_tidying; /* bridge and parent cgroup are being taken away: no start begins */
     int last_capability, cpu_count;

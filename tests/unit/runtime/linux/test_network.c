@@ -232,6 +232,35 @@ static void the_hosts_loopback_is_out_of_a_containers_reach(void **state)
     network_endpoint_deinit(&endpoint);
 }
 
+static int shell(const char *line)
+{
+    const char *const argv[] = {"sh", "-c", line, NULL};
+    return command_run(argv, bytes_of(NULL, 0), 5000, NULL, NULL);
+}
+
+static void a_firewall_that_comes_later_lets_containers_through(void **state)
+{
+    (void)state;
+    needs_root();
+    if (shell("iptables -S FORWARD") != 0)
+        skip();
+    struct network_endpoint endpoint;
+    assert_ok(network_attach(network, "c10", NULL, 0, &endpoint, err));
+    assert_int_not_equal(shell("iptables -S FORWARD | grep skept0"), 0);
+    assert_int_equal(shell("iptables -P FORWARD DROP"), 0);
+    network_refresh(network);
+    network_refresh(network);
+    assert_int_equal(shell("test $(iptables -S FORWARD | grep -c skept0) = 2"), 0);
+    assert_int_equal(shell("iptables -F FORWARD"), 0);
+    network_refresh(network);
+    assert_int_equal(shell("test $(iptables -S FORWARD | grep -c skept0) = 2"), 0);
+    assert_ok(network_detach(network, "c10", err));
+    assert_ok(network_remove(network, err));
+    assert_int_not_equal(shell("iptables -S FORWARD | grep skept0"), 0);
+    assert_int_equal(shell("iptables -P FORWARD ACCEPT"), 0);
+    network_endpoint_deinit(&endpoint);
+}
+
 static void none_has_a_loopback_and_nothing_else(void **state)
 {
     (void)state;
@@ -276,6 +305,7 @@ int main(void)
         cmocka_unit_test(a_port_that_is_taken_is_named_and_nothing_stays_behind),
         cmocka_unit_test(after_a_restart_ports_lead_in_and_addresses_stay_taken),
         cmocka_unit_test(the_hosts_loopback_is_out_of_a_containers_reach),
+        cmocka_unit_test(a_firewall_that_comes_later_lets_containers_through),
         cmocka_unit_test(none_has_a_loopback_and_nothing_else),
         cmocka_unit_test(everything_can_be_taken_away),
         cmocka_unit_test(options_that_cannot_be_are_refused),
