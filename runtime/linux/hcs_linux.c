@@ -121,6 +121,7 @@ static void on_tick(uv_timer_t *timer)
 
     linux_expire(host);
     linux_logs_rotate(host);
+    linux_watch_again(host);
     begin_refresh(host);
 }
 

@@ -168,6 +168,7 @@ void linux_emit(struct linux_system *system, enum hcs_event_type type);
 
 /* life.c: what happens to a running system */
 void linux_watch_run(struct linux_system *system);    /* take up the watch over both processes */
+void linux_watch_again(struct linux_host *host);      /* where it could not be taken up */
 void linux_stop_waiting(struct linux_system *system); /* answer all who wait for the end */
 void linux_shut_down(struct linux_op *op);
 void linux_terminate(struct linux_op *op);
@@ -196,8 +197,12 @@ int linux_record_read(struct linux_system *system, enum linux_phase *phase, bool
 int linux_adopt_all(struct linux_host *host, struct error *err);
 
 /* pid.c */
-bool linux_pid_look_up(pid_t pid, struct linux_pid *out); /* false: no such process */
-int linux_pid_open(const struct linux_pid *pid);          /* a pidfd, or -1 when it has ended */
+/* Each gives ERR_NOT_FOUND only when there is surely no such process (any more): what cannot be told, for want of descriptors or memory, is
+ * another code. */
+int linux_pid_look_up(pid_t pid, struct linux_pid *out);
+int linux_pid_open(const struct linux_pid *pid, int *out_fd); /* a pidfd */
+/* The process whose number is in the file @path and that has this very path among its arguments: a number may be another's by now. */
+int linux_pid_find(const char *path, struct linux_pid *out);
 int linux_pid_read_file(const char *path, pid_t *out);
 void linux_pid_kill(const struct linux_pid *pid, unsigned wait_ms); /* and wait until it is gone, but not longer */
 void linux_pid_kill_in(const char *dir);                            /* every process whose working directory it is */

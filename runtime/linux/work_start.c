@@ -227,10 +227,9 @@ void linux_undo_run(struct linux_system *s, struct linux_run *run)
     cleanup_free char *root = mem_format("%s/rootfs", s->run_dir), *bundle = mem_format("%s/bundle", s->run_dir), *cgroup = cgroup_path(s),
                       *pid_file = mem_format("%s/" CONMON_PID_FILE, s->run_dir), *state = NULL;
     struct error ignored = {0};
-    pid_t pid;
 
-    if (run->conmon.pid == 0 && linux_pid_read_file(pid_file, &pid) == 0)
-        linux_pid_look_up(pid, &run->conmon);
+    if (run->conmon.pid == 0)
+        linux_pid_find(pid_file, &run->conmon);
     linux_pid_kill(&run->conmon, CONMON_END_MS); /* the first: a crun that it runs ends with it */
     if (run->init.pid == 0)
         linux_pid_kill_in(bundle); /* nobody wrote down what was made */
