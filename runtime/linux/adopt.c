@@ -41,7 +41,7 @@ static void adopt_starting(struct linux_system *s)
     log_with(LOG_INFO, "runtime", LOG_FIELDS({"container", s->id}), "its start was interrupted: undone");
     linux_undo_run(s, &s->run);
     s->state = HCS_CREATED;
-    linux_record_write(s, LINUX_CREATED, NULL, NULL, &err);
+    linux_record_write(s, LINUX_CREATED, NULL, &s->outcome, &err);
 }
 
 /* Its process may have begun, and there is no way back: the start is brought to its end. crun refuses to begin what has begun, so that
@@ -55,10 +55,11 @@ static void adopt_launched(struct linux_system *s)
         log_with(LOG_WARN, "runtime", LOG_FIELDS({"container", s->id}), "its start was interrupted and cannot be ended: %s", err.message);
     if (file_exists(fifo)) { /* it waits for a word that nobody can say */
         linux_pid_kill(&s->run.init, 0);
-        s->error = mem_string("its start was interrupted");
+        free(s->outcome.error);
+        s->outcome.error = mem_string("its start was interrupted");
     }
-    s->started_wall_ns = clock_wall_ns(&s->host->clock);
-    linux_record_write(s, LINUX_RUNNING, &s->run, s->error, &err);
+    s->outcome.started_wall_ns = clock_wall_ns(&s->host->clock);
+    linux_record_write(s, LINUX_RUNNING, &s->run, &s->outcome, &err);
     adopt_running(s, false);
 }
 
@@ -69,8 +70,11 @@ static void adopt_after_reboot(struct linux_system *s)
     op->is_release = true;
     op->flag = true;
     op->run = s->run;
+    op->outcome = s->outcome;
+    s->outcome.error = NULL;
     linux_work_release(op);
     s->run = op->run;
+    linux_take_outcome(s, op);
     s->state = HCS_STOPPED;
     linux_op_free(op);
 }

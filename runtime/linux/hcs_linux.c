@@ -167,7 +167,7 @@ static void free_host(struct linux_host *host)
         closed(ctx);
 }
 
-/* Whoever still waits is told; those on a worker are answered now and freed when the worker comes back. */
+/* Whoever still waits is told; those on a worker are its own until it comes back. */
 static void cancel_operations(struct linux_host *host)
 {
     struct error canceled = {0};
@@ -175,7 +175,7 @@ static void cancel_operations(struct linux_host *host)
 
     error_set(&canceled, ERR_CANCELED, "the runtime is closing");
     for (op = host->open_ops; op; op = op->next_open)
-        if (!op->err.code)
+        if (!op->err.code && !op->is_in_worker)
             op->err = canceled;
     for (struct linux_system *s = host->systems; s; s = s->hh.next) {
         while ((op = s->queue) != NULL) {

@@ -223,8 +223,8 @@ static void stop_created(struct linux_system *s)
     struct error err = {0};
 
     s->state = HCS_STOPPED;
-    s->finished_wall_ns = clock_wall_ns(&s->host->clock);
-    linux_record_write(s, LINUX_STOPPED, NULL, NULL, &err);
+    s->outcome.finished_wall_ns = clock_wall_ns(&s->host->clock);
+    linux_record_write(s, LINUX_STOPPED, NULL, &s->outcome, &err);
 }
 
 static void wait_for_end(struct linux_op *op)

@@ -31,6 +31,14 @@ struct linux_run {
     struct network_endpoint endpoint;
 };
 
+/* How it went. A worker changes its operation's copy, which the loop then takes over. */
+struct linux_outcome {
+    int64_t started_wall_ns, finished_wall_ns;
+    int exit_code;
+    bool is_oom_killed;
+    char *error;
+};
+
 struct linux_watch {
     uv_poll_t poll;
     struct linux_system *system;
@@ -56,15 +64,14 @@ enum linux_phase {
 struct linux_system {
     UT_hash_handle hh;
     struct linux_host *host;
-    char *id, *dir, *run_dir, *log_path, *error;
+    char *id, *dir, *run_dir, *log_path;
     cJSON *json;
     struct arena arena;
     struct document document;
     enum hcs_state state;
     bool is_made, is_removed; /* create has succeeded; remove has */
-    int64_t created_wall_ns, started_wall_ns, finished_wall_ns;
-    int exit_code;
-    bool is_oom_killed;
+    int64_t created_wall_ns;
+    struct linux_outcome outcome;
     struct linux_run run;
     struct linux_watch *init_watch, *conmon_watch;
     bool is_init_gone, is_conmon_gone, is_conmon_lost, is_settled;
@@ -93,9 +100,8 @@ struct linux_op {
     int64_t number;
     struct hcs_file_content *files;
     size_t file_count;
-    struct linux_run run; /* in and out */
-    int exit_code;
-    bool is_oom_killed, is_lost;
+    struct linux_run run;         /* in and out */
+    struct linux_outcome outcome; /* in and out */
     struct hcs_statistics statistics;
     struct arena arena; /* of @statistics */
     struct error err;
@@ -164,6 +170,7 @@ struct linux_system *linux_system_new(struct linux_host *host, const char *id);
 void linux_system_release(struct linux_system *system); /* one reference; the last of a removed one frees it */
 void linux_system_free(struct linux_system *system);
 void linux_properties(const struct linux_system *system, struct arena *arena, struct hcs_properties *out);
+void linux_take_outcome(struct linux_system *system, struct linux_op *op); /* what the worker made of it is the system's now */
 void linux_emit(struct linux_system *system, enum hcs_event_type type);
 
 /* life.c: what happens to a running system */
@@ -183,14 +190,14 @@ void linux_work_release(struct linux_op *op);
 void linux_work_remove(struct linux_op *op);
 void linux_work_tidy(struct linux_op *op); /* take away what all systems shared */
 void linux_work_crun(struct linux_op *op); /* pause, resume, modify */
-void linux_undo_run(struct linux_system *system, struct linux_run *run);
+void linux_undo_run(const struct linux_system *system, struct linux_run *run);
 int linux_run_crun(const struct linux_host *host, const char *const *arguments, int stop_fd, struct error *err);
 int linux_begin_process(const struct linux_system *system, struct error *err); /* what conmon_launch() made ready */
 cJSON *linux_process_json(struct linux_system *system, const struct document_process *process, struct error *err);
 
 /* record.c: what the disk remembers of a system */
-int linux_record_write(const struct linux_system *system, enum linux_phase phase, const struct linux_run *run, const char *message,
-                       struct error *err);
+int linux_record_write(const struct linux_system *system, enum linux_phase phase, const struct linux_run *run,
+                       const struct linux_outcome *outcome, struct error *err);
 int linux_record_read(struct linux_system *system, enum linux_phase *phase, bool *is_of_this_boot, struct error *err);
 
 /* adopt.c */
