@@ -109,6 +109,7 @@ static int adopt(struct linux_system *s, struct error *err)
         break;
     case LINUX_STOPPED:
         s->state = HCS_STOPPED;
+        linux_clear_run_dir(s);
         break;
     }
     return 0;

@@ -191,6 +191,7 @@ void linux_work_remove(struct linux_op *op);
 void linux_work_tidy(struct linux_op *op); /* take away what all systems shared */
 void linux_work_crun(struct linux_op *op); /* pause, resume, modify */
 void linux_undo_run(const struct linux_system *system, struct linux_run *run);
+void linux_clear_run_dir(const struct linux_system *system); /* the last of a run: its secrets, its exit file */
 int linux_run_crun(const struct linux_host *host, const char *const *arguments, int stop_fd, struct error *err);
 int linux_begin_process(const struct linux_system *system, struct error *err); /* what conmon_launch() made ready */
 cJSON *linux_process_json(struct linux_system *system, const struct document_process *process, struct error *err);

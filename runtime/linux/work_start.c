@@ -322,19 +322,30 @@ static void read_exit(struct linux_op *op, const char *exit_file)
                                          : "its supervisor (conmon) was killed, and the container with it; its output after that is lost");
 }
 
+void linux_clear_run_dir(const struct linux_system *s)
+{
+    cleanup_free char *files = mem_format("%s/files", s->run_dir);
+    struct error ignored = {0};
+
+    rootfs_unmount(files);
+    file_remove_tree(s->run_dir, &ignored);
+}
+
+/* What tells how it ended is taken away only once that is written down: whoever is killed here is followed by one who does it all again. */
 void linux_work_release(struct linux_op *op)
 {
     const struct linux_system *s = op->system;
-    cleanup_free char *exit_file = mem_format("%s/" CONMON_EXIT_DIR "/%s", s->run_dir, s->id), *cgroup = cgroup_path(s),
-                      *files = mem_format("%s/files", s->run_dir);
+    cleanup_free char *exit_file = mem_format("%s/" CONMON_EXIT_DIR "/%s", s->run_dir, s->id), *cgroup = cgroup_path(s);
     struct error ignored = {0};
 
     read_exit(op, exit_file);
-    op->outcome.is_oom_killed = cgroup_was_oom_killed(s->host->is_cgroup_v2, cgroup);
+    if (cgroup_was_oom_killed(s->host->is_cgroup_v2, cgroup)) {
+        op->outcome.is_oom_killed = true;
+        linux_record_write(s, LINUX_RUNNING, &op->run, &op->outcome, &ignored); /* the cgroup goes before the end is written */
+    }
     linux_undo_run(s, &op->run);
-    rootfs_unmount(files);
-    file_remove_tree(s->run_dir, &ignored);
-    linux_record_write(s, LINUX_STOPPED, &op->run, &op->outcome, &op->err);
+    if (linux_record_write(s, LINUX_STOPPED, &op->run, &op->outcome, &op->err) == 0)
+        linux_clear_run_dir(s);
 }
 
 /* --- pause, resume, modify --- */
