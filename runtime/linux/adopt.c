@@ -12,6 +12,8 @@
 #include "runtime/linux/linux.h"
 #include "runtime/linux/rootfs.h"
 
+enum { EXIT_NEVER_STARTED = 255 };
+
 static int read_document(struct linux_system *s, struct error *err)
 {
     cleanup_free char *path = mem_format("%s/document.json", s->dir);
@@ -42,6 +44,20 @@ static void adopt_starting(struct linux_system *s)
     linux_undo_run(s, &s->run);
     s->state = HCS_CREATED;
     linux_record_write(s, LINUX_CREATED, NULL, &s->outcome, &err);
+}
+
+/* Its secrets and configs were in memory; who would start it cannot give them again. */
+static void adopt_without_files(struct linux_system *s)
+{
+    struct error err = {0};
+
+    s->state = HCS_STOPPED;
+    s->outcome.exit_code = EXIT_NEVER_STARTED;
+    s->outcome.finished_wall_ns = clock_wall_ns(&s->host->clock);
+    free(s->outcome.error);
+    s->outcome.error = mem_string("the host was restarted before it was started: its secrets and configs are gone");
+    log_with(LOG_WARN, "runtime", LOG_FIELDS({"container", s->id}), "%s", s->outcome.error);
+    linux_record_write(s, LINUX_STOPPED, NULL, &s->outcome, &err);
 }
 
 /* Its process may have begun, and there is no way back: the start is brought to its end. crun refuses to begin what has begun, so that
@@ -89,10 +105,12 @@ static int adopt(struct linux_system *s, struct error *err)
     s->is_made = true;
     switch (phase) {
     case LINUX_CREATED:
-        s->state = HCS_CREATED;
-        break;
     case LINUX_STARTING:
-        adopt_starting(s);
+        if (phase == LINUX_STARTING)
+            adopt_starting(s);
+        s->state = HCS_CREATED;
+        if (!is_of_this_boot && s->document.file_count > 0)
+            adopt_without_files(s);
         break;
     case LINUX_LAUNCHED:
         if (is_of_this_boot)
