@@ -148,6 +148,12 @@ static void discard(struct linux_system *s, const struct error *why)
     linux_system_free(s);
 }
 
+/* Its directory holds no whole system. Any other failure (no descriptors, a disk that fails) says nothing of the system, which may run. */
+static bool is_half_made(const struct error *why)
+{
+    return why->code == ERR_NOT_FOUND || why->code == ERR_INVALID || why->code == ERR_CORRUPT || why->code == ERR_UNSUPPORTED;
+}
+
 static int by_creation(const struct linux_system *a, const struct linux_system *b)
 {
     return a->created_wall_ns < b->created_wall_ns ? -1 : a->created_wall_ns > b->created_wall_ns;
@@ -193,8 +199,14 @@ int linux_adopt_all(struct linux_host *host, struct error *err)
         if (entry->d_name[0] == '.' || !id_is_safe(entry->d_name))
             continue;
         s = linux_system_new(host, entry->d_name);
-        if (adopt(s, &why) < 0)
-            discard(s, &why);
+        if (adopt(s, &why) == 0)
+            continue;
+        if (!is_half_made(&why)) {
+            *err = why;
+            closedir(dir);
+            return error_wrap(err, "container %s", s->id);
+        }
+        discard(s, &why);
     }
     closedir(dir);
     HASH_SORT(host->systems, by_creation);

@@ -421,6 +421,21 @@ class Runtime(unittest.TestCase):
         self.assertEqual(self.driver.properties(id)["exit_code"], 137)
         self.assertFalse(os.path.exists(files))
 
+    def test_a_record_that_cannot_be_read_now_ends_no_container(self):
+        id = self.begin(["sleep", "100"])
+        pid = self.driver.properties(id)["pid"]
+        path = f"{self.driver.state}/containers/{id}/state.json"
+        self.driver.kill()
+        os.rename(path, path + ".kept")
+        os.mkdir(path)  # a read of it fails, as on a disk that fails
+        self.driver.start()
+        self.assertNotEqual(self.driver.process.wait(20), 0)
+        self.driver.process.stdin.close()
+        os.rmdir(path)
+        os.rename(path + ".kept", path)
+        self.driver.start()
+        self.assertEqual((self.driver.properties(id)["state"], self.driver.properties(id)["pid"]), ("Running", pid))
+
     def test_a_number_that_is_anothers_by_now_is_not_killed(self):
         """A start was cut off, its conmon ended, and its number was given to a process that has nothing to do with us."""
         id = self.create(["true"])
