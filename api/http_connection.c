@@ -27,6 +27,7 @@ struct http_connection {
     size_t head_size, queued_bytes;
     uint64_t progress_ns; /* when the client last took something of what is queued */
     bool is_value_seen, keeps_alive, is_parsing, was_full;
+    bool is_overfull; /* the client is to be cut off: not by the writer's own call, which goes on with its exchange */
     int refusal_status;
     const char *refusal;
 };
@@ -86,7 +87,7 @@ static void discard_rest(struct http_connection *c)
 
 static void finish(struct http_connection *c)
 {
-    if (!c->keeps_alive) {
+    if (!c->keeps_alive || c->is_overfull) {
         close_connection(c);
         return;
     }
@@ -432,6 +433,10 @@ void http_connection_tick(struct http_connection *c)
     const struct http_exchange *ex = c->current;
     if (is_in(c, HTTP_CONN_CLOSED))
         return;
+    if (c->is_overfull) {
+        close_connection(c);
+        return;
+    }
     if (c->queued_bytes > 0 && now > c->progress_ns && now - c->progress_ns > API_WRITE_STALL_TIMEOUT_MS * NS_PER_MS) {
         log_warn(ROOM, "a client has read nothing for %u s: its connection is closed", API_WRITE_STALL_TIMEOUT_MS / 1000);
         close_connection(c);
@@ -449,7 +454,7 @@ void http_connection_tick(struct http_connection *c)
 
 void http_connection_write(struct http_connection *c, const struct bytes *pieces, size_t count)
 {
-    if (is_in(c, HTTP_CONN_CLOSED))
+    if (is_in(c, HTTP_CONN_CLOSED) || c->is_overfull)
         return;
     size_t total = 0;
     for (size_t i = 0; i < count; i++)
@@ -459,7 +464,8 @@ void http_connection_write(struct http_connection *c, const struct bytes *pieces
     c->queued_bytes += total;
     if (c->queued_bytes > API_SEND_MAX_BYTES) {
         log_warn(ROOM, "more than %u MiB wait for a client that does not read them: its connection is closed", API_SEND_MAX_BYTES / MIB);
-        close_connection(c);
+        c->is_overfull = true;
+        c->io.wake(c->io.self);
         return;
     }
     c->io.write(c->io.self, pieces, count);

@@ -32,7 +32,7 @@ struct http_io {
     void *self;
     void (*write)(void *self, const struct bytes *pieces, size_t count); /* copied */
     void (*close)(void *self);                                           /* once; not freed by it */
-    void (*wake)(void *self);                                            /* ask http_connection_wants_input() again */
+    void (*wake)(void *self); /* soon, not from inside: http_connection_tick(), then ask http_connection_wants_input() again */
 };
 
 struct http_connection *http_connection_new(const struct clock *clock, const struct http_io *io, http_exchange_cb on_request, void *ctx);
@@ -43,7 +43,7 @@ void http_connection_eof(struct http_connection *connection); /* the client clos
 void http_connection_sent(struct http_connection *connection, size_t size_bytes);
 bool http_connection_wants_input(const struct http_connection *connection); /* ask after every call, and when woken */
 
-/* Ends what has waited too long. Call about once a second. */
+/* Ends what has waited too long or lets too much pile up. Call about once a second, and when woken. */
 void http_connection_tick(struct http_connection *connection);
 
 /* http_exchange.c's way in. */

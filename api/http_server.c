@@ -96,18 +96,7 @@ static void take_input(struct client *client, struct bytes data)
     mem_wipe(shared, data.size);
 }
 
-static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
-{
-    struct client *client = stream->data;
-    if (size == 0)
-        return;
-    if (size > 0)
-        take_input(client, bytes_of(buf->base, (size_t)size));
-    else if (size == UV_EOF && (client->out.size > 0 || client->is_writing))
-        http_connection_eof(client->http); /* it may still read what is on its way */
-    else
-        close_client(client);
-}
+static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf);
 
 static void give_read_buf(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
@@ -126,6 +115,21 @@ static void update_reading(struct client *client)
         uv_read_start((uv_stream_t *)&client->pipe, give_read_buf, on_read);
     else
         uv_read_stop((uv_stream_t *)&client->pipe);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
+{
+    struct client *client = stream->data;
+    if (size == 0)
+        return;
+    if (size > 0) {
+        take_input(client, bytes_of(buf->base, (size_t)size));
+        update_reading(client); /* what is not taken now waits in the socket */
+    } else if (size == UV_EOF && (client->out.size > 0 || client->is_writing)) {
+        http_connection_eof(client->http); /* it may still read what is on its way */
+    } else {
+        close_client(client);
+    }
 }
 
 static void on_written(uv_write_t *write, int status);
@@ -177,6 +181,7 @@ static void flush_dirty(uv_prepare_t *flusher)
         if (!client->is_dirty)
             continue;
         client->is_dirty = false;
+        http_connection_tick(client->http);
         flush(client);
         update_reading(client);
     }

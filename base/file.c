@@ -147,46 +147,6 @@ int file_remove(const char *path, struct error *err)
     return failed < 0 && failed != UV_ENOENT ? error_set_uv(err, failed, "remove %s", path) : 0;
 }
 
-/* Directories are emptied depth first. Each level holds one scan open; the depth of a container's tree is bounded by the longest path. */
-static int remove_tree_on(const char *path, uint64_t device, struct error *err)
-{
-    uv_fs_t req;
-    int failed = uv_fs_lstat(NULL, &req, path, NULL);
-    uint64_t mode = req.statbuf.st_mode, found_device = req.statbuf.st_dev;
-    finish(&req, 0);
-    if (failed == UV_ENOENT)
-        return 0;
-    if (failed < 0)
-        return error_set_uv(err, failed, "remove %s", path);
-    if ((mode & 0170000) != 0040000)
-        return file_remove(path, err);
-    if (device != 0 && found_device != device)
-        return error_set(err, ERR_PRECONDITION, "remove %s: something is mounted there", path);
-
-    failed = uv_fs_scandir(NULL, &req, path, 0, NULL);
-    if (failed < 0) {
-        finish(&req, 0);
-        return error_set_uv(err, failed, "remove %s", path);
-    }
-    uv_dirent_t entry;
-    int result = 0;
-    while (uv_fs_scandir_next(&req, &entry) != UV_EOF) { /* always to the end: libuv 1.44 leaks the last entry otherwise */
-        cleanup_free char *child = mem_format("%s/%s", path, entry.name);
-        if (result == 0)
-            result = remove_tree_on(child, found_device, err);
-    }
-    finish(&req, 0);
-    if (result < 0)
-        return result;
-    failed = finish(&req, uv_fs_rmdir(NULL, &req, path, NULL));
-    return failed < 0 && failed != UV_ENOENT ? error_set_uv(err, failed, "remove %s", path) : 0;
-}
-
-int file_remove_tree(const char *path, struct error *err)
-{
-    return remove_tree_on(path, 0, err);
-}
-
 int file_make_dirs(const char *path, int mode, struct error *err)
 {
     cleanup_free char *part = mem_string(path);

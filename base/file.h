@@ -20,9 +20,12 @@ int file_write_volatile(const char *path, struct bytes content, int mode, struct
 
 int file_rename(const char *from, const char *to, struct error *err); /* and sync the directory of @to */
 int file_remove(const char *path, struct error *err);                 /* a file; one that is not there is no error */
-int file_remove_tree(const char *path, struct error *err);            /* never follows a link, never crosses into another file system */
 int file_make_dirs(const char *path, int mode, struct error *err);    /* as mkdir -p; @mode for those that are made */
 int file_sync_dir(const char *path, struct error *err);
 bool file_exists(const char *path);
+
+/* A file, or a directory with all below it, however deep that is: what a container made may be deeper than any path is long. Never follows
+ * a link; ERR_PRECONDITION where another file system is mounted. Nothing there is no error. In file_tree_posix.c and its peers. */
+int file_remove_tree(const char *path, struct error *err);
 
 #endif

@@ -165,7 +165,6 @@ static void set_defaults(struct config *config)
 {
     config->state_dir = mem_string(config_defaults.state_dir);
     config->run_dir = mem_string(config_defaults.run_dir);
-    config->group = mem_string(config_defaults.group);
     config->runtime = mem_string("auto");
     config->default_isolation = mem_string("process");
     config->bridge = mem_string("skep0");

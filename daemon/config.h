@@ -20,7 +20,7 @@
     X(state_dir, "state-dir", TEXT, "DIR", "what must outlast a reboot: identity, tasks, images, containers")                              \
     X(run_dir, "run-dir", TEXT, "DIR", "what a reboot may lose: secrets, namespaces, sockets")                                             \
     X(hosts, "host", LIST, "unix:///PATH", "where the API listens; may be given several times")                                            \
-    X(group, "group", TEXT, "GROUP", "the group that may use the API's sockets")                                                           \
+    X(group, "group", TEXT, "GROUP", "the group that may use the API's sockets; default: docker, where there is one")                      \
     X(hostname, "hostname", TEXT, "NAME", "the node's name in the swarm; default: the host's")                                             \
     X(labels, "label", LIST, "KEY=VALUE", "an engine label; may be given several times")                                                   \
     X(runtime, "runtime", CHOICE, "auto|emulated", "emulated runs nothing: containers are pretended, for tests")                           \
@@ -66,7 +66,8 @@ enum log_level config_log_level(const struct config *config);
 
 /* Where things are on this kind of host: config_defaults_linux.c and its peers. */
 struct config_defaults {
-    const char *state_dir, *run_dir, *host, *group;
+    const char *state_dir, *run_dir, *host;
+    const char *group; /* taken where the host has it; one that is asked for must be there */
 };
 extern const struct config_defaults config_defaults;
 

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon/collector.h"
+#include "daemon/host.h"
 #include "runtime/emulated/hcs_emulated.h"
 #include "runtime/hcs.h"
 #include "runtime/image/image.h"
@@ -95,6 +96,17 @@ static const char *health_of(void *self, const char *container_id)
     return node_container_health(daemon->node, container_id);
 }
 
+/* As dockerd: without a group of the default's name, the API is root's alone. */
+static const char *group_of_sockets(const struct config *config)
+{
+    if (config->group || config_defaults.group == NULL)
+        return config->group;
+    if (host_has_group(config_defaults.group))
+        return config_defaults.group;
+    log_warn("skepd", "there is no group %s: only root may use the API (give another with --group)", config_defaults.group);
+    return NULL;
+}
+
 static int open_api(struct daemon *daemon, struct error *err)
 {
     const struct config *config = daemon->config;
@@ -116,8 +128,9 @@ static int open_api(struct daemon *daemon, struct error *err)
         .health_self = daemon,
     };
     daemon->api = api_new(&options);
+    const char *group = group_of_sockets(config);
     for (size_t i = 0; i < config->hosts.count; i++) {
-        if (api_listen(daemon->api, config->hosts.values[i], config->group, err) < 0)
+        if (api_listen(daemon->api, config->hosts.values[i], group, err) < 0)
             return err->code;
         log_info("skepd", "the API listens at %s", config->hosts.values[i]);
     }

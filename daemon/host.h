@@ -3,11 +3,15 @@
 #ifndef SKEP_DAEMON_HOST_H
 #define SKEP_DAEMON_HOST_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 
 /* Make @dir (mode 0700, its parents 0755) and hold it for this process until it ends, however it ends. ERR_EXISTS naming the directory and
  * the process that holds it; ERR_PERMISSION, ERR_NO_SPACE when nothing can be written there. */
 int host_claim_directory(const char *dir, struct error *err);
+
+bool host_has_group(const char *name);
 
 /* Tell systemd (or whatever set NOTIFY_SOCKET) one of sd_notify(3)'s lines, such as "READY=1". Nothing happens where nobody listens. */
 void host_notify(const char *line);

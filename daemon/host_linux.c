@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <link.h>
 #include <malloc.h>
 #include <signal.h>
@@ -58,6 +59,14 @@ int host_claim_directory(const char *dir, struct error *err)
         return error_set_uv(err, failed, "write %s", path);
     }
     return 0; /* the descriptor stays open: the lock lives as long as the process */
+}
+
+bool host_has_group(const char *name)
+{
+    enum { RECORD_SIZE_BYTES = 16384 };
+    cleanup_free char *record = mem_alloc(RECORD_SIZE_BYTES);
+    struct group group, *found = NULL;
+    return getgrnam_r(name, &group, record, RECORD_SIZE_BYTES, &found) == 0 && found != NULL;
 }
 
 void host_notify(const char *line)

@@ -6,10 +6,11 @@
 
 #include "base/text.h"
 
-enum { PASSWD_FIELDS = 7, GROUP_FIELDS = 4 };
+enum { PASSWD_FIELDS = 7, PASSWD_NEEDED = 4, GROUP_FIELDS = 4, GROUP_NEEDED = 3 };
 
-/* The next line of @file cut at colons, with at least @wanted fields; those beyond are left to the last. */
-static bool next_line(struct bytes *file, struct bytes *fields, size_t wanted)
+/* The next line of @file that has @needed fields at least, cut at colons into @wanted: those that it lacks are empty, those beyond are left
+ * to the last. As Docker, which takes "app:x:1000:1000" and "grp:x:5". */
+static bool next_line(struct bytes *file, struct bytes *fields, size_t wanted, size_t needed)
 {
     while (file->size > 0) {
         const uint8_t *end = memchr(file->data, '\n', file->size);
@@ -28,8 +29,11 @@ static bool next_line(struct bytes *file, struct bytes *fields, size_t wanted)
             line.data += size + 1;
             line.size -= size + 1;
         }
-        if (n == wanted)
-            return true;
+        if (n < needed)
+            continue;
+        while (n < wanted)
+            fields[n++] = bytes_of("", 0);
+        return true;
     }
     return false;
 }
@@ -60,7 +64,7 @@ static bool find_user(struct bytes passwd, struct bytes name, bool is_number, ui
 {
     struct bytes fields[PASSWD_FIELDS];
 
-    while (next_line(&passwd, fields, PASSWD_FIELDS)) {
+    while (next_line(&passwd, fields, PASSWD_FIELDS, PASSWD_NEEDED)) {
         uint32_t line_uid, line_gid;
         if (!parse_id(fields[2], &line_uid) || !parse_id(fields[3], &line_gid))
             continue;
@@ -83,7 +87,7 @@ static int find_group(struct bytes group, struct bytes name, uint32_t *gid, stru
     uint32_t number = 0, line_gid;
     bool is_number = parse_id(name, &number);
 
-    while (next_line(&group, fields, GROUP_FIELDS))
+    while (next_line(&group, fields, GROUP_FIELDS, GROUP_NEEDED))
         if (parse_id(fields[2], &line_gid) && (is_text(fields[0], name) || (is_number && line_gid == number))) {
             *gid = line_gid;
             return 0;
@@ -124,7 +128,7 @@ static void add_memberships(struct account *account, struct bytes group, struct 
 
     if (user.size == 0)
         return;
-    while (next_line(&group, fields, GROUP_FIELDS))
+    while (next_line(&group, fields, GROUP_FIELDS, GROUP_NEEDED))
         if (parse_id(fields[2], &gid) && lists_user(fields[3], user))
             add_group(account, gid);
 }

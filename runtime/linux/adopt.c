@@ -12,6 +12,8 @@
 #include "runtime/linux/linux.h"
 #include "runtime/linux/rootfs.h"
 
+enum { EXIT_NEVER_STARTED = 255 };
+
 static int read_document(struct linux_system *s, struct error *err)
 {
     cleanup_free char *path = mem_format("%s/document.json", s->dir);
@@ -41,7 +43,21 @@ static void adopt_starting(struct linux_system *s)
     log_with(LOG_INFO, "runtime", LOG_FIELDS({"container", s->id}), "its start was interrupted: undone");
     linux_undo_run(s, &s->run);
     s->state = HCS_CREATED;
-    linux_record_write(s, LINUX_CREATED, NULL, NULL, &err);
+    linux_record_write(s, LINUX_CREATED, NULL, &s->outcome, &err);
+}
+
+/* Its secrets and configs were in memory; who would start it cannot give them again. */
+static void adopt_without_files(struct linux_system *s)
+{
+    struct error err = {0};
+
+    s->state = HCS_STOPPED;
+    s->outcome.exit_code = EXIT_NEVER_STARTED;
+    s->outcome.finished_wall_ns = clock_wall_ns(&s->host->clock);
+    free(s->outcome.error);
+    s->outcome.error = mem_string("the host was restarted before it was started: its secrets and configs are gone");
+    log_with(LOG_WARN, "runtime", LOG_FIELDS({"container", s->id}), "%s", s->outcome.error);
+    linux_record_write(s, LINUX_STOPPED, NULL, &s->outcome, &err);
 }
 
 /* Its process may have begun, and there is no way back: the start is brought to its end. crun refuses to begin what has begun, so that
@@ -55,10 +71,11 @@ static void adopt_launched(struct linux_system *s)
         log_with(LOG_WARN, "runtime", LOG_FIELDS({"container", s->id}), "its start was interrupted and cannot be ended: %s", err.message);
     if (file_exists(fifo)) { /* it waits for a word that nobody can say */
         linux_pid_kill(&s->run.init, 0);
-        s->error = mem_string("its start was interrupted");
+        free(s->outcome.error);
+        s->outcome.error = mem_string("its start was interrupted");
     }
-    s->started_wall_ns = clock_wall_ns(&s->host->clock);
-    linux_record_write(s, LINUX_RUNNING, &s->run, s->error, &err);
+    s->outcome.started_wall_ns = clock_wall_ns(&s->host->clock);
+    linux_record_write(s, LINUX_RUNNING, &s->run, &s->outcome, &err);
     adopt_running(s, false);
 }
 
@@ -69,8 +86,11 @@ static void adopt_after_reboot(struct linux_system *s)
     op->is_release = true;
     op->flag = true;
     op->run = s->run;
+    op->outcome = s->outcome;
+    s->outcome.error = NULL;
     linux_work_release(op);
     s->run = op->run;
+    linux_take_outcome(s, op);
     s->state = HCS_STOPPED;
     linux_op_free(op);
 }
@@ -85,10 +105,12 @@ static int adopt(struct linux_system *s, struct error *err)
     s->is_made = true;
     switch (phase) {
     case LINUX_CREATED:
-        s->state = HCS_CREATED;
-        break;
     case LINUX_STARTING:
-        adopt_starting(s);
+        if (phase == LINUX_STARTING)
+            adopt_starting(s);
+        s->state = HCS_CREATED;
+        if (!is_of_this_boot && s->document.file_count > 0)
+            adopt_without_files(s);
         break;
     case LINUX_LAUNCHED:
         if (is_of_this_boot)
@@ -105,6 +127,7 @@ static int adopt(struct linux_system *s, struct error *err)
         break;
     case LINUX_STOPPED:
         s->state = HCS_STOPPED;
+        linux_clear_run_dir(s);
         break;
     }
     return 0;
@@ -123,6 +146,12 @@ static void discard(struct linux_system *s, const struct error *why)
         log_with(LOG_ERROR, "runtime", LOG_FIELDS({"container", s->id}), "something of it stays: %s", err.message);
     HASH_DEL(s->host->systems, s);
     linux_system_free(s);
+}
+
+/* Its directory holds no whole system. Any other failure (no descriptors, a disk that fails) says nothing of the system, which may run. */
+static bool is_half_made(const struct error *why)
+{
+    return why->code == ERR_NOT_FOUND || why->code == ERR_INVALID || why->code == ERR_CORRUPT || why->code == ERR_UNSUPPORTED;
 }
 
 static int by_creation(const struct linux_system *a, const struct linux_system *b)
@@ -170,8 +199,14 @@ int linux_adopt_all(struct linux_host *host, struct error *err)
         if (entry->d_name[0] == '.' || !id_is_safe(entry->d_name))
             continue;
         s = linux_system_new(host, entry->d_name);
-        if (adopt(s, &why) < 0)
-            discard(s, &why);
+        if (adopt(s, &why) == 0)
+            continue;
+        if (!is_half_made(&why)) {
+            *err = why;
+            closedir(dir);
+            return error_wrap(err, "container %s", s->id);
+        }
+        discard(s, &why);
     }
     closedir(dir);
     HASH_SORT(host->systems, by_creation);

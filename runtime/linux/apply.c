@@ -23,10 +23,9 @@ static void apply_start(struct linux_op *op)
     struct linux_system *s = op->system;
 
     s->run = op->run;
+    linux_take_outcome(s, op);
     if (op->err.code) {
         s->state = HCS_STOPPED;
-        s->exit_code = op->exit_code;
-        s->error = mem_string(op->err.message);
         linux_logs_finish(op->host, s->id);
         return;
     }
@@ -40,6 +39,7 @@ static void apply_release(struct linux_op *op)
     struct linux_system *s = op->system;
 
     s->run.endpoint = op->run.endpoint;
+    linux_take_outcome(s, op);
     s->state = HCS_STOPPED;
     linux_logs_finish(op->host, s->id);
     linux_emit(s, HCS_EVENT_EXITED);

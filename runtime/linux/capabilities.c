@@ -21,15 +21,19 @@ const char *capability_name(enum capability capability)
     return names[capability];
 }
 
-/* Bits of the names given. */
-static int collect(const struct document_strings *words, capability_set all, capability_set *out, struct error *err)
+struct wish {
+    capability_set named;
+    bool is_all;
+};
+
+static int collect(const struct document_strings *words, struct wish *out, struct error *err)
 {
-    *out = 0;
+    *out = (struct wish){0};
     for (size_t i = 0; i < words->count; i++) {
         const char *word = words->items[i];
         size_t n;
         if (strcasecmp(word, "ALL") == 0 || strcasecmp(word, "CAP_ALL") == 0) {
-            *out = all;
+            out->is_all = true;
             continue;
         }
         if (strncasecmp(word, "CAP_", 4) == 0)
@@ -39,19 +43,25 @@ static int collect(const struct document_strings *words, capability_set all, cap
                 break;
         if (n == CAPABILITY_COUNT)
             return error_set(err, ERR_INVALID, "invalid capability: \"%s\"", words->items[i]);
-        *out |= BIT(n);
+        out->named |= BIT(n);
     }
     return 0;
 }
 
+/* Docker's order (oci/caps): with ALL added, what is dropped by name is missing; with ALL dropped, what is added is all there is. */
 int capabilities_apply(const struct document_strings *add, const struct document_strings *drop, int last, capability_set *out,
                        struct error *err)
 {
-    capability_set all = last >= 63 ? UINT64_MAX : BIT(last + 1) - 1, added, dropped;
+    capability_set all = (last >= 63 ? UINT64_MAX : BIT(last + 1) - 1) & (BIT(CAPABILITY_COUNT) - 1);
+    struct wish added, dropped;
 
-    all &= BIT(CAPABILITY_COUNT) - 1;
-    if (collect(add, all, &added, err) < 0 || collect(drop, all, &dropped, err) < 0)
+    if (collect(add, &added, err) < 0 || collect(drop, &dropped, err) < 0)
         return err->code;
-    *out = ((default_set & ~dropped) | added) & all;
+    if (added.is_all)
+        *out = all & ~dropped.named;
+    else if (dropped.is_all)
+        *out = all & added.named;
+    else
+        *out = all & ((default_set & ~dropped.named) | added.named);
     return 0;
 }

@@ -14,8 +14,7 @@
 #include <uv.h>
 
 #include "base/mem.h"
-
-extern char **environ;
+#include "runtime/linux/environment.h"
 
 struct pipes {
     int in[2], out[2];
@@ -45,6 +44,7 @@ static int open_pipes(struct pipes *pipes)
 
 static int spawn(const char *const *argv, const struct pipes *pipes, pid_t *pid)
 {
+    const char *const environment[] = {environment_path(), NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t none, standard;
@@ -59,7 +59,7 @@ static int spawn(const char *const *argv, const struct pipes *pipes, pid_t *pid)
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &standard);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    int failed = posix_spawnp(pid, argv[0], &actions, &attributes, (char *const *)(uintptr_t)argv, environ);
+    int failed = posix_spawnp(pid, argv[0], &actions, &attributes, (char *const *)(uintptr_t)argv, (char *const *)(uintptr_t)environment);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     return -failed;

@@ -5,8 +5,9 @@
 #include "base/buf.h"
 
 /* Run @argv (NULL-terminated; argv[0] looked for in PATH) with @input on its standard input (may be empty). Its standard output and error
- * together are appended to @output (may be NULL) up to COMMAND_OUTPUT_BYTES. Blocks, for at most @timeout_ms: then it is killed. Returns
- * its exit code (128 + signal where one ended it), or a negative code: ERR_NOT_FOUND (no such program), ERR_DEADLINE, ERR_IO. */
+ * together are appended to @output (may be NULL) up to COMMAND_OUTPUT_BYTES. Its environment is our PATH alone. Blocks, for at most
+ * @timeout_ms: then it is killed. Returns its exit code (128 + signal where one ended it), or a negative code: ERR_NOT_FOUND (no such
+ * program), ERR_DEADLINE, ERR_IO. */
 int command_run(const char *const *argv, struct bytes input, unsigned timeout_ms, struct buf *output, struct error *err);
 
 /* The same where anything but exit code 0 is an error: "nft: exit code 1: <the line that says why>". */

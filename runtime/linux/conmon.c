@@ -117,10 +117,14 @@ int conmon_read_answer(struct bytes text, pid_t *out, struct error *err)
 static int take_answer(struct bytes text, struct linux_run *run, struct error *err)
 {
     pid_t pid = 0;
+    int result;
 
     if (conmon_read_answer(text, &pid, err) < 0)
         return err->code;
-    return linux_pid_look_up(pid, &run->init) ? 0 : error_set(err, ERR_PEER, "the container ended before it was started");
+    result = linux_pid_look_up(pid, &run->init);
+    if (result == ERR_NOT_FOUND)
+        return error_set(err, ERR_PEER, "the container ended before it was started");
+    return result < 0 ? error_set(err, result, "cannot look at the container's process %d", (int)pid) : 0;
 }
 
 int conmon_launch(const struct linux_system *s, struct linux_run *run, struct error *err)
@@ -128,7 +132,6 @@ int conmon_launch(const struct linux_system *s, struct linux_run *run, struct er
     cleanup_free char *exit_dir = mem_format("%s/" CONMON_EXIT_DIR, s->run_dir), *pid_file = mem_format("%s/" CONMON_PID_FILE, s->run_dir);
     cleanup_buf struct buf answer = {0};
     int sync_pipe[2], result;
-    pid_t pid = 0;
 
     if (s->host->missing)
         return error_set(err, ERR_NOT_FOUND, "%s", s->host->missing);
@@ -138,8 +141,7 @@ int conmon_launch(const struct linux_system *s, struct linux_run *run, struct er
         return error_set_uv(err, -errno, "make a pipe");
     result = fork_conmon(s, sync_pipe[1], err);
     close(sync_pipe[1]);
-    if (linux_pid_read_file(pid_file, &pid) == 0)
-        linux_pid_look_up(pid, &run->conmon);
+    linux_pid_find(pid_file, &run->conmon);
     if (result == 0)
         result = wait_for_answer(sync_pipe[0], s->stop_fd, &answer, err);
     close(sync_pipe[0]);

@@ -12,7 +12,7 @@
 #include "runtime/linux/command.h"
 #include "runtime/linux/linux.h"
 
-enum { TICK_MS = 1000, PROBE_TIMEOUT_MS = 5000 };
+enum { TICK_MS = 1000, NETWORK_REFRESH_TICKS = 30, PROBE_TIMEOUT_MS = 5000 };
 
 /* --- what the host has --- */
 
@@ -90,12 +90,40 @@ static void probe_kernel(struct linux_host *host)
 
 /* --- ticks --- */
 
+static void refresh_network(uv_work_t *work)
+{
+    struct linux_host *host = work->data;
+
+    network_refresh(host->network);
+}
+
+static void on_network_refreshed(uv_work_t *work, int status)
+{
+    struct linux_host *host = work->data;
+
+    (void)status;
+    host->is_refreshing = false;
+    host->open_handles--;
+}
+
+static void begin_refresh(struct linux_host *host)
+{
+    if (host->is_refreshing || !host->systems || ++host->ticks % NETWORK_REFRESH_TICKS != 0)
+        return;
+    host->is_refreshing = true;
+    host->open_handles++;
+    host->refresh.data = host;
+    uv_queue_work(host->loop, &host->refresh, refresh_network, on_network_refreshed);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct linux_host *host = timer->data;
 
     linux_expire(host);
     linux_logs_rotate(host);
+    linux_watch_again(host);
+    begin_refresh(host);
 }
 
 static void on_answers(uv_async_t *async)
@@ -140,7 +168,7 @@ static void free_host(struct linux_host *host)
         closed(ctx);
 }
 
-/* Whoever still waits is told; those on a worker are answered now and freed when the worker comes back. */
+/* Whoever still waits is told; those on a worker are its own until it comes back. */
 static void cancel_operations(struct linux_host *host)
 {
     struct error canceled = {0};
@@ -148,7 +176,7 @@ static void cancel_operations(struct linux_host *host)
 
     error_set(&canceled, ERR_CANCELED, "the runtime is closing");
     for (op = host->open_ops; op; op = op->next_open)
-        if (!op->err.code)
+        if (!op->err.code && !op->is_in_worker)
             op->err = canceled;
     for (struct linux_system *s = host->systems; s; s = s->hh.next) {
         while ((op = s->queue) != NULL) {

@@ -146,14 +146,14 @@ static void on_gone(uv_poll_t *poll, int status, int events)
     settle(watch->system);
 }
 
-/* NULL when it has ended already. */
+/* NULL when it has ended already (then *is_gone), or when it cannot be watched now: what is not known to have ended runs. */
 static struct linux_watch *watch_pid(struct linux_system *s, const struct linux_pid *pid, bool *is_gone)
 {
-    int fd = linux_pid_open(pid);
     struct linux_watch *watch;
+    int fd = -1, failed = linux_pid_open(pid, &fd);
 
-    *is_gone = fd < 0;
-    if (fd < 0)
+    *is_gone = failed == ERR_NOT_FOUND;
+    if (failed)
         return NULL;
     watch = mem_alloc(sizeof *watch);
     watch->system = s;
@@ -171,13 +171,38 @@ static struct linux_watch *watch_pid(struct linux_system *s, const struct linux_
     return watch;
 }
 
+static void watch_both(struct linux_system *s)
+{
+    if (!s->init_watch && !s->is_init_gone)
+        s->init_watch = watch_pid(s, &s->run.init, &s->is_init_gone);
+    if (!s->conmon_watch && !s->is_conmon_gone)
+        s->conmon_watch = watch_pid(s, &s->run.conmon, &s->is_conmon_gone);
+}
+
 void linux_watch_run(struct linux_system *s)
 {
-    s->is_settled = false;
-    s->init_watch = watch_pid(s, &s->run.init, &s->is_init_gone);
-    s->conmon_watch = watch_pid(s, &s->run.conmon, &s->is_conmon_gone);
+    s->is_settled = s->is_init_gone = s->is_conmon_gone = false;
+    watch_both(s);
     if (s->is_init_gone || s->is_conmon_gone)
         settle(s);
+}
+
+static bool is_unwatched(const struct linux_system *s)
+{
+    return (!s->init_watch && !s->is_init_gone) || (!s->conmon_watch && !s->is_conmon_gone);
+}
+
+void linux_watch_again(struct linux_host *host)
+{
+    for (struct linux_system *s = host->systems; s; s = s->hh.next) {
+        if ((s->state != HCS_RUNNING && s->state != HCS_PAUSED) || s->is_settled || !is_unwatched(s))
+            continue;
+        watch_both(s);
+        if (is_unwatched(s))
+            log_with(LOG_WARN, "runtime", LOG_FIELDS({"container", s->id}), "its processes cannot be watched now: too few descriptors?");
+        if (s->is_init_gone || s->is_conmon_gone)
+            settle(s);
+    }
 }
 
 /* --- shut down, terminate --- */
@@ -198,8 +223,8 @@ static void stop_created(struct linux_system *s)
     struct error err = {0};
 
     s->state = HCS_STOPPED;
-    s->finished_wall_ns = clock_wall_ns(&s->host->clock);
-    linux_record_write(s, LINUX_STOPPED, NULL, NULL, &err);
+    s->outcome.finished_wall_ns = clock_wall_ns(&s->host->clock);
+    linux_record_write(s, LINUX_STOPPED, NULL, &s->outcome, &err);
 }
 
 static void wait_for_end(struct linux_op *op)

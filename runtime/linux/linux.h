@@ -31,6 +31,14 @@ struct linux_run {
     struct network_endpoint endpoint;
 };
 
+/* How it went. A worker changes its operation's copy, which the loop then takes over. */
+struct linux_outcome {
+    int64_t started_wall_ns, finished_wall_ns;
+    int exit_code;
+    bool is_oom_killed;
+    char *error;
+};
+
 struct linux_watch {
     uv_poll_t poll;
     struct linux_system *system;
@@ -56,15 +64,14 @@ enum linux_phase {
 struct linux_system {
     UT_hash_handle hh;
     struct linux_host *host;
-    char *id, *dir, *run_dir, *log_path, *error;
+    char *id, *dir, *run_dir, *log_path;
     cJSON *json;
     struct arena arena;
     struct document document;
     enum hcs_state state;
     bool is_made, is_removed; /* create has succeeded; remove has */
-    int64_t created_wall_ns, started_wall_ns, finished_wall_ns;
-    int exit_code;
-    bool is_oom_killed;
+    int64_t created_wall_ns;
+    struct linux_outcome outcome;
     struct linux_run run;
     struct linux_watch *init_watch, *conmon_watch;
     bool is_init_gone, is_conmon_gone, is_conmon_lost, is_settled;
@@ -93,9 +100,8 @@ struct linux_op {
     int64_t number;
     struct hcs_file_content *files;
     size_t file_count;
-    struct linux_run run; /* in and out */
-    int exit_code;
-    bool is_oom_killed, is_lost;
+    struct linux_run run;         /* in and out */
+    struct linux_outcome outcome; /* in and out */
     struct hcs_statistics statistics;
     struct arena arena; /* of @statistics */
     struct error err;
@@ -118,6 +124,9 @@ struct linux_host {
     unsigned starts, open_handles, process_count;
     uv_async_t answer_async;
     uv_timer_t tick;
+    unsigned ticks;
+    uv_work_t refresh; /* of the network, now and then */
+    bool is_refreshing;
     bool is_cgroup_v2, has_swap_limit, is_closing;
     bool is_tidying; /* bridge and parent cgroup are being taken away: no start begins */
     int last_capability, cpu_count;
@@ -161,10 +170,12 @@ struct linux_system *linux_system_new(struct linux_host *host, const char *id);
 void linux_system_release(struct linux_system *system); /* one reference; the last of a removed one frees it */
 void linux_system_free(struct linux_system *system);
 void linux_properties(const struct linux_system *system, struct arena *arena, struct hcs_properties *out);
+void linux_take_outcome(struct linux_system *system, struct linux_op *op); /* what the worker made of it is the system's now */
 void linux_emit(struct linux_system *system, enum hcs_event_type type);
 
 /* life.c: what happens to a running system */
 void linux_watch_run(struct linux_system *system);    /* take up the watch over both processes */
+void linux_watch_again(struct linux_host *host);      /* where it could not be taken up */
 void linux_stop_waiting(struct linux_system *system); /* answer all who wait for the end */
 void linux_shut_down(struct linux_op *op);
 void linux_terminate(struct linux_op *op);
@@ -179,22 +190,27 @@ void linux_work_release(struct linux_op *op);
 void linux_work_remove(struct linux_op *op);
 void linux_work_tidy(struct linux_op *op); /* take away what all systems shared */
 void linux_work_crun(struct linux_op *op); /* pause, resume, modify */
-void linux_undo_run(struct linux_system *system, struct linux_run *run);
+void linux_undo_run(const struct linux_system *system, struct linux_run *run);
+void linux_clear_run_dir(const struct linux_system *system); /* the last of a run: its secrets, its exit file */
 int linux_run_crun(const struct linux_host *host, const char *const *arguments, int stop_fd, struct error *err);
 int linux_begin_process(const struct linux_system *system, struct error *err); /* what conmon_launch() made ready */
 cJSON *linux_process_json(struct linux_system *system, const struct document_process *process, struct error *err);
 
 /* record.c: what the disk remembers of a system */
-int linux_record_write(const struct linux_system *system, enum linux_phase phase, const struct linux_run *run, const char *message,
-                       struct error *err);
+int linux_record_write(const struct linux_system *system, enum linux_phase phase, const struct linux_run *run,
+                       const struct linux_outcome *outcome, struct error *err);
 int linux_record_read(struct linux_system *system, enum linux_phase *phase, bool *is_of_this_boot, struct error *err);
 
 /* adopt.c */
 int linux_adopt_all(struct linux_host *host, struct error *err);
 
 /* pid.c */
-bool linux_pid_look_up(pid_t pid, struct linux_pid *out); /* false: no such process */
-int linux_pid_open(const struct linux_pid *pid);          /* a pidfd, or -1 when it has ended */
+/* Each gives ERR_NOT_FOUND only when there is surely no such process (any more): what cannot be told, for want of descriptors or memory, is
+ * another code. */
+int linux_pid_look_up(pid_t pid, struct linux_pid *out);
+int linux_pid_open(const struct linux_pid *pid, int *out_fd); /* a pidfd */
+/* The process whose number is in the file @path and that has this very path among its arguments: a number may be another's by now. */
+int linux_pid_find(const char *path, struct linux_pid *out);
 int linux_pid_read_file(const char *path, pid_t *out);
 void linux_pid_kill(const struct linux_pid *pid, unsigned wait_ms); /* and wait until it is gone, but not longer */
 void linux_pid_kill_in(const char *dir);                            /* every process whose working directory it is */

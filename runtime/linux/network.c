@@ -431,6 +431,13 @@ int network_read_counters(struct network *network, const char *id, struct networ
     return 0;
 }
 
+void network_refresh(struct network *network)
+{
+    lock_scope(network);
+    if (network->is_bridge_ready)
+        network_rules_pass(&network->rules);
+}
+
 bool network_is_there(struct network *network)
 {
     return if_nametoindex(network->bridge) != 0;

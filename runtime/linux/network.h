@@ -66,6 +66,9 @@ int network_detach(struct network *network, const char *id, struct error *err);
 
 int network_read_counters(struct network *network, const char *id, struct network_counters *out, struct error *err);
 
+/* Let ours pass where another firewall was set up meanwhile; see network_rules_pass(). */
+void network_refresh(struct network *network);
+
 bool network_is_there(struct network *network); /* its bridge */
 
 /* Take away the bridge and the rules, when no container uses them: for tests and for leaving a host as it was. */

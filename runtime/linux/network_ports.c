@@ -51,6 +51,11 @@ char *network_rules_text(const struct network_rules *rules)
                       "    ip saddr 127.0.0.0/8 oifname \"%s\" masquerade\n"
                       "    ip saddr %s oifname \"%s\" ct status dnat masquerade\n  }\n",
                       s, b, b, s, b);
+    /* The bridge routes 127/8 for the host's own connections to published ports; nobody else may come in that way (CVE-2020-8558). */
+    buf_append_format(&text,
+                      "  chain guard {\n    type filter hook prerouting priority -300; policy accept;\n"
+                      "    iifname \"%s\" ip daddr 127.0.0.0/8 drop\n  }\n",
+                      b);
     buf_append_format(&text,
                       "  chain forward {\n    type filter hook forward priority 0; policy accept;\n"
                       "    iifname \"%s\" accept\n"
@@ -70,25 +75,46 @@ static int run_nft(const struct network_rules *rules, const char *text, struct e
     return 0;
 }
 
-/* Packets pass every table's forward chain: a DROP policy in iptables' (Docker sets it) stops ours too, unless it knows us. */
-static void pass_iptables(const struct network_rules *rules)
+/* Do @verb ("-C", "-I", "-D") with our @index-th rule of iptables' FORWARD chain. */
+static int iptables_rule(const struct network_rules *rules, const char *verb, size_t index, struct error *err)
+{
+    const char *const out[] = {"iptables", "-w", verb, "FORWARD", "-i", rules->bridge, "-j", "ACCEPT", NULL};
+    const char *const in[] = {"iptables",    "-w",     verb,        "FORWARD",   "-o",
+                              rules->bridge, "-m",     "conntrack", "--ctstate", "RELATED,ESTABLISHED,DNAT",
+                              "-j",          "ACCEPT", NULL};
+    return command_must(index == 0 ? out : in, bytes_of(NULL, 0), COMMAND_TIMEOUT_MS, err);
+}
+
+/* iptables' FORWARD chain as text; false where there is no iptables. */
+static bool list_iptables(struct buf *out)
 {
     const char *const list[] = {"iptables", "-w", "-S", "FORWARD", NULL};
-    cleanup_buf struct buf policy = {0};
-    if (command_run(list, bytes_of(NULL, 0), COMMAND_TIMEOUT_MS, &policy, NULL) != 0 || policy.size == 0 ||
-        strstr((const char *)policy.data, "-P FORWARD DROP") == NULL)
+    return command_run(list, bytes_of(NULL, 0), COMMAND_TIMEOUT_MS, out, NULL) == 0 && out->size > 0;
+}
+
+void network_rules_pass(const struct network_rules *rules)
+{
+    cleanup_buf struct buf chain = {0};
+    if (!list_iptables(&chain) || strstr((const char *)chain.data, "-P FORWARD DROP") == NULL)
         return;
-    const char *const out[] = {"-i", rules->bridge, "-j", "ACCEPT", NULL};
-    const char *const in[] = {"-o", rules->bridge, "-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED,DNAT", "-j", "ACCEPT", NULL};
-    const char *const *both[] = {out, in};
     for (size_t i = 0; i < 2; i++) {
-        const char *check[16] = {"iptables", "-w", "-C", "FORWARD"}, *insert[16] = {"iptables", "-w", "-I", "FORWARD"};
-        for (size_t k = 0; both[i][k]; k++)
-            check[4 + k] = insert[4 + k] = both[i][k];
         struct error err = {0};
-        if (command_run(check, bytes_of(NULL, 0), COMMAND_TIMEOUT_MS, NULL, &err) != 0 &&
-            command_must(insert, bytes_of(NULL, 0), COMMAND_TIMEOUT_MS, &err) < 0)
+        if (iptables_rule(rules, "-C", i, &err) < 0 && iptables_rule(rules, "-I", i, &err) < 0)
             log_warn("network", "iptables drops what is forwarded, and would not take a rule for %s: %s", rules->bridge, err.message);
+    }
+}
+
+/* Also where the policy is another one by now: the rules may be from before. */
+static void unpass_iptables(const struct network_rules *rules)
+{
+    cleanup_buf struct buf chain = {0};
+    cleanup_free char *name = mem_format(" %s ", rules->bridge);
+    if (!list_iptables(&chain) || strstr((const char *)chain.data, name) == NULL)
+        return;
+    for (size_t i = 0; i < 2; i++) {
+        struct error err = {0};
+        if (iptables_rule(rules, "-C", i, &err) == 0 && iptables_rule(rules, "-D", i, &err) < 0)
+            log_warn("network", "a rule for %s stays in iptables: %s", rules->bridge, err.message);
     }
 }
 
@@ -98,12 +124,13 @@ int network_rules_ready(struct network_rules *rules, const char *elements, struc
     cleanup_free char *whole = mem_format("%s%s", text, elements ? elements : "");
     if (run_nft(rules, whole, err) < 0)
         return err->code;
-    pass_iptables(rules);
+    network_rules_pass(rules);
     return 0;
 }
 
 int network_rules_remove(struct network_rules *rules, struct error *err)
 {
+    unpass_iptables(rules);
     cleanup_free char *text = mem_format("add table ip %s\ndelete table ip %s\n", rules->table, rules->table);
     return run_nft(rules, text, err);
 }

@@ -13,9 +13,11 @@ struct network_rules {
 void network_rules_init(struct network_rules *rules, const char *bridge, const char *subnet, const char *nft); /* copied; nft NULL: "nft" */
 void network_rules_deinit(struct network_rules *rules);
 
-/* The table is there, with the ports of @elements (NULL: none) in it and no others. Where another program (Docker) has set iptables'
- * FORWARD policy to DROP, ours is let through. */
+/* The table is there, with the ports of @elements (NULL: none) in it and no others, and network_rules_pass() is done. */
 int network_rules_ready(struct network_rules *rules, const char *elements, struct error *err);
+/* Packets pass every table's forward chain: where another program (Docker) has set the policy of iptables' to DROP, two rules there let
+ * ours through. That program may come at any time, and flush what it finds: to be repeated now and then. */
+void network_rules_pass(const struct network_rules *rules);
 int network_rules_remove(struct network_rules *rules, struct error *err);
 
 /* The ruleset's text: what nft is given. Freed by the caller. */

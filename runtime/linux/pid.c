@@ -1,6 +1,7 @@
 /* runtime/linux/pid.c – processes that are not our children. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -15,44 +16,98 @@
 #include "base/text.h"
 #include "runtime/linux/linux.h"
 
-enum { STAT_FIELD_STATE = 3, STAT_FIELD_START = 22 };
+enum { STAT_FIELD_STATE = 3, STAT_FIELD_START = 22, ARGUMENTS_BYTES = 64 * 1024 };
 
-bool linux_pid_look_up(pid_t pid, struct linux_pid *out)
+static int code_of_failure(int number)
 {
-    cleanup_free char *path = mem_format("/proc/%d/stat", (int)pid);
-    char text[1024];
-    FILE *file = fopen(path, "re");
-    size_t n = file ? fread(text, 1, sizeof text - 1, file) : 0;
-    char *field;
+    return number == ENOENT || number == ESRCH ? ERR_NOT_FOUND : ERR_IO;
+}
 
-    if (file)
-        fclose(file);
-    text[n] = '\0';
+/* What /proc/<pid>/<name> says, as a string. */
+static int read_proc(pid_t pid, const char *name, char *out, size_t size, size_t *out_length)
+{
+    char path[64];
+    int fd, failed = 0;
+    size_t length = 0;
+    ssize_t n = 0;
+
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return code_of_failure(errno);
+    while (length < size - 1 && (n = read(fd, out + length, size - 1 - length)) > 0)
+        length += (size_t)n;
+    if (n < 0)
+        failed = code_of_failure(errno);
+    close(fd);
+    out[length] = '\0';
+    *out_length = length;
+    return failed;
+}
+
+int linux_pid_look_up(pid_t pid, struct linux_pid *out)
+{
+    char text[1024], *field;
+    size_t length;
+    int failed = read_proc(pid, "stat", text, sizeof text, &length);
+
+    if (failed)
+        return failed;
     field = strrchr(text, ')'); /* the name before it may hold anything */
-    if (!field || field[1] == '\0' || field[2] == 'Z' || field[2] == 'X')
-        return false;
+    if (!field || field[1] == '\0')
+        return ERR_IO;
+    if (field[2] == 'Z' || field[2] == 'X')
+        return ERR_NOT_FOUND;
     for (int i = STAT_FIELD_STATE; i < STAT_FIELD_START; i++) {
         field = strchr(field + 2, ' ');
         if (!field)
-            return false;
+            return ERR_IO;
         field--;
     }
     out->pid = pid;
     out->start_ticks = strtoull(field + 2, NULL, 10);
-    return true;
+    return 0;
 }
 
-int linux_pid_open(const struct linux_pid *pid)
+int linux_pid_open(const struct linux_pid *pid, int *out_fd)
 {
     struct linux_pid now;
-    int fd = pid->pid > 0 ? (int)syscall(SYS_pidfd_open, pid->pid, 0) : -1;
+    int fd, failed;
 
+    if (pid->pid <= 0)
+        return ERR_NOT_FOUND;
+    fd = (int)syscall(SYS_pidfd_open, pid->pid, 0);
     if (fd < 0)
-        return -1;
-    if (linux_pid_look_up(pid->pid, &now) && now.start_ticks == pid->start_ticks)
-        return fd;
+        return code_of_failure(errno);
+    failed = linux_pid_look_up(pid->pid, &now);
+    if (failed == 0 && now.start_ticks == pid->start_ticks) {
+        *out_fd = fd;
+        return 0;
+    }
     close(fd);
-    return -1;
+    return failed ? failed : ERR_NOT_FOUND;
+}
+
+int linux_pid_find(const char *path, struct linux_pid *out)
+{
+    cleanup_free char *text = mem_alloc(ARGUMENTS_BYTES);
+    struct linux_pid found;
+    size_t length = 0;
+    pid_t pid;
+    int failed = linux_pid_read_file(path, &pid);
+
+    if (failed == 0)
+        failed = linux_pid_look_up(pid, &found);
+    if (failed == 0)
+        failed = read_proc(pid, "cmdline", text, ARGUMENTS_BYTES, &length);
+    if (failed)
+        return failed;
+    for (const char *word = text; word < text + length; word += strlen(word) + 1)
+        if (strcmp(word, path) == 0) {
+            *out = found;
+            return 0;
+        }
+    return ERR_NOT_FOUND;
 }
 
 int linux_pid_read_file(const char *path, pid_t *out)
@@ -73,9 +128,9 @@ int linux_pid_read_file(const char *path, pid_t *out)
 
 void linux_pid_kill(const struct linux_pid *pid, unsigned wait_ms)
 {
-    struct pollfd ended = {linux_pid_open(pid), POLLIN, 0};
+    struct pollfd ended = {-1, POLLIN, 0};
 
-    if (ended.fd < 0)
+    if (linux_pid_open(pid, &ended.fd) < 0)
         return;
     syscall(SYS_pidfd_send_signal, ended.fd, SIGKILL, NULL, 0);
     poll(&ended, 1, (int)wait_ms);

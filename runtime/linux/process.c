@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "runtime/linux/environment.h"
 #include "runtime/linux/linux.h"
 
 enum { READ_BYTES = 4096, DRAIN_MS = 1000 };
@@ -22,6 +23,7 @@ struct linux_process {
     struct buf output;
     size_t output_bytes;
     int exit_code;
+    bool is_spawned; /* @child is libuv's, be it that there is no child */
     bool has_exited, is_cut, is_closed, is_announced;
     unsigned open_pipes, handles;
     char chunk[READ_BYTES];
@@ -64,10 +66,12 @@ static void close_handle(uv_handle_t *handle)
 
 static void close_handles(struct linux_process *p)
 {
+    p->handles = p->is_spawned ? 4 : 3;
     close_handle((uv_handle_t *)&p->pipes[0]);
     close_handle((uv_handle_t *)&p->pipes[1]);
     close_handle((uv_handle_t *)&p->timer);
-    close_handle((uv_handle_t *)&p->child);
+    if (p->is_spawned)
+        close_handle((uv_handle_t *)&p->child);
 }
 
 /* crun says itself why it could not run a command, and gives no code of its own for it. */
@@ -161,9 +165,13 @@ static int run(struct linux_process *p, const char *id, struct error *err)
     uv_stdio_container_t stdio[3] = {{.flags = UV_IGNORE},
                                      {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE, .data.stream = (uv_stream_t *)&p->pipes[0]},
                                      {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE, .data.stream = (uv_stream_t *)&p->pipes[1]}};
-    uv_process_options_t options = {.exit_cb = on_child_exit, .file = p->host->crun_path, .args = args, .stdio = stdio, .stdio_count = 3};
-    int result = uv_spawn(p->host->loop, &p->child, &options);
+    char *environment[] = {(char *)(uintptr_t)environment_path(), NULL};
+    uv_process_options_t options = {
+        .exit_cb = on_child_exit, .file = p->host->crun_path, .args = args, .env = environment, .stdio = stdio, .stdio_count = 3};
+    int result;
 
+    p->is_spawned = true; /* a spawn that fails has the handle in the loop all the same */
+    result = uv_spawn(p->host->loop, &p->child, &options);
     if (result < 0)
         return error_set_uv(err, result, "run %s", p->host->crun_path);
     p->open_pipes = 2;
@@ -186,7 +194,6 @@ static struct linux_process *process_new(struct linux_host *host, const struct l
     uv_pipe_init(host->loop, &p->pipes[0], 0);
     uv_pipe_init(host->loop, &p->pipes[1], 0);
     uv_timer_init(host->loop, &p->timer);
-    p->handles = 4;
     p->next = host->processes;
     host->processes = p;
     host->process_count++;
@@ -283,11 +290,7 @@ void linux_process_create(struct hcs *hcs, const char *id, const cJSON *paramete
     }
     if (p) {
         forget(p);
-        uv_unref((uv_handle_t *)&p->child);
-        p->handles = 3;
-        close_handle((uv_handle_t *)&p->pipes[0]);
-        close_handle((uv_handle_t *)&p->pipes[1]);
-        close_handle((uv_handle_t *)&p->timer);
+        close_handles(p);
     }
     answer_error(host, &err, done, ctx);
 }

@@ -46,6 +46,7 @@ void linux_op_free(struct linux_op *op)
     }
     free(op->files);
     free(op->text);
+    free(op->outcome.error);
     cJSON_Delete(op->json);
     arena_deinit(&op->arena);
     if (op->system)
@@ -118,7 +119,10 @@ void linux_expire(struct linux_host *host)
         for (struct linux_op *op = host->open_ops; op && !again; op = op->next_open) {
             if (op->is_answered || op->is_release || op->deadline_ns > now)
                 continue;
-            struct linux_op late = *op;
+            struct linux_op late = {.done = op->done, /* the rest may be a worker's now */
+                                    .properties_done = op->properties_done,
+                                    .enumerate_done = op->enumerate_done,
+                                    .ctx = op->ctx};
             error_set(&late.err, ERR_DEADLINE, "%s: no answer in time", hcs_operation_shown(op->operation));
             op->is_answered = again = true; /* it goes on; what comes of it is seen in the properties */
             linux_op_answer(&late);
@@ -140,6 +144,9 @@ static void on_worked(uv_work_t *work, int status);
 void linux_to_worker(struct linux_op *op)
 {
     op->is_in_worker = true;
+    free(op->outcome.error); /* a remove may go there twice */
+    op->outcome = op->system->outcome;
+    op->outcome.error = op->system->outcome.error ? mem_string(op->system->outcome.error) : NULL;
     op->host->open_handles++;
     uv_queue_work(op->host->loop, &op->work, on_work, on_worked);
 }
@@ -187,6 +194,8 @@ static void on_worked(uv_work_t *work, int status)
     if (!is_sample)
         s->is_busy = false;
     linux_parts_of(op).apply(op);
+    if (host->is_closing && !op->err.code)
+        error_set(&op->err, ERR_CANCELED, "the runtime is closing");
     if (op->operation == HCS_OP_START) {
         host->starts--;
         end_stop_fd(s);

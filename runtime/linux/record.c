@@ -56,8 +56,8 @@ static void add_instant(cJSON *json, const char *key, int64_t wall_ns)
     json_add_string(json, key, text);
 }
 
-int linux_record_write(const struct linux_system *s, enum linux_phase phase, const struct linux_run *run, const char *message,
-                       struct error *err)
+int linux_record_write(const struct linux_system *s, enum linux_phase phase, const struct linux_run *run,
+                       const struct linux_outcome *outcome, struct error *err)
 {
     cleanup_free char *path = mem_format("%s/state.json", s->dir), *text = NULL;
     cleanup_json cJSON *json = cJSON_CreateObject();
@@ -65,11 +65,11 @@ int linux_record_write(const struct linux_system *s, enum linux_phase phase, con
     json_add_string(json, "Phase", phases[phase]);
     json_add_string(json, "BootId", s->host->boot_id);
     add_instant(json, "CreatedWallNs", s->created_wall_ns);
-    add_instant(json, "StartedWallNs", s->started_wall_ns);
-    add_instant(json, "FinishedWallNs", s->finished_wall_ns);
-    json_add_int(json, "ExitCode", s->exit_code);
-    cJSON_AddBoolToObject(json, "OomKilled", s->is_oom_killed);
-    json_add_string(json, "Error", message);
+    add_instant(json, "StartedWallNs", outcome->started_wall_ns);
+    add_instant(json, "FinishedWallNs", outcome->finished_wall_ns);
+    json_add_int(json, "ExitCode", outcome->exit_code);
+    cJSON_AddBoolToObject(json, "OomKilled", outcome->is_oom_killed);
+    json_add_string(json, "Error", outcome->error);
     if (run) {
         add_pid(json, "Init", &run->init);
         add_pid(json, "Conmon", &run->conmon);
@@ -119,11 +119,11 @@ int linux_record_read(struct linux_system *s, enum linux_phase *phase, bool *is_
         *phase = (enum linux_phase)(*phase + 1);
     *is_of_this_boot = strcmp(json_string(json, "BootId", ""), s->host->boot_id) == 0;
     s->created_wall_ns = json_int(json, "CreatedWallNs", 0);
-    s->started_wall_ns = json_int(json, "StartedWallNs", 0);
-    s->finished_wall_ns = json_int(json, "FinishedWallNs", 0);
-    s->exit_code = (int)json_int(json, "ExitCode", 0);
-    s->is_oom_killed = json_bool(json, "OomKilled", false);
-    s->error = mem_string(json_string(json, "Error", NULL));
+    s->outcome.started_wall_ns = json_int(json, "StartedWallNs", 0);
+    s->outcome.finished_wall_ns = json_int(json, "FinishedWallNs", 0);
+    s->outcome.exit_code = (int)json_int(json, "ExitCode", 0);
+    s->outcome.is_oom_killed = json_bool(json, "OomKilled", false);
+    s->outcome.error = mem_string(json_string(json, "Error", NULL));
     read_pid(json, "Init", &s->run.init);
     read_pid(json, "Conmon", &s->run.conmon);
     read_endpoint(json, &s->run.endpoint);

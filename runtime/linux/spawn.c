@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "runtime/linux/environment.h"
+
 enum { PASSED_FD = 3 };
 
 static void reset_signals(posix_spawnattr_t *attr)
@@ -26,20 +28,9 @@ static void reset_signals(posix_spawnattr_t *attr)
     posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 }
 
-static const char *path_variable(void)
-{
-    static const char fallback[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-    extern char **environ;
-
-    for (char **variable = environ; *variable; variable++)
-        if (strncmp(*variable, "PATH=", 5) == 0)
-            return *variable;
-    return fallback;
-}
-
 static int launch(const char *const *argv, const char *dir, int passed_fd, const char *variable, pid_t *pid)
 {
-    const char *env[] = {path_variable(), variable, NULL};
+    const char *env[] = {environment_path(), variable, NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
     int result;

@@ -36,7 +36,7 @@ void linux_system_free(struct linux_system *s)
     free(s->dir);
     free(s->run_dir);
     free(s->log_path);
-    free(s->error);
+    free(s->outcome.error);
     free(s);
 }
 
@@ -60,11 +60,11 @@ void linux_properties(const struct linux_system *s, struct arena *arena, struct 
                                    .state = s->state,
                                    .pid = runs ? s->run.init.pid : 0,
                                    .created_wall_ns = s->created_wall_ns,
-                                   .started_wall_ns = s->started_wall_ns,
-                                   .finished_wall_ns = s->finished_wall_ns,
-                                   .exit_code = s->exit_code,
-                                   .is_oom_killed = s->is_oom_killed,
-                                   .error = s->error,
+                                   .started_wall_ns = s->outcome.started_wall_ns,
+                                   .finished_wall_ns = s->outcome.finished_wall_ns,
+                                   .exit_code = s->outcome.exit_code,
+                                   .is_oom_killed = s->outcome.is_oom_killed,
+                                   .error = s->outcome.error,
                                    .endpoint.network = networks[s->document.network.mode],
                                    .log_path = s->document.log.is_kept ? s->log_path : NULL};
     if (!runs || endpoint->ip[0] == '\0')
@@ -79,6 +79,13 @@ void linux_properties(const struct linux_system *s, struct arena *arena, struct 
             (struct hcs_port){endpoint->ports[i].is_udp ? "udp" : "tcp", endpoint->ports[i].target_port, endpoint->ports[i].published_port};
     out->ports = ports;
     out->port_count = endpoint->port_count;
+}
+
+void linux_take_outcome(struct linux_system *s, struct linux_op *op)
+{
+    free(s->outcome.error);
+    s->outcome = op->outcome;
+    op->outcome.error = NULL;
 }
 
 void linux_emit(struct linux_system *s, enum hcs_event_type type)

@@ -46,7 +46,7 @@ static int write_file(const char *dir, size_t index, const struct document_file 
 /* One tmpfs for all of a system's secrets and configs, read-only once they are in it; swarmkit-wire §8.5. */
 static int make_files(struct linux_op *op, struct error *err)
 {
-    struct linux_system *s = op->system;
+    const struct linux_system *s = op->system;
     cleanup_free char *dir = mem_format("%s/files", s->run_dir);
     const unsigned long flags = MS_NODEV | MS_NOSUID | MS_NOEXEC;
 
@@ -79,16 +79,16 @@ static int check_layers(const struct document *document, struct error *err)
 
 static int make(struct linux_op *op, struct error *err)
 {
-    struct linux_system *s = op->system;
+    const struct linux_system *s = op->system;
     cleanup_free char *log_dir = mem_format("%s/log", s->dir), *path = mem_format("%s/document.json", s->dir), *text = json_print(s->json);
 
     if (check_layers(&s->document, err) < 0 || file_make_dirs(log_dir, 0700, err) < 0 || file_make_dirs(s->run_dir, 0700, err) < 0 ||
-        make_files(op, err) < 0 || linux_record_write(s, LINUX_CREATED, NULL, NULL, err) < 0)
+        make_files(op, err) < 0 || linux_record_write(s, LINUX_CREATED, NULL, &op->outcome, err) < 0)
         return err->code;
     return file_write_volatile(path, bytes_of_string(text), 0600, err); /* the last: a directory without it is half made */
 }
 
-static void remove_all(struct linux_system *s, struct error *err)
+static void remove_all(const struct linux_system *s, struct error *err)
 {
     cleanup_free char *root = mem_format("%s/rootfs", s->run_dir), *files = mem_format("%s/files", s->run_dir);
     cleanup_free char *document = mem_format("%s/document.json", s->dir);

@@ -222,15 +222,14 @@ static int exit_code_of_failure(const struct linux_system *s, struct error *err)
     return 128;
 }
 
-void linux_undo_run(struct linux_system *s, struct linux_run *run)
+void linux_undo_run(const struct linux_system *s, struct linux_run *run)
 {
     cleanup_free char *root = mem_format("%s/rootfs", s->run_dir), *bundle = mem_format("%s/bundle", s->run_dir), *cgroup = cgroup_path(s),
                       *pid_file = mem_format("%s/" CONMON_PID_FILE, s->run_dir), *state = NULL;
     struct error ignored = {0};
-    pid_t pid;
 
-    if (run->conmon.pid == 0 && linux_pid_read_file(pid_file, &pid) == 0)
-        linux_pid_look_up(pid, &run->conmon);
+    if (run->conmon.pid == 0)
+        linux_pid_find(pid_file, &run->conmon);
     linux_pid_kill(&run->conmon, CONMON_END_MS); /* the first: a crun that it runs ends with it */
     if (run->init.pid == 0)
         linux_pid_kill_in(bundle); /* nobody wrote down what was made */
@@ -264,21 +263,21 @@ static int attach_network(const struct linux_system *s, struct network_endpoint 
 
 static int start(struct linux_op *op, struct error *err)
 {
-    struct linux_system *s = op->system;
+    const struct linux_system *s = op->system;
     cleanup_free char *root = mem_format("%s/rootfs", s->run_dir), *upper = mem_format("%s/diff", s->dir),
                       *work = mem_format("%s/work", s->dir), *unknown_profile = NULL;
 
-    if (linux_record_write(s, LINUX_STARTING, NULL, NULL, err) < 0 || attach_network(s, &op->run.endpoint, err) < 0 ||
+    if (linux_record_write(s, LINUX_STARTING, NULL, &op->outcome, err) < 0 || attach_network(s, &op->run.endpoint, err) < 0 ||
         rootfs_mount(&s->document.layers, upper, work, root, err) < 0 ||
         make_bundle(s, root, &op->run.endpoint, &unknown_profile, err) < 0 || conmon_launch(s, &op->run, err) < 0)
         return err->code;
     keep_filter(s, unknown_profile);
-    return linux_record_write(s, LINUX_LAUNCHED, &op->run, NULL, err) < 0 ? err->code : linux_begin_process(s, err);
+    return linux_record_write(s, LINUX_LAUNCHED, &op->run, &op->outcome, err) < 0 ? err->code : linux_begin_process(s, err);
 }
 
 void linux_work_start(struct linux_op *op)
 {
-    struct linux_system *s = op->system;
+    const struct linux_system *s = op->system;
     struct error ignored = {0};
     int result = start(op, &op->err);
 
@@ -289,49 +288,64 @@ void linux_work_start(struct linux_op *op)
         result = start(op, &op->err);
     }
     if (result == 0) {
-        s->started_wall_ns = clock_wall_ns(&s->host->clock);
-        linux_record_write(s, LINUX_RUNNING, &op->run, NULL, &ignored);
+        op->outcome.started_wall_ns = clock_wall_ns(&s->host->clock);
+        linux_record_write(s, LINUX_RUNNING, &op->run, &op->outcome, &ignored);
         return;
     }
-    op->exit_code = exit_code_of_failure(s, &op->err);
+    op->outcome.exit_code = exit_code_of_failure(s, &op->err);
     linux_undo_run(s, &op->run);
-    s->finished_wall_ns = clock_wall_ns(&s->host->clock);
-    s->exit_code = op->exit_code;
-    linux_record_write(s, LINUX_STOPPED, NULL, op->err.message, &ignored);
+    op->outcome.finished_wall_ns = clock_wall_ns(&s->host->clock);
+    op->outcome.error = mem_string(op->err.message);
+    linux_record_write(s, LINUX_STOPPED, NULL, &op->outcome, &ignored);
 }
 
 /* --- after the end --- */
 
-void linux_work_release(struct linux_op *op)
+static void read_exit(struct linux_op *op, const char *exit_file)
 {
-    struct linux_system *s = op->system;
-    cleanup_free char *exit_file = mem_format("%s/" CONMON_EXIT_DIR "/%s", s->run_dir, s->id), *cgroup = cgroup_path(s),
-                      *files = mem_format("%s/files", s->run_dir);
+    struct linux_outcome *outcome = &op->outcome;
     cleanup_buf struct buf text = {0};
     struct stat st;
+
+    outcome->finished_wall_ns = clock_wall_ns(&op->host->clock);
+    if (file_read(exit_file, 64, &text, NULL) == 0 && text.size > 0) {
+        outcome->exit_code = (int)strtol((const char *)text.data, NULL, 10);
+        if (stat(exit_file, &st) == 0) /* when it happened, also where nobody was looking */
+            outcome->finished_wall_ns = st.st_mtim.tv_sec * (int64_t)NS_PER_S + st.st_mtim.tv_nsec;
+        if (outcome->finished_wall_ns < outcome->started_wall_ns) /* the file system's clock is coarser */
+            outcome->finished_wall_ns = outcome->started_wall_ns;
+        return;
+    }
+    outcome->exit_code = op->flag ? EXIT_UNKNOWN : EXIT_SIGKILL;
+    free(outcome->error);
+    outcome->error = mem_string(op->flag ? "the host was restarted while it ran"
+                                         : "its supervisor (conmon) was killed, and the container with it; its output after that is lost");
+}
+
+void linux_clear_run_dir(const struct linux_system *s)
+{
+    cleanup_free char *files = mem_format("%s/files", s->run_dir);
     struct error ignored = {0};
 
-    s->finished_wall_ns = clock_wall_ns(&s->host->clock);
-    if (file_read(exit_file, 64, &text, NULL) == 0 && text.size > 0) {
-        op->exit_code = (int)strtol((const char *)text.data, NULL, 10);
-        if (stat(exit_file, &st) == 0) /* when it happened, also where nobody was looking */
-            s->finished_wall_ns = st.st_mtim.tv_sec * (int64_t)NS_PER_S + st.st_mtim.tv_nsec;
-        if (s->finished_wall_ns < s->started_wall_ns) /* the file system's clock is coarser */
-            s->finished_wall_ns = s->started_wall_ns;
-    } else {
-        op->exit_code = op->flag ? EXIT_UNKNOWN : EXIT_SIGKILL;
-        op->is_lost = true;
-        free(s->error);
-        s->error = mem_string(op->flag ? "the host was restarted while it ran"
-                                       : "its supervisor (conmon) was killed, and the container with it; its output after that is lost");
-    }
-    op->is_oom_killed = cgroup_was_oom_killed(s->host->is_cgroup_v2, cgroup);
-    linux_undo_run(s, &op->run);
     rootfs_unmount(files);
     file_remove_tree(s->run_dir, &ignored);
-    s->exit_code = op->exit_code;
-    s->is_oom_killed = op->is_oom_killed;
-    linux_record_write(s, LINUX_STOPPED, &op->run, s->error, &op->err);
+}
+
+/* What tells how it ended is taken away only once that is written down: whoever is killed here is followed by one who does it all again. */
+void linux_work_release(struct linux_op *op)
+{
+    const struct linux_system *s = op->system;
+    cleanup_free char *exit_file = mem_format("%s/" CONMON_EXIT_DIR "/%s", s->run_dir, s->id), *cgroup = cgroup_path(s);
+    struct error ignored = {0};
+
+    read_exit(op, exit_file);
+    if (cgroup_was_oom_killed(s->host->is_cgroup_v2, cgroup)) {
+        op->outcome.is_oom_killed = true;
+        linux_record_write(s, LINUX_RUNNING, &op->run, &op->outcome, &ignored); /* the cgroup goes before the end is written */
+    }
+    linux_undo_run(s, &op->run);
+    if (linux_record_write(s, LINUX_STOPPED, &op->run, &op->outcome, &op->err) == 0)
+        linux_clear_run_dir(s);
 }
 
 /* --- pause, resume, modify --- */
@@ -374,5 +388,5 @@ void linux_work_crun(struct linux_op *op)
         return;
     }
     if (linux_run_crun(op->host, (const char *const[]){pauses ? "pause" : "resume", op->system->id, NULL}, -1, &op->err) == 0)
-        linux_record_write(op->system, pauses ? LINUX_PAUSED : LINUX_RUNNING, &op->system->run, NULL, &ignored);
+        linux_record_write(op->system, pauses ? LINUX_PAUSED : LINUX_RUNNING, &op->system->run, &op->outcome, &ignored);
 }

@@ -41,33 +41,35 @@ class Driver:
         self.state, self.run = base + "/state", base + "/run"
         self.bridge, self.cgroup = f"skt{self.tag}", f"/skeptest{self.tag}"
         self.subnet = f"10.{200 + os.getpid() % 40}.{(os.getpid() // 40 + number) % 250}.0/24"
-        self.number, self.process, self.path = 0, None, None
+        self.number, self.process, self.path, self.environment = 0, None, None, {}
 
     def start(self):
         self.process = subprocess.Popen(
             [TOOL, self.state, self.run, self.bridge, self.subnet, self.cgroup],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env={**os.environ, "PATH": self.path or os.environ["PATH"]},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env={**os.environ, "PATH": self.path or os.environ["PATH"], **self.environment},
         )
         self.answers, self.events, self.entries, self.changed = {}, [], {}, threading.Condition()
         self.ready = queue.Queue()
-        threading.Thread(target=self._read, args=(self.process,), daemon=True).start()
+        threading.Thread(target=self._read, args=(self.process, self.answers, self.events, self.entries, self.changed), daemon=True).start()
         return self
 
-    def _read(self, process):
+    @staticmethod
+    def _read(process, answers, events, entries, changed):
+        """Until that process ends: its successor has lists of its own by then."""
         for line in process.stdout:
             message = json.loads(line)
-            with self.changed:
+            with changed:
                 if "answer" in message:
-                    self.answers[message["answer"]] = message
+                    answers[message["answer"]] = message
                 elif "event" in message:
-                    self.events.append((message["event"], message["properties"]))
+                    events.append((message["event"], message["properties"]))
                 else:
-                    self.entries.setdefault(message["log"], []).append(message)
-                self.changed.notify_all()
+                    entries.setdefault(message["log"], []).append(message)
+                changed.notify_all()
         process.stdout.close()
-        with self.changed:
-            self.answers[None] = True
-            self.changed.notify_all()
+        with changed:
+            answers[None] = True
+            changed.notify_all()
 
     def send(self, op, **members):
         self.number += 1

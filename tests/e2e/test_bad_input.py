@@ -206,6 +206,26 @@ class BadState(Scenario):
         os.makedirs(path)
         return path
 
+    def without_docker_group(self, name, *options):
+        """skepd where /etc/group has no group docker, ended after three seconds if it runs that long."""
+        host = self.net.hosts[0] if self.net.hosts else self.net.host("skep-a")
+        place = self.place(name)
+        with open("/etc/group") as file, open(f"{place}/group", "w") as out:
+            out.writelines(line for line in file if not line.startswith("docker:"))
+        script = f"mount --bind {place}/group /etc/group && exec timeout 3 {SKEPD} --state-dir {place}/state --run-dir {place}/run " \
+                 f"--host unix://{place}/sock --runtime emulated {' '.join(options)}"
+        return host.run(["unshare", "-m", "sh", "-c", script], check=False, timeout=30)
+
+    def test_no_group_docker(self):
+        done = self.without_docker_group("no-group")
+        self.assertRegex(done.stderr, "there is no group docker: only root may use the API")
+        self.assertRegex(done.stderr, "the API listens at")
+
+    def test_no_such_group(self):
+        done = self.without_docker_group("no-such-group", "--group", "docker")
+        self.assertRegex(done.stderr, "there is no group docker")
+        self.assertNotRegex(done.stderr, "the API listens at")
+
     def test_not_writable(self):
         place = self.place("read-only")
         run(["mount", "-t", "tmpfs", "-o", "ro", "none", place])

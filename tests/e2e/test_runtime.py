@@ -102,6 +102,18 @@ class Runtime(unittest.TestCase):
         with self.assertRaisesRegex(Failed, "unable to find user daemon"):
             self.driver.call("start", id=id)
 
+    def test_a_daemon_of_type_notify_starts_containers(self):
+        """systemd's NOTIFY_SOCKET is the daemon's: crun would look for the container's own."""
+        self.driver.stop()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+            supervisor.bind(self.base + "/notify")
+            self.driver.environment = {"NOTIFY_SOCKET": self.base + "/notify"}
+            self.driver.start()
+            code, out, _ = self.run_to_end("echo ${NOTIFY_SOCKET-none}; sleep 0.2")
+            self.assertEqual((code, out), (0, "none\n"))
+            id = self.begin(["sleep", "100"])
+            self.assertEqual(self.sh(id, "echo ${NOTIFY_SOCKET-none}"), (0, "none\n"))
+
     def test_a_command_that_does_not_exist(self):
         id = self.create(["no-such-command"])
         with self.assertRaisesRegex(Failed, r'exec: "no-such-command": executable file not found in \$PATH'):
@@ -369,6 +381,73 @@ class Runtime(unittest.TestCase):
         self.assertEqual((self.driver.properties(quick)["exit_code"], self.output(quick)), (9, "last words\n"))
         self.driver.call("shutdown", id=ids[0], grace_ms=100)
         self.assertEqual(self.driver.exited(ids[0])["exit_code"], 137)
+
+    def record(self, id, **changes):
+        path = f"{self.driver.state}/containers/{id}/state.json"
+        with open(path) as f:
+            record = {**json.load(f), **changes}
+        with open(path, "w") as f:
+            json.dump(record, f)
+        return record
+
+    def test_a_reboot_before_the_start_takes_secrets_away(self):
+        secret = {"files": {"/s": "hush"}, "Files": [{"Kind": "secret", "Target": "/s"}]}
+        with_secret, starting, without = self.create(["cat", "/s"], **secret), self.create(["cat", "/s"], **secret), self.create(["echo"])
+        self.driver.kill()
+        for id, phase in ((with_secret, "created"), (starting, "starting"), (without, "created")):
+            self.record(id, BootId="another", Phase=phase)
+            subprocess.run(["umount", f"{self.driver.run}/containers/{id}/files"], stderr=subprocess.DEVNULL)
+            shutil.rmtree(f"{self.driver.run}/containers/{id}")
+        for _ in range(2):
+            self.driver.start()
+            for id in (with_secret, starting):
+                p = self.driver.properties(id)
+                self.assertEqual((p["state"], p["exit_code"]), ("Stopped", 255))
+                self.assertIn("its secrets and configs are gone", p["error_text"])
+            self.assertEqual(self.driver.properties(without)["state"], "Created")
+            self.driver.kill()
+        self.driver.start()
+        self.driver.call("start", id=without)
+        self.assertEqual(self.driver.exited(without)["exit_code"], 0)
+
+    def test_a_daemon_killed_after_the_record_leaves_no_secrets(self):
+        id = self.begin(["sleep", "100"], files={"/s": "hush"}, Files=[{"Kind": "secret", "Target": "/s"}])
+        self.driver.call("terminate", id=id)
+        self.driver.kill()
+        files = f"{self.driver.run}/containers/{id}/files"
+        os.makedirs(files)
+        subprocess.run(["mount", "-t", "tmpfs", "skep", files], check=True)
+        self.driver.start()
+        self.assertEqual(self.driver.properties(id)["exit_code"], 137)
+        self.assertFalse(os.path.exists(files))
+
+    def test_a_record_that_cannot_be_read_now_ends_no_container(self):
+        id = self.begin(["sleep", "100"])
+        pid = self.driver.properties(id)["pid"]
+        path = f"{self.driver.state}/containers/{id}/state.json"
+        self.driver.kill()
+        os.rename(path, path + ".kept")
+        os.mkdir(path)  # a read of it fails, as on a disk that fails
+        self.driver.start()
+        self.assertNotEqual(self.driver.process.wait(20), 0)
+        self.driver.process.stdin.close()
+        os.rmdir(path)
+        os.rename(path + ".kept", path)
+        self.driver.start()
+        self.assertEqual((self.driver.properties(id)["state"], self.driver.properties(id)["pid"]), ("Running", pid))
+
+    def test_a_number_that_is_anothers_by_now_is_not_killed(self):
+        """A start was cut off, its conmon ended, and its number was given to a process that has nothing to do with us."""
+        id = self.create(["true"])
+        self.driver.kill()
+        self.record(id, Phase="starting")
+        with subprocess.Popen(["sleep", "100"]) as stranger:
+            with open(f"{self.driver.run}/containers/{id}/conmon.pid", "w") as f:
+                f.write(str(stranger.pid))
+            self.driver.start()
+            self.assertEqual(self.driver.properties(id)["state"], "Created")
+            self.assertIsNone(stranger.poll())
+            stranger.kill()
 
     def test_killing_the_daemon_in_the_middle_of_starts(self):
         for delay in (0.0, 0.02, 0.05, 0.1, 0.2, 0.3):

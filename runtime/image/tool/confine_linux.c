@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/landlock.h>
+#include <poll.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <string.h>
@@ -124,11 +125,18 @@ static int confine_calls(struct error *err)
     return failed < 0 && failed != -EINVAL && failed != -ENOSYS ? error_set_uv(err, failed, "load the seccomp filter") : 0;
 }
 
+/* Our output is a pipe to whoever started us. The number of our parent says nothing: a daemon may be process 1 of its namespace. */
+static bool is_abandoned(void)
+{
+    struct pollfd output = {STDOUT_FILENO, 0, 0};
+    return poll(&output, 1, 0) > 0 && (output.revents & (POLLERR | POLLHUP)) != 0;
+}
+
 int confine(const char *store_dir, bool dies_with_parent, struct error *err)
 {
     if (dies_with_parent) {
         prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-        if (getppid() == 1)
+        if (is_abandoned()) /* before it took effect */
             return error_set(err, ERR_CANCELED, "whoever started this is gone already");
     }
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)

@@ -405,6 +405,42 @@ static void client_that_does_not_read_is_cut_off(void **state)
     assert_int_equal(f->gone, 1);
 }
 
+static void release_held(void *ctx, struct http_exchange *ex)
+{
+    struct fixture *f = ctx;
+    f->gone++;
+    f->held = NULL;
+    http_release(ex);
+}
+
+static void the_writer_who_overfills_a_connection_outlives_his_own_call(void **state)
+{
+    struct fixture *f = *state;
+    send(f, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+    struct http_exchange *ex = f->held;
+    http_on_gone(ex, release_held, f); /* as the handlers do that keep no other reference */
+    cleanup_free char *piece = mem_alloc(MIB);
+    http_answer_begin(ex, 200, "text/plain");
+    for (size_t sent = 0; sent <= API_SEND_MAX_BYTES; sent += MIB)
+        assert_true(http_answer_write(ex, bytes_of(piece, MIB)) == (sent + MIB <= API_SEND_HIGH_BYTES));
+    assert_int_equal(f->gone, 0);
+    size_t out = f->out.size;
+    http_answer_write(ex, bytes_of(piece, MIB));
+    assert_int_equal(f->out.size, out);
+    http_connection_tick(f->connection);
+    assert_int_equal(f->gone, 1);
+    assert_true(f->is_closed);
+}
+
+static void an_answer_that_ends_beyond_the_bound_is_cut(void **state)
+{
+    struct fixture *f = *state;
+    send(f, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+    cleanup_free char *large = mem_alloc(API_SEND_MAX_BYTES);
+    http_answer(f->held, 200, "text/plain", bytes_of(large, API_SEND_MAX_BYTES));
+    assert_true(f->is_closed);
+}
+
 static void upgrade_is_answered_as_any_request(void **state)
 {
     struct fixture *f = *state;
@@ -445,6 +481,8 @@ int main(void)
         T(slow_head_ends_with_408),
         T(idle_connection_is_closed),
         T(client_that_does_not_read_is_cut_off),
+        T(the_writer_who_overfills_a_connection_outlives_his_own_call),
+        T(an_answer_that_ends_beyond_the_bound_is_cut),
         T(upgrade_is_answered_as_any_request),
         T(table_of_states_is_sound),
     };

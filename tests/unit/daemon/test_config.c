@@ -32,6 +32,7 @@ static void without_flags_the_hosts_defaults_hold(void **state)
     struct config config;
     assert_ok(READ(&config, "--log-level", "debug"));
     assert_string_equal(config.state_dir, config_defaults.state_dir);
+    assert_null(config.group); /* nobody asked for one: the default's need not be there */
     assert_int_equal(config.hosts.count, 1);
     assert_string_equal(config.hosts.values[0], config_defaults.host);
     assert_int_equal(config_log_level(&config), LOG_DEBUG);

@@ -55,6 +55,13 @@ static void a_directory_below_a_file_is_refused_by_name(void **state)
     assert_fails(host_claim_directory(below, err), ERR_IO, "file");
 }
 
+static void a_group_is_there_or_not(void **state)
+{
+    (void)state;
+    assert_true(host_has_group("root"));
+    assert_false(host_has_group("no-such-group"));
+}
+
 static void the_supervisor_hears_what_it_is_told(void **state)
 {
     (void)state;
@@ -88,6 +95,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_directory_is_private_and_held_by_one_process),
         cmocka_unit_test(a_directory_below_a_file_is_refused_by_name),
+        cmocka_unit_test(a_group_is_there_or_not),
         cmocka_unit_test(the_supervisor_hears_what_it_is_told),
         cmocka_unit_test(memory_that_is_given_back_comes_again_when_wanted),
     };

@@ -30,6 +30,22 @@ static void names_and_numbers_are_looked_up(void **state)
     assert_int_equal(a.group_count, 0);
 }
 
+static void lines_that_end_early_are_taken_as_docker_takes_them(void **state)
+{
+    struct account a;
+
+    (void)state;
+    assert_ok(account_find("app:grp", NULL, bytes_of_string("x:x:1\napp:x:1000:1001"), bytes_of_string("g:x\ngrp:x:5"), &a, err));
+    assert_int_equal(a.uid, 1000);
+    assert_int_equal(a.gid, 5);
+    assert_string_equal(a.home, "/");
+    assert_ok(account_find("app", NULL, bytes_of_string("app:x:1000:1001:::\n"), bytes_of_string("grp:x:5\nmore:x:6:app\n"), &a, err));
+    assert_int_equal(a.gid, 1001);
+    assert_int_equal(a.group_count, 1);
+    assert_int_equal(a.groups[0], 6);
+    assert_fails(account_find("x", NULL, bytes_of_string("x:x:1\n"), bytes_of_string(""), &a, err), ERR_INVALID, "unable to find user x");
+}
+
 static void a_number_nobody_has_stands_for_itself(void **state)
 {
     struct account a;
@@ -56,6 +72,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_and_numbers_are_looked_up),
+        cmocka_unit_test(lines_that_end_early_are_taken_as_docker_takes_them),
         cmocka_unit_test(a_number_nobody_has_stands_for_itself),
         cmocka_unit_test(a_name_nobody_has_is_an_error),
     };

@@ -31,6 +31,12 @@ static void adds_and_drops_are_applied_in_dockers_order(void **state)
     assert_true(set == (UINT64_C(1) << 41) - 1);
     assert_ok(apply("NET_ADMIN", "CAP_CHOWN", &set, err));
     assert_true(set == ((0xa80425fb & ~UINT64_C(1)) | UINT64_C(1) << CAPABILITY_NET_ADMIN));
+    assert_ok(apply("ALL", "SYS_ADMIN", &set, err));
+    assert_true(set == (((UINT64_C(1) << 41) - 1) & ~(UINT64_C(1) << CAPABILITY_SYS_ADMIN)));
+    assert_ok(apply("ALL", "ALL", &set, err));
+    assert_true(set == (UINT64_C(1) << 41) - 1);
+    assert_ok(apply("CHOWN", "CHOWN", &set, err));
+    assert_true(set == 0xa80425fb);
     assert_fails(apply("FLY", NULL, &set, err), ERR_INVALID, "invalid capability: \"FLY\"");
 }
 

@@ -1,6 +1,7 @@
 /* tests/unit/runtime/linux/test_command.c */
 #include "runtime/linux/command.h"
 
+#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -51,6 +52,16 @@ static void what_nobody_waits_for_any_more_is_killed(void **state)
     close(stop);
 }
 
+static void nothing_of_our_environment_but_the_path_goes_in(void **state)
+{
+    (void)state;
+    cleanup_buf struct buf output = {0};
+    setenv("NOTIFY_SOCKET", "/run/systemd/notify", 1);
+    assert_int_equal(run("echo ${NOTIFY_SOCKET-none}; test \"$PATH\" && echo path", "", 5000, &output, NULL), 0);
+    unsetenv("NOTIFY_SOCKET");
+    assert_string_equal((char *)output.data, "none\npath\n");
+}
+
 static void must_names_the_last_line(void **state)
 {
     (void)state;
@@ -67,6 +78,7 @@ int main(void)
         cmocka_unit_test(more_than_a_pipe_holds_goes_both_ways),
         cmocka_unit_test(a_signal_a_hang_and_a_missing_program_are_told_apart),
         cmocka_unit_test(what_nobody_waits_for_any_more_is_killed),
+        cmocka_unit_test(nothing_of_our_environment_but_the_path_goes_in),
         cmocka_unit_test(must_names_the_last_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -188,6 +188,79 @@ static void after_a_restart_ports_lead_in_and_addresses_stay_taken(void **state)
     network_endpoint_deinit(&other);
 }
 
+/* As root in a container with all capabilities may arrange it, or a neighbour on the bridge: 127/8 leads to the bridge. */
+static void send_to_hosts_loopback(const struct network_endpoint *endpoint, uint16_t port)
+{
+    assert_int_equal(inside(endpoint, "ip addr flush dev lo; sysctl -qw net.ipv4.conf.all.route_localnet=1 && "
+                                      "ip route add 127.0.0.0/8 via 10.99.0.1 dev eth0"),
+                     0);
+    pid_t child = fork();
+    if (child == 0) {
+        int netns = open(endpoint->netns_path, O_RDONLY);
+        struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        if (setns(netns, CLONE_NEWNET) < 0)
+            _exit(1);
+        int sender = socket(AF_INET, SOCK_DGRAM, 0);
+        for (int i = 0; i < 3; i++)
+            if (sendto(sender, "x", 1, 0, (struct sockaddr *)&address, sizeof address) != 1)
+                _exit(1);
+        _exit(0);
+    }
+    int status;
+    waitpid(child, &status, 0);
+    assert_int_equal(status, 0);
+}
+
+static void the_hosts_loopback_is_out_of_a_containers_reach(void **state)
+{
+    (void)state;
+    needs_root();
+    struct network_endpoint endpoint;
+    assert_ok(network_attach(network, "c9", NULL, 0, &endpoint, err));
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int server = socket(AF_INET, SOCK_DGRAM, 0);
+    assert_int_equal(bind(server, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(getsockname(server, (struct sockaddr *)&address, &size), 0);
+    struct timeval limit = {.tv_usec = 300000};
+    setsockopt(server, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    send_to_hosts_loopback(&endpoint, ntohs(address.sin_port));
+    char byte;
+    assert_int_equal(recv(server, &byte, 1, 0), -1);
+    close(server);
+    assert_ok(network_detach(network, "c9", err));
+    network_endpoint_deinit(&endpoint);
+}
+
+static int shell(const char *line)
+{
+    const char *const argv[] = {"sh", "-c", line, NULL};
+    return command_run(argv, bytes_of(NULL, 0), 5000, NULL, NULL);
+}
+
+static void a_firewall_that_comes_later_lets_containers_through(void **state)
+{
+    (void)state;
+    needs_root();
+    if (shell("iptables -S FORWARD") != 0)
+        skip();
+    struct network_endpoint endpoint;
+    assert_ok(network_attach(network, "c10", NULL, 0, &endpoint, err));
+    assert_int_not_equal(shell("iptables -S FORWARD | grep skept0"), 0);
+    assert_int_equal(shell("iptables -P FORWARD DROP"), 0);
+    network_refresh(network);
+    network_refresh(network);
+    assert_int_equal(shell("test $(iptables -S FORWARD | grep -c skept0) = 2"), 0);
+    assert_int_equal(shell("iptables -F FORWARD"), 0);
+    network_refresh(network);
+    assert_int_equal(shell("test $(iptables -S FORWARD | grep -c skept0) = 2"), 0);
+    assert_ok(network_detach(network, "c10", err));
+    assert_ok(network_remove(network, err));
+    assert_int_not_equal(shell("iptables -S FORWARD | grep skept0"), 0);
+    assert_int_equal(shell("iptables -P FORWARD ACCEPT"), 0);
+    network_endpoint_deinit(&endpoint);
+}
+
 static void none_has_a_loopback_and_nothing_else(void **state)
 {
     (void)state;
@@ -231,6 +304,8 @@ int main(void)
         cmocka_unit_test(a_published_port_leads_in_from_the_host_and_its_loopback),
         cmocka_unit_test(a_port_that_is_taken_is_named_and_nothing_stays_behind),
         cmocka_unit_test(after_a_restart_ports_lead_in_and_addresses_stay_taken),
+        cmocka_unit_test(the_hosts_loopback_is_out_of_a_containers_reach),
+        cmocka_unit_test(a_firewall_that_comes_later_lets_containers_through),
         cmocka_unit_test(none_has_a_loopback_and_nothing_else),
         cmocka_unit_test(everything_can_be_taken_away),
         cmocka_unit_test(options_that_cannot_be_are_refused),

@@ -32,23 +32,25 @@ static void what_is_written_is_read_back_to_the_last_digit(void **state)
     struct linux_run run = {{4242, UINT64_C(4503599627370497)}, {4243, 17}, {.ip = "10.1.0.2", .gateway = "10.1.0.1", .prefix_bits = 24}};
     enum linux_phase phase = LINUX_CREATED;
     bool is_of_this_boot = false;
+    char why[] = "why";
 
     (void)state;
     written.created_wall_ns = INT64_C(1795479665534415921);
-    written.started_wall_ns = INT64_C(1795479665534415922);
-    written.exit_code = 137;
-    written.is_oom_killed = true;
+    written.outcome.started_wall_ns = INT64_C(1795479665534415922);
+    written.outcome.exit_code = 137;
+    written.outcome.is_oom_killed = true;
+    written.outcome.error = why;
     run.endpoint.netns_path = dir;
     run.endpoint.ports[0] = (struct network_port){true, 53, 30053};
     run.endpoint.port_count = 1;
-    assert_ok(linux_record_write(&written, LINUX_LAUNCHED, &run, "why", err));
+    assert_ok(linux_record_write(&written, LINUX_LAUNCHED, &run, &written.outcome, err));
     assert_ok(linux_record_read(&read, &phase, &is_of_this_boot, err));
     assert_int_equal(phase, LINUX_LAUNCHED);
     assert_true(is_of_this_boot);
-    assert_true(read.created_wall_ns == written.created_wall_ns && read.started_wall_ns == written.started_wall_ns);
-    assert_int_equal(read.exit_code, 137);
-    assert_true(read.is_oom_killed);
-    assert_string_equal(read.error, "why");
+    assert_true(read.created_wall_ns == written.created_wall_ns && read.outcome.started_wall_ns == written.outcome.started_wall_ns);
+    assert_int_equal(read.outcome.exit_code, 137);
+    assert_true(read.outcome.is_oom_killed);
+    assert_string_equal(read.outcome.error, "why");
     assert_int_equal(read.run.init.pid, 4242);
     assert_true(read.run.init.start_ticks == run.init.start_ticks);
     assert_int_equal(read.run.conmon.pid, 4243);
@@ -56,7 +58,7 @@ static void what_is_written_is_read_back_to_the_last_digit(void **state)
     assert_int_equal(read.run.endpoint.port_count, 1);
     assert_true(read.run.endpoint.ports[0].is_udp);
     assert_int_equal(read.run.endpoint.ports[0].published_port, 30053);
-    free(read.error);
+    free(read.outcome.error);
     network_endpoint_deinit(&read.run.endpoint);
 }
 
@@ -67,7 +69,7 @@ static void another_boot_is_noticed(void **state)
     bool is_of_this_boot = true;
 
     (void)state;
-    assert_ok(linux_record_write(&system, LINUX_RUNNING, NULL, NULL, err));
+    assert_ok(linux_record_write(&system, LINUX_RUNNING, NULL, &system.outcome, err));
     snprintf(host.boot_id, sizeof host.boot_id, "boot-2");
     assert_ok(linux_record_read(&system, &phase, &is_of_this_boot, err));
     assert_false(is_of_this_boot);

@@ -85,6 +85,50 @@ static void a_named_volume_begins_with_what_the_image_has(void **state)
     assert_false(has(f, "from-image"));
 }
 
+static void a_copy_that_was_cut_off_is_begun_anew(void **state)
+{
+    struct fixture *f = *state;
+    cleanup_free char *path = mem_string(getenv("PATH")), *bin = mem_format("%s/bin", f->dir), *cp = mem_format("%s/cp", bin),
+                      *half = mem_format("%s:%s", bin, path);
+
+    assert_ok(file_make_dirs(bin, 0755, err)); /* a cp that gets as far as one file */
+    assert_ok(file_write_volatile(cp, bytes_of_string("#!/bin/sh\nfor last; do :; done\ntouch $last/half\nexit 1\n"), 0755, err));
+    f->mount = (struct document_mount){.type = MOUNT_VOLUME, .source = "named", .target = "/data"};
+    setenv("PATH", half, 1);
+    assert_fails(prepare(f, err), ERR_IO, "copy the image's /data into its volume");
+    setenv("PATH", path, 1);
+    assert_false(has(f, "half"));
+    assert_ok(prepare(f, err));
+    assert_true(has(f, "from-image"));
+    assert_false(has(f, "half"));
+}
+
+static void a_copy_that_was_whole_is_moved_in(void **state)
+{
+    struct fixture *f = *state;
+    cleanup_free char *copied = mem_format("%s/volumes/named/copied", f->host.state_dir), *rest = mem_format("%s/rest", copied),
+                      *data = mem_format("%s/volumes/named/_data", f->host.state_dir), *moved = mem_format("%s/moved", data),
+                      *both = mem_format("%s/both", data), *other = mem_format("%s/both", copied);
+    cleanup_buf struct buf content = {0};
+    struct stat st;
+
+    assert_ok(file_make_dirs(copied, 0750, err)); /* as one leaves it that was killed while it moved */
+    assert_ok(file_make_dirs(data, 0755, err));
+    assert_ok(file_write_volatile(rest, bytes_of_string("x"), 0600, err));
+    assert_ok(file_write_volatile(moved, bytes_of_string("x"), 0600, err));
+    assert_ok(file_write_volatile(both, bytes_of_string("kept"), 0600, err));
+    assert_ok(file_write_volatile(other, bytes_of_string("lost"), 0600, err));
+    f->mount = (struct document_mount){.type = MOUNT_VOLUME, .source = "named", .target = "/data"};
+    assert_ok(prepare(f, err));
+    assert_true(has(f, "rest") && has(f, "moved"));
+    assert_false(has(f, "from-image"));
+    assert_false(file_exists(copied));
+    assert_ok(file_read(both, 10, &content, err));
+    assert_string_equal((char *)content.data, "kept");
+    assert_int_equal(stat(data, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0750);
+}
+
 static void an_anonymous_one_goes_with_its_system(void **state)
 {
     struct fixture *f = *state;
@@ -127,6 +171,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_named_volume_begins_with_what_the_image_has, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_copy_that_was_cut_off_is_begun_anew, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_copy_that_was_whole_is_moved_in, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_anonymous_one_goes_with_its_system, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_target_that_leads_out_of_the_image_copies_nothing_of_the_host, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_bind_source_must_be_there_unless_it_may_be_made, set_up, tear_down),
