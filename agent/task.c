@@ -511,6 +511,7 @@ enum task_effect task_next(struct task *task, uint64_t now_ns)
             return next_pulling(task, now_ns);
         if (task->doing != TASK_DO_NOTHING || now_ns < task->retry_ns)
             return TASK_DO_NOTHING;
+        task->retry_ns = 0; /* a wait that is over wakes nobody any more */
         unsigned before = task->machine.state;
         enum task_effect effect = TASK_DO_NOTHING;
         if (task->is_leaving)

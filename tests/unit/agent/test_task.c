@@ -4,7 +4,8 @@
 #include "base/clock.h"
 #include "tests/unit/test.h"
 
-static const struct error io = {ERR_IO, "no luck"}, away = {ERR_UNAVAILABLE, "busy"}, gone = {ERR_NOT_FOUND, "no such system"};
+static const struct error io = {ERR_IO, "no luck"}, away = {ERR_UNAVAILABLE, "busy"}, gone = {ERR_NOT_FOUND, "no such system"},
+                          late = {ERR_DEADLINE, "no answer"};
 
 static void see(struct task *task, enum task_container container, int exit_code)
 {
@@ -263,6 +264,45 @@ static void container_that_vanished_fails(void **state)
     task_end(&task);
 }
 
+/* After a turn with nothing to do, the next one is in the future, or nothing wakes it: else the loop spins. */
+static void expect_rest(struct task *task, uint64_t now_s)
+{
+    assert_int_equal(next(task, now_s), TASK_DO_NOTHING);
+    assert_true(task_wake_ns(task) > now_s * NS_PER_S);
+}
+
+static void a_wait_that_is_over_wakes_nobody(void **state)
+{
+    struct task task;
+    (void)state;
+    begin(&task);
+    do_well(&task, TASK_DO_PERSIST);
+    do_well(&task, TASK_DO_PULL);
+    do_well(&task, TASK_DO_CREATE);
+    assert_int_equal(next(&task, 0), TASK_DO_START);
+    task_done(&task, TASK_DO_START, &late, 60 * NS_PER_S);
+    assert_int_equal(next(&task, 60), TASK_DO_QUERY);
+    see(&task, TASK_CONTAINER_CREATED, 0);
+    task_done(&task, TASK_DO_QUERY, NULL, 60 * NS_PER_S);
+    expect_rest(&task, 60);
+    see(&task, TASK_CONTAINER_RUNNING, 0); /* it came all the same */
+    assert_int_equal(next(&task, 70), TASK_DO_WATCH_HEALTH);
+    task_set_health(&task, TASK_HEALTH_STARTING);
+    expect_rest(&task, 70);
+    task_set_health(&task, TASK_HEALTH_HEALTHY);
+    expect_rest(&task, 80);
+    assert_int_equal(task_state(&task), TASK_RUNNING);
+    task_suspect(&task);
+    assert_int_equal(next(&task, 90), TASK_DO_QUERY);
+    task_done(&task, TASK_DO_QUERY, &io, 90 * NS_PER_S);
+    expect_rest(&task, 90);
+    assert_int_equal(next(&task, 91), TASK_DO_QUERY);
+    see(&task, TASK_CONTAINER_RUNNING, 0);
+    task_done(&task, TASK_DO_QUERY, NULL, 91 * NS_PER_S);
+    expect_rest(&task, 91);
+    task_end(&task);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -277,6 +317,7 @@ int main(void)
         cmocka_unit_test(leaving_takes_everything_away_and_reports_nothing),
         cmocka_unit_test(start_that_failed_but_happened_is_running),
         cmocka_unit_test(container_that_vanished_fails),
+        cmocka_unit_test(a_wait_that_is_over_wakes_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
