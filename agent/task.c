@@ -100,6 +100,7 @@ static void move(struct task *task, enum task_state next, const char *message, u
     task->wants_report = true;
     task->retries = 0;
     task->retry_ns = 0;
+    task->exists_since_ns = 0;
     task->progress_ns = now_ns;
 }
 
@@ -285,6 +286,24 @@ static bool settle_failure(struct task *task, enum task_effect effect, const cha
     return true;
 }
 
+/* The id is taken: the runtime goes on with a create that was given up. That is as good as prepared (swarmkit-wire §8.7) as soon as a
+ * query finds it. Returns true when it is settled. */
+static bool settle_existing(struct task *task, uint64_t now_ns)
+{
+    if (task->failed != TASK_DO_CREATE || task->failure_code != ERR_EXISTS)
+        return false;
+    if (task->exists_since_ns == 0)
+        task->exists_since_ns = now_ns;
+    if (now_ns >= task->exists_since_ns + TASK_PREPARE_STALL_MS * NS_PER_MS) {
+        fail_owned(task, mem_format("the runtime has not finished creating the container in 5m0s: %s", task->failure), now_ns);
+    } else {
+        hold_off(task, now_ns);
+        task->container = TASK_CONTAINER_UNKNOWN;
+    }
+    forget_failure(task);
+    return true;
+}
+
 /* Ask it to stop; the second time without asking. One that was stopped, they say, and runs on gets a moment. */
 static enum task_effect stop(struct task *task, uint64_t now_ns)
 {
@@ -352,7 +371,7 @@ static enum task_effect next_preparing(struct task *task, uint64_t now_ns)
         move(task, TASK_READY, "prepared", now_ns);
         return TASK_DO_NOTHING;
     }
-    if (settle_failure(task, TASK_DO_PULL, "", now_ns) || settle_failure(task, TASK_DO_CREATE, "", now_ns))
+    if (settle_existing(task, now_ns) || settle_failure(task, TASK_DO_PULL, "", now_ns) || settle_failure(task, TASK_DO_CREATE, "", now_ns))
         return TASK_DO_NOTHING;
     if (is_overdue(task, now_ns)) {
         fail(task, "preparing made no progress for 5m0s", now_ns);

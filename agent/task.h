@@ -117,11 +117,12 @@ struct task {
     char *container_error; /* from the runtime */
     char *failure;         /* what the last operation failed with; NULL: it did not */
     int failure_code;
-    enum task_effect failed; /* which it was */
-    unsigned retries;        /* of the operation that is tried again */
-    unsigned stops;          /* how often it was asked to stop */
-    uint64_t retry_ns;       /* nothing is begun before */
-    uint64_t progress_ns;    /* when preparing last got on */
+    enum task_effect failed;  /* which it was */
+    unsigned retries;         /* of the operation that is tried again */
+    unsigned stops;           /* how often it was asked to stop */
+    uint64_t retry_ns;        /* nothing is begun before */
+    uint64_t exists_since_ns; /* since when a create finds its id taken; 0: it does not */
+    uint64_t progress_ns;     /* when preparing last got on */
 };
 
 /* Begin, or go on, at @state_number with what was last said about it. A task that is not new (it has a record) looks at its container

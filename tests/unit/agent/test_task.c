@@ -5,7 +5,7 @@
 #include "tests/unit/test.h"
 
 static const struct error io = {ERR_IO, "no luck"}, away = {ERR_UNAVAILABLE, "busy"}, gone = {ERR_NOT_FOUND, "no such system"},
-                          late = {ERR_DEADLINE, "no answer"};
+                          late = {ERR_DEADLINE, "no answer"}, taken = {ERR_EXISTS, "there is one already"};
 
 static void see(struct task *task, enum task_container container, int exit_code)
 {
@@ -264,6 +264,54 @@ static void container_that_vanished_fails(void **state)
     task_end(&task);
 }
 
+/* The runtime goes on with a create that was given up: until it is done its id is taken, and a query may not find it yet. */
+static void create_that_exists_already_is_looked_for_again(void **state)
+{
+    struct task task;
+    (void)state;
+    begin(&task);
+    do_well(&task, TASK_DO_PERSIST);
+    do_well(&task, TASK_DO_PULL);
+    assert_int_equal(next(&task, 0), TASK_DO_CREATE);
+    task_done(&task, TASK_DO_CREATE, &taken, 0);
+    uint64_t s = 0;
+    for (unsigned rounds = 0; rounds < 5; rounds++) {
+        assert_int_equal(next(&task, s), TASK_DO_QUERY);
+        task_done(&task, TASK_DO_QUERY, &gone, s * NS_PER_S);
+        assert_int_equal(next(&task, s), TASK_DO_NOTHING);
+        s = task_wake_ns(&task) / NS_PER_S;
+        assert_int_equal(next(&task, s), TASK_DO_QUERY); /* before another create */
+        task_done(&task, TASK_DO_QUERY, &gone, s * NS_PER_S);
+        assert_int_equal(next(&task, s), TASK_DO_CREATE);
+        task_done(&task, TASK_DO_CREATE, &taken, s * NS_PER_S);
+    }
+    assert_int_equal(next(&task, s), TASK_DO_QUERY);
+    see(&task, TASK_CONTAINER_CREATED, 0);
+    task_done(&task, TASK_DO_QUERY, NULL, s * NS_PER_S);
+    assert_int_equal(next(&task, s), TASK_DO_START);
+    task_end(&task);
+}
+
+static void create_that_never_comes_is_given_up(void **state)
+{
+    struct task task;
+    uint64_t s = 0;
+    (void)state;
+    begin(&task);
+    do_well(&task, TASK_DO_PERSIST);
+    do_well(&task, TASK_DO_PULL);
+    while (task_state(&task) != TASK_REJECTED && s < 1000) {
+        enum task_effect effect = next(&task, s);
+        if (effect == TASK_DO_NOTHING)
+            s++;
+        else
+            task_done(&task, effect, effect == TASK_DO_CREATE ? &taken : &gone, s * NS_PER_S);
+    }
+    assert_in_range(s, 300, 400);
+    assert_string_equal(task.err, "the runtime has not finished creating the container in 5m0s: there is one already");
+    task_end(&task);
+}
+
 /* After a turn with nothing to do, the next one is in the future, or nothing wakes it: else the loop spins. */
 static void expect_rest(struct task *task, uint64_t now_s)
 {
@@ -317,6 +365,8 @@ int main(void)
         cmocka_unit_test(leaving_takes_everything_away_and_reports_nothing),
         cmocka_unit_test(start_that_failed_but_happened_is_running),
         cmocka_unit_test(container_that_vanished_fails),
+        cmocka_unit_test(create_that_exists_already_is_looked_for_again),
+        cmocka_unit_test(create_that_never_comes_is_given_up),
         cmocka_unit_test(a_wait_that_is_over_wakes_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -490,6 +490,23 @@ static void unhealthy_from_the_start_never_runs(void **state)
     tear_down(&f);
 }
 
+static void slow_create_is_not_rejected(void **state)
+{
+    struct fixture f;
+    (void)state;
+    set_up(&f);
+    run(&f, 1);
+    rule(&f, "create fail code=ERR_DEADLINE count=1");
+    rule(&f, "create fail code=ERR_EXISTS count=9"); /* the first one goes on */
+    want(&f, 0, RUNNING, "serve", NULL);
+    assign(&f);
+    run(&f, 300);
+    assert_string_equal(f.told[0].err, "");
+    assert_int_equal(f.told[0].state, RUNNING);
+    remove_all_leaves_nothing(&f);
+    tear_down(&f);
+}
+
 static void slow_start_with_a_health_check_comes_to_rest(void **state)
 {
     struct fixture f;
@@ -789,6 +806,7 @@ int main(void)
         cmocka_unit_test(failing_start_is_failed_with_its_cause),
         cmocka_unit_test(healthy_before_running),
         cmocka_unit_test(unhealthy_from_the_start_never_runs),
+        cmocka_unit_test(slow_create_is_not_rejected),
         cmocka_unit_test(slow_start_with_a_health_check_comes_to_rest),
         cmocka_unit_test(exit_while_down_is_seen_after_restart),
         cmocka_unit_test(lost_exit_is_found),
