@@ -78,6 +78,7 @@ void task_begin(struct task *task, int state_number, int desired_number, const c
     task->err = text_empty(err) ? NULL : mem_string(err);
     task->container = is_new ? TASK_CONTAINER_NONE : TASK_CONTAINER_UNKNOWN;
     task->is_persisted = !is_new;
+    task->is_held = !is_new;
 }
 
 void task_end(struct task *task)
@@ -155,6 +156,14 @@ void task_progress(struct task *task, uint64_t now_ns)
 void task_set_health(struct task *task, enum task_health health)
 {
     task->health = health;
+}
+
+void task_release(struct task *task, uint64_t now_ns)
+{
+    if (!task->is_held)
+        return;
+    task->is_held = false;
+    task->progress_ns = now_ns;
 }
 
 static void set_text(char **place, const char *text)
@@ -371,6 +380,8 @@ static enum task_effect next_preparing(struct task *task, uint64_t now_ns)
         move(task, TASK_READY, "prepared", now_ns);
         return TASK_DO_NOTHING;
     }
+    if (task->is_held)
+        return TASK_DO_NOTHING;
     if (settle_existing(task, now_ns) || settle_failure(task, TASK_DO_PULL, "", now_ns) || settle_failure(task, TASK_DO_CREATE, "", now_ns))
         return TASK_DO_NOTHING;
     if (is_overdue(task, now_ns)) {

@@ -106,6 +106,7 @@ struct task {
     char *message_owned; /* one that came from disk */
     char *err;           /* why it ended badly; NULL: it did not */
     bool is_leaving;     /* it left the assignment set: take everything away, report nothing */
+    bool is_held;        /* resumed: what preparing needs has not come yet */
     bool is_persisted;   /* its record is on disk */
     bool has_image;
     enum task_container container;
@@ -126,10 +127,13 @@ struct task {
 };
 
 /* Begin, or go on, at @state_number with what was last said about it. A task that is not new (it has a record) looks at its container
- * first. */
+ * first; without one it begins neither pull nor create before task_release(), however long that takes. */
 void task_begin(struct task *task, int state_number, int desired_number, const char *message, const char *err, bool is_new,
                 uint64_t now_ns);
 void task_end(struct task *task);
+
+/* The manager was heard in this run: credentials and secrets, which no record has, are here. */
+void task_release(struct task *task, uint64_t now_ns);
 
 enum task_state task_state(const struct task *task);
 bool task_is_final(const struct task *task);

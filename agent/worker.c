@@ -432,6 +432,16 @@ static void leave_missing(struct worker *worker)
             leave(entry);
 }
 
+static void release_all(struct worker *worker)
+{
+    struct entry *entry = NULL, *next = NULL;
+    HASH_ITER (hh, worker->entries, entry, next)
+        if (entry->task.is_held) {
+            task_release(&entry->task, worker_now(worker));
+            worker_mark(entry);
+        }
+}
+
 void worker_assign(struct worker *worker, struct assignment_changes *changes)
 {
     struct entry *entry = NULL, *next = NULL;
@@ -452,6 +462,7 @@ void worker_assign(struct worker *worker, struct assignment_changes *changes)
             leave(entry);
     if (changes->is_complete) {
         worker->has_complete = true;
+        release_all(worker);
         leave_missing(worker);
         if (worker->is_observed)
             worker_remove_strangers(worker);

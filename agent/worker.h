@@ -57,7 +57,8 @@ struct worker_options {
 int worker_new(const struct worker_options *options, struct worker **out, struct error *err);
 
 /* Look at what runs here, adopt it, and go on with every task: before any manager is heard. @assignments (borrowed) is where secrets and
- * configs are looked up from now on. Until the first COMPLETE set no container without a record is removed. */
+ * configs are looked up from now on. Until the first COMPLETE set no container without a record is removed, and no task of a record is
+ * pulled or created: its credentials and secrets are not here. */
 void worker_start(struct worker *worker, const struct assignments *assignments);
 
 /* One message's changes, after assignments_apply(). Tasks are taken out of @changes as needed. */

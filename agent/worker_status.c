@@ -98,7 +98,8 @@ void worker_write_status(struct entry *entry)
              entry->task.err ? ": " : "", entry->task.err ? entry->task.err : "");
 }
 
-/* The record, without the registry's password: that stays in memory, and comes again with the next COMPLETE set. */
+/* The record, without the registry's password: that stays in memory, and comes again with the next COMPLETE set, which a
+ * task that has still to be pulled waits for. */
 static struct bytes pack_record(Task *proto)
 {
     Docker__Swarmkit__V1__ContainerSpec *spec =

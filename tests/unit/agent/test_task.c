@@ -312,6 +312,30 @@ static void create_that_never_comes_is_given_up(void **state)
     task_end(&task);
 }
 
+/* Credentials and secrets are not kept: they come with the first COMPLETE set. */
+static void resumed_task_prepares_only_when_released(void **state)
+{
+    struct task task;
+    (void)state;
+    task_begin(&task, 256, TASK_NUMBER_RUNNING, "accepted", NULL, false, 0);
+    assert_int_equal(next(&task, 0), TASK_DO_QUERY);
+    task_done(&task, TASK_DO_QUERY, &gone, 0);
+    for (uint64_t s = 0; s < 100000; s += 100) {
+        assert_int_equal(next(&task, s), TASK_DO_NOTHING);
+        assert_true(task_wake_ns(&task) == UINT64_MAX);
+    }
+    assert_int_equal(task_state(&task), TASK_PREPARING);
+    task_release(&task, 100000 * NS_PER_S);
+    assert_int_equal(next(&task, 100000), TASK_DO_PULL);
+    task_end(&task);
+    task_begin(&task, 320, TASK_NUMBER_RUNNING, "preparing", NULL, false, 0); /* one that was created needs nothing more */
+    assert_int_equal(next(&task, 0), TASK_DO_QUERY);
+    see(&task, TASK_CONTAINER_CREATED, 0);
+    task_done(&task, TASK_DO_QUERY, NULL, 0);
+    assert_int_equal(next(&task, 0), TASK_DO_START);
+    task_end(&task);
+}
+
 /* After a turn with nothing to do, the next one is in the future, or nothing wakes it: else the loop spins. */
 static void expect_rest(struct task *task, uint64_t now_s)
 {
@@ -367,6 +391,7 @@ int main(void)
         cmocka_unit_test(container_that_vanished_fails),
         cmocka_unit_test(create_that_exists_already_is_looked_for_again),
         cmocka_unit_test(create_that_never_comes_is_given_up),
+        cmocka_unit_test(resumed_task_prepares_only_when_released),
         cmocka_unit_test(a_wait_that_is_over_wakes_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

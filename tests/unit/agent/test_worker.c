@@ -14,7 +14,18 @@
 #include "runtime/emulated/hcs_emulated.h"
 #include "tests/unit/test.h"
 
-enum { TASKS = 4, READY = 384, STARTING = 448, RUNNING = 512, COMPLETE = 576, SHUTDOWN = 640, FAILED = 704, REJECTED = 768, REMOVE = 800 };
+enum {
+    TASKS = 4,
+    PREPARING = 320,
+    READY = 384,
+    STARTING = 448,
+    RUNNING = 512,
+    COMPLETE = 576,
+    SHUTDOWN = 640,
+    FAILED = 704,
+    REJECTED = 768,
+    REMOVE = 800
+};
 
 struct told {
     int state, count, exit_code;
@@ -273,13 +284,18 @@ static void tear_down(struct fixture *f)
     assert_int_equal(f->pins, 0);
 }
 
-/* SIGKILL, and a new start over what is on disk and on the host. */
-static void kill_worker(struct fixture *f)
+/* SIGKILL, and a new start over what is on disk and on the host, without a manager. */
+static void restart_worker(struct fixture *f)
 {
     f->hcs = hcs_emulated_restart(f->hcs, f->now_ns, wall_ns(f));
     worker_abandon(f->worker);
     assignments_free(f->assignments);
     open_worker(f);
+}
+
+static void kill_worker(struct fixture *f)
+{
+    restart_worker(f);
     for (int i = 0; i < TASKS; i++)
         if (f->told[i].state > 0 && !f->told[i].is_forgotten && f->desired[i])
             assert_true(worker_find(f->worker, f->ids[i], &(struct worker_task){0})); /* what was acknowledged is known */
@@ -486,6 +502,33 @@ static void unhealthy_from_the_start_never_runs(void **state)
     assert_int_equal(f.told[0].state, FAILED);
     assert_string_equal(f.told[0].err, "dockerexec: unhealthy container");
     assert_string_equal(f.told[0].message, "starting");
+    remove_all_leaves_nothing(&f);
+    tear_down(&f);
+}
+
+static void resumed_preparing_waits_for_the_first_complete(void **state)
+{
+    struct fixture f;
+    (void)state;
+    set_up(&f);
+    f.has_secret = true;
+    rule(&f, "create fail code=ERR_AGAIN");
+    want(&f, 0, RUNNING, "serve", NULL);
+    assign(&f);
+    run(&f, 3);
+    assert_int_equal(f.told[0].state, PREPARING);
+    assert_int_equal(f.pulls, 1);
+    hcs_emulated_clear_rules(f.hcs);
+    restart_worker(&f);
+    f.has_image = false; /* and a registry that wants the credentials, which were not kept */
+    run(&f, 3600);
+    assert_int_equal(f.told[0].state, PREPARING);
+    assert_int_equal(f.pulls, 1);
+    f.has_image = true;
+    assign(&f);
+    run(&f, 10);
+    assert_int_equal(f.told[0].state, RUNNING);
+    assert_int_equal(f.pulls, 2);
     remove_all_leaves_nothing(&f);
     tear_down(&f);
 }
@@ -806,6 +849,7 @@ int main(void)
         cmocka_unit_test(failing_start_is_failed_with_its_cause),
         cmocka_unit_test(healthy_before_running),
         cmocka_unit_test(unhealthy_from_the_start_never_runs),
+        cmocka_unit_test(resumed_preparing_waits_for_the_first_complete),
         cmocka_unit_test(slow_create_is_not_rejected),
         cmocka_unit_test(slow_start_with_a_health_check_comes_to_rest),
         cmocka_unit_test(exit_while_down_is_seen_after_restart),
