@@ -77,6 +77,8 @@ static void free_entry(struct entry *entry)
         images->unpin(images->self, entry->image_id);
     task_end(&entry->task);
     docker__swarmkit__v1__task__free_unpacked(entry->proto, NULL);
+    if (entry->again)
+        docker__swarmkit__v1__task__free_unpacked(entry->again, NULL);
     if (entry->status)
         docker__swarmkit__v1__task_status__free_unpacked(entry->status, NULL);
     free(entry->ports);
@@ -93,18 +95,6 @@ static void take_out(struct entry *entry)
     if (entry->container_id[0])
         HASH_DELETE(hh_container, worker->by_container, entry);
     HASH_DEL(worker->entries, entry);
-}
-
-void worker_forget(struct entry *entry)
-{
-    struct worker *worker = entry->worker;
-    worker_stop_health(entry);
-    if (worker->options.listener.on_forgotten)
-        worker->options.listener.on_forgotten(worker->options.listener.ctx, entry->proto->id);
-    worker->stats.forgotten++;
-    take_out(entry);
-    free_entry(entry);
-    worker_schedule(worker);
 }
 
 /* @proto and @status are taken. */
@@ -370,17 +360,29 @@ static TaskStatus *steal_status(Task *proto)
     return status;
 }
 
+static void drop_again(struct entry *entry)
+{
+    if (entry->again)
+        docker__swarmkit__v1__task__free_unpacked(entry->again, NULL);
+    entry->again = NULL;
+}
+
 /* A task that is known: the newest spec, and what is desired only upwards. What is being pulled has borrowed from the old one. */
 static void update_entry(struct entry *entry, Task *proto)
 {
+    if (entry->task.is_leaving) { /* what has begun is ended; then it is a new task again, and what became of it is told */
+        drop_again(entry);
+        entry->again = proto;
+        return;
+    }
     TaskStatus *status = steal_status(proto);
     if (status)
         docker__swarmkit__v1__task_status__free_unpacked(status, NULL);
     if ((int)proto->desired_state < entry->task.desired)
         proto->desired_state = (Docker__Swarmkit__V1__TaskState)entry->task.desired;
-    if (entry->task.is_leaving || entry->pull || is_same(entry->proto, proto)) {
+    if (entry->pull || is_same(entry->proto, proto)) {
         task_desire(&entry->task, (int)proto->desired_state);
-        if (entry->proto->desired_state != proto->desired_state && !entry->task.is_leaving) {
+        if (entry->proto->desired_state != proto->desired_state) {
             entry->proto->desired_state = proto->desired_state;
             worker_write_task(entry);
         }
@@ -415,8 +417,24 @@ static void accept_new(struct worker *worker, Task *proto)
     task_refuse(&entry->task, "resolving controller failed", err.message, worker_now(worker));
 }
 
+void worker_forget(struct entry *entry)
+{
+    struct worker *worker = entry->worker;
+    Task *again = steal(&entry->again);
+    worker_stop_health(entry);
+    if (worker->options.listener.on_forgotten)
+        worker->options.listener.on_forgotten(worker->options.listener.ctx, entry->proto->id);
+    worker->stats.forgotten++;
+    take_out(entry);
+    free_entry(entry);
+    if (again)
+        accept_new(worker, again);
+    worker_schedule(worker);
+}
+
 static void leave(struct entry *entry)
 {
+    drop_again(entry);
     if (entry->task.is_leaving)
         return;
     task_leave(&entry->task);

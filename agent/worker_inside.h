@@ -44,6 +44,7 @@ struct entry {
     struct worker *worker;
     struct task task;
     Task *proto;        /* as assigned, without status; owned */
+    Task *again;        /* assigned anew, with status, while it leaves: accepted once it has left; owned */
     TaskStatus *status; /* the newest; owned, freed with free_unpacked */
     uint64_t status_sequence;
     uint64_t persist_sequence, forget_sequence;     /* writes that an effect waits for; 0: none */

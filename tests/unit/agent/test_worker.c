@@ -16,6 +16,7 @@
 
 enum {
     TASKS = 4,
+    ASSIGNED = 192,
     PREPARING = 320,
     READY = 384,
     STARTING = 448,
@@ -42,11 +43,10 @@ struct fixture {
     struct assignments *assignments;
     struct image_source images;
     struct told told[TASKS];
-    bool is_desired[TASKS];
-    int desired[TASKS];
+    int desired[TASKS], manager_state[TASKS]; /* as in the assignment; 0: ASSIGNED */
     const char *args[TASKS][3];
     const char *image_error; /* what a pull says */
-    bool has_image, has_health, has_secret;
+    bool has_image, has_health, has_secret, may_return;
     unsigned systems, steps, kill_at, pulls;
     unsigned pins;
     char ids[TASKS][8];
@@ -128,7 +128,11 @@ static void on_status(void *ctx, const char *task_id, const Docker__Swarmkit__V1
 
 static void on_forgotten(void *ctx, const char *task_id)
 {
-    told_of(ctx, task_id)->is_forgotten = true;
+    struct fixture *f = ctx;
+    if (f->may_return)
+        *told_of(f, task_id) = (struct told){0};
+    else
+        told_of(f, task_id)->is_forgotten = true;
 }
 
 /* --- the manager --- */
@@ -199,7 +203,7 @@ static void draft_task(struct fixture *f, struct draft *d, int i)
     task->desired_state = (Docker__Swarmkit__V1__TaskState)f->desired[i];
     task->status = arena_alloc(&d->arena, sizeof *task->status);
     docker__swarmkit__v1__task_status__init(task->status);
-    task->status->state = DOCKER__SWARMKIT__V1__TASK_STATE__ASSIGNED;
+    task->status->state = (Docker__Swarmkit__V1__TaskState)(f->manager_state[i] ? f->manager_state[i] : ASSIGNED);
     task->spec = arena_alloc(&d->arena, sizeof *task->spec);
     docker__swarmkit__v1__task_spec__init(task->spec);
     task->spec->runtime_case = DOCKER__SWARMKIT__V1__TASK_SPEC__RUNTIME_CONTAINER;
@@ -657,6 +661,46 @@ static void stops_end_in_spite_of_faults(void **state)
     }
 }
 
+static void on_left(void *ctx, const struct error *err)
+{
+    assert_non_null(err);
+    assert_int_equal(err->code, ERR_DEADLINE);
+    (*(unsigned *)ctx)++;
+}
+
+/* A leave that ran out of time: the node is in the swarm again, whose manager goes on believing in what was stopped. */
+static void failed_leave_tells_what_became_of_the_tasks(void **state)
+{
+    struct fixture f;
+    unsigned left = 0;
+    (void)state;
+    set_up(&f);
+    for (int i = 0; i < 3; i++)
+        want(&f, i, RUNNING, "serve", NULL);
+    assign(&f);
+    run(&f, 10);
+    rule(&f, "remove fail code=ERR_IO");
+    worker_remove_all(f.worker, on_left, &left);
+    run(&f, 200);
+    assert_int_equal(left, 1);
+    f.may_return = true;
+    f.manager_state[0] = f.manager_state[1] = RUNNING;
+    worker_report_all(f.worker);
+    assign(&f);
+    run(&f, 1);
+    f.desired[1] = 0; /* this one is not wanted any more meanwhile */
+    assign(&f);
+    hcs_emulated_clear_rules(f.hcs);
+    run(&f, 200);
+    assert_int_equal(f.told[0].state, FAILED);
+    assert_string_equal(f.told[0].err, "dockerexec: container destroyed");
+    assert_int_equal(f.told[1].state, 0);
+    assert_int_equal(f.told[2].state, RUNNING); /* the manager had not heard of it yet: it begins anew */
+    assert_int_equal(systems(&f), 1);
+    remove_all_leaves_nothing(&f);
+    tear_down(&f);
+}
+
 /* The whole life of three tasks, killed once at every step of it. */
 static void kill_at_every_step(void **state)
 {
@@ -856,6 +900,7 @@ int main(void)
         cmocka_unit_test(lost_exit_is_found),
         cmocka_unit_test(faults_end_well),
         cmocka_unit_test(stops_end_in_spite_of_faults),
+        cmocka_unit_test(failed_leave_tells_what_became_of_the_tasks),
         cmocka_unit_test(kill_at_every_step),
         cmocka_unit_test(lost_database_adopts_what_is_assigned),
         cmocka_unit_test(nothing_is_acknowledged_that_is_not_on_disk),
