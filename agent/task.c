@@ -357,13 +357,18 @@ static bool is_overdue(const struct task *task, uint64_t now_ns)
     return deadline_ms != 0 && now_ns >= task->progress_ns + deadline_ms * NS_PER_MS;
 }
 
+static uint64_t persist_deadline_ns(const struct task *task)
+{
+    return task->machine.entered_ns + TASK_PERSIST_MS * NS_PER_MS;
+}
+
 static enum task_effect next_assigned(struct task *task, uint64_t now_ns)
 {
     if (task->is_persisted) {
         move(task, TASK_ACCEPTED, "accepted", now_ns);
         return TASK_DO_NOTHING;
     }
-    if (now_ns >= task->machine.entered_ns + TASK_PERSIST_MS * NS_PER_MS) {
+    if (now_ns >= persist_deadline_ns(task)) {
         fail_owned(task, mem_format("the node cannot keep the task: %s", task->failure ? task->failure : "its disk does not answer"),
                    now_ns);
         return TASK_DO_NOTHING;
@@ -532,6 +537,8 @@ static enum task_effect next_pulling(struct task *task, uint64_t now_ns)
 
 enum task_effect task_next(struct task *task, uint64_t now_ns)
 {
+    if (task->doing == TASK_DO_PERSIST && now_ns >= persist_deadline_ns(task)) /* its answer counts no more */
+        task->doing = TASK_DO_NOTHING;
     for (;;) {
         if (task->wants_report && !task->is_leaving) {
             task->wants_report = false;
@@ -563,6 +570,8 @@ uint64_t task_wake_ns(const struct task *task)
         return 0;
     if (task->doing == TASK_DO_PULL)
         return task->progress_ns + TASK_PREPARE_STALL_MS * NS_PER_MS;
+    if (task->doing == TASK_DO_PERSIST)
+        return persist_deadline_ns(task);
     if (task->doing != TASK_DO_NOTHING || (!task->is_leaving && task_is_final(task)))
         return NEVER_NS;
     return task->retry_ns ? task->retry_ns : NEVER_NS;

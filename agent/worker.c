@@ -101,7 +101,7 @@ static void take_out(struct entry *entry)
 static struct entry *add_entry(struct worker *worker, Task *proto, TaskStatus *status, bool is_new)
 {
     struct entry *entry = mem_alloc(sizeof *entry);
-    *entry = (struct entry){.worker = worker, .proto = proto, .status = status};
+    *entry = (struct entry){.worker = worker, .proto = proto, .status = status, .status_due_ns = NEVER_NS};
     if (!entry->status) {
         const TaskStatus empty = DOCKER__SWARMKIT__V1__TASK_STATUS__INIT;
         uint8_t none[1];
@@ -219,6 +219,13 @@ void worker_start(struct worker *worker, const struct assignments *assignments)
 
 /* --- the turn --- */
 
+static uint64_t entry_wake_ns(const struct entry *entry)
+{
+    uint64_t task_wake = task_wake_ns(&entry->task), health_wake = health_wake_ns(&entry->health);
+    uint64_t wake_ns = task_wake < health_wake ? task_wake : health_wake;
+    return wake_ns < entry->status_due_ns ? wake_ns : entry->status_due_ns;
+}
+
 static void drive(struct entry *entry, uint64_t now_ns)
 {
     struct worker *worker = entry->worker;
@@ -234,8 +241,8 @@ static void drive(struct entry *entry, uint64_t now_ns)
         worker_carry_out(entry, effect);
     }
     worker_step_health(entry, now_ns);
-    uint64_t task_wake = task_wake_ns(&entry->task), health_wake = health_wake_ns(&entry->health);
-    uint64_t wake_ns = task_wake < health_wake ? task_wake : health_wake;
+    worker_tell_overdue(entry, now_ns);
+    uint64_t wake_ns = entry_wake_ns(entry);
     if (wake_ns < worker->wake_ns)
         worker->wake_ns = wake_ns;
 }
@@ -247,8 +254,7 @@ static void mark_due(struct worker *worker, uint64_t now_ns)
         return;
     worker->wake_ns = NEVER_NS;
     HASH_ITER (hh, worker->entries, entry, next) {
-        uint64_t task_wake = task_wake_ns(&entry->task), health_wake = health_wake_ns(&entry->health);
-        uint64_t wake_ns = task_wake < health_wake ? task_wake : health_wake;
+        uint64_t wake_ns = entry_wake_ns(entry);
         if (wake_ns <= now_ns)
             worker_mark(entry);
         else if (wake_ns < worker->wake_ns)

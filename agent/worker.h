@@ -31,7 +31,8 @@ struct worker;
 /* What the worker tells. All are called from the loop (or worker_tick()), never from inside a call of worker_assign() or worker_new(). What
  * they are given is borrowed until they return. */
 struct worker_listener {
-    /* A status that is true and on disk: for reporter_put(). Also for each known one after worker_report_all(). */
+    /* A status that is true and on disk (or the disk has not answered for long): for reporter_put(). Also for each known one after
+     * worker_report_all(). */
     void (*on_status)(void *ctx, const char *task_id, const struct Docker__Swarmkit__V1__TaskStatus *status);
     /* The task left this node, its container and record are gone: for reporter_forget(). */
     void (*on_forgotten)(void *ctx, const char *task_id);

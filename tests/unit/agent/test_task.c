@@ -100,6 +100,23 @@ static void not_persisted_is_not_accepted(void **state)
     task_end(&task);
 }
 
+static void disk_that_never_answers_rejects(void **state)
+{
+    struct task task;
+    (void)state;
+    begin(&task);
+    assert_int_equal(next(&task, 0), TASK_DO_PERSIST);
+    assert_int_equal(next(&task, 59), TASK_DO_NOTHING);
+    assert_true(task_wake_ns(&task) == 60 * NS_PER_S);
+    assert_int_equal(next(&task, 60), TASK_DO_NOTHING);
+    assert_int_equal(task_state(&task), TASK_REJECTED);
+    assert_string_equal(task.err, "the node cannot keep the task: its disk does not answer");
+    task_done(&task, TASK_DO_PERSIST, NULL, 61 * NS_PER_S); /* too late */
+    assert_int_equal(next(&task, 61), TASK_DO_NOTHING);
+    assert_int_equal(task_state(&task), TASK_REJECTED);
+    task_end(&task);
+}
+
 static void passing_errors_are_tried_again_others_reject(void **state)
 {
     struct task task;
@@ -381,6 +398,7 @@ int main(void)
         cmocka_unit_test(table_is_sound),
         cmocka_unit_test(straight_way_reports_each_state),
         cmocka_unit_test(not_persisted_is_not_accepted),
+        cmocka_unit_test(disk_that_never_answers_rejects),
         cmocka_unit_test(passing_errors_are_tried_again_others_reject),
         cmocka_unit_test(stalled_pull_is_cancelled_one_that_gets_on_is_not),
         cmocka_unit_test(shutdown_interrupts_a_pull),

@@ -882,6 +882,126 @@ static void runs_by_itself_on_a_loop(void **state)
     assert_ok(file_remove_tree(f->dir, err));
 }
 
+/* --- a disk that does not answer: every thread that would write is held --- */
+
+enum { HELD_COUNT = 128 }; /* more than libuv may have */
+
+struct stuck {
+    struct fixture f;
+    uv_loop_t loop;
+    uv_sem_t gate;
+    uv_work_t held[HELD_COUNT];
+};
+
+static void wait_at_gate(uv_work_t *work)
+{
+    uv_sem_wait(&((struct stuck *)work->data)->gate);
+}
+
+static void passed_gate(uv_work_t *work, int status)
+{
+    (void)work;
+    (void)status;
+}
+
+static void hold_disk(struct stuck *stuck)
+{
+    for (size_t i = 0; i < HELD_COUNT; i++) {
+        stuck->held[i].data = stuck;
+        uv_queue_work(&stuck->loop, &stuck->held[i], wait_at_gate, passed_gate);
+    }
+}
+
+static void free_disk(struct stuck *stuck)
+{
+    for (size_t i = 0; i < HELD_COUNT; i++)
+        uv_sem_post(&stuck->gate);
+}
+
+static void open_stuck_worker(struct stuck *stuck)
+{
+    struct fixture *f = &stuck->f;
+    const struct worker_options options = {.loop = &stuck->loop,
+                                           .clock = {clock_ns, wall_ns, f},
+                                           .random = random_from_seeded(&f->seed),
+                                           .state_dir = f->dir,
+                                           .hcs = f->hcs,
+                                           .images = f->images,
+                                           .default_isolation = ISOLATION_PROCESS,
+                                           .listener = {.on_status = on_status, .on_forgotten = on_forgotten, .ctx = f}};
+    assert_ok(worker_new(&options, &f->worker, err));
+    worker_set_node(f->worker, "node1", "host1", "x86_64", "linux");
+    worker_start(f->worker, f->assignments);
+}
+
+static void set_up_stuck(struct stuck *stuck)
+{
+    set_up(&stuck->f);
+    worker_free(stuck->f.worker, NULL, NULL);
+    uv_loop_init(&stuck->loop);
+    uv_sem_init(&stuck->gate, 0);
+    open_stuck_worker(stuck);
+}
+
+static void tear_down_stuck(struct stuck *stuck)
+{
+    worker_free(stuck->f.worker, NULL, NULL);
+    uv_run(&stuck->loop, UV_RUN_DEFAULT);
+    hcs_close(stuck->f.hcs, NULL, NULL);
+    assert_int_equal(uv_loop_close(&stuck->loop), 0);
+    uv_sem_destroy(&stuck->gate);
+    assignments_free(stuck->f.assignments);
+    assert_ok(file_remove_tree(stuck->f.dir, err));
+}
+
+/* Virtual seconds; what the disk can do meanwhile is done. */
+static void run_stuck(struct stuck *stuck, unsigned seconds)
+{
+    struct fixture *f = &stuck->f;
+    for (unsigned i = 0; i < seconds * 20; i++) {
+        f->now_ns += NS_PER_S / 20;
+        hcs_emulated_step(f->hcs, f->now_ns, wall_ns(f));
+        worker_tick(f->worker);
+        uv_run(&stuck->loop, UV_RUN_NOWAIT);
+    }
+}
+
+static void run_stuck_until(struct stuck *stuck, int i, int state)
+{
+    for (unsigned turns = 0; stuck->f.told[i].state != state; turns++) {
+        if (turns > 2000)
+            fail_msg("task %d is in %d", i, stuck->f.told[i].state);
+        run_stuck(stuck, 1);
+        uv_sleep(1);
+    }
+}
+
+static void exit_is_told_though_the_disk_hangs(void **state)
+{
+    struct stuck stuck = {.loop = {0}};
+    struct fixture *f = &stuck.f;
+    (void)state;
+    set_up_stuck(&stuck);
+    want(f, 0, RUNNING, "serve", NULL);
+    assign(f);
+    run_stuck_until(&stuck, 0, RUNNING);
+    hold_disk(&stuck);
+    assert_ok(hcs_emulated_exit(f->hcs, f->told[0].container, 7, false, err));
+    want(f, 1, RUNNING, "serve", NULL);
+    assign(f);
+    run_stuck(&stuck, 5);
+    assert_int_equal(f->told[0].state, RUNNING); /* on disk first, as long as there is hope */
+    run_stuck(&stuck, 10);
+    assert_int_equal(f->told[0].state, FAILED);
+    assert_string_equal(f->told[0].err, "task: non-zero exit (7)");
+    assert_int_equal(f->told[1].state, 0);
+    run_stuck(&stuck, 70);
+    assert_int_equal(f->told[1].state, REJECTED); /* the swarm shall place it elsewhere */
+    assert_string_equal(f->told[1].err, "the node cannot keep the task: its disk does not answer");
+    free_disk(&stuck);
+    tear_down_stuck(&stuck);
+}
+
 int main(void)
 {
     log_init(LOG_TEXT, LOG_ERROR, stderr);
@@ -905,6 +1025,7 @@ int main(void)
         cmocka_unit_test(lost_database_adopts_what_is_assigned),
         cmocka_unit_test(nothing_is_acknowledged_that_is_not_on_disk),
         cmocka_unit_test(runs_by_itself_on_a_loop),
+        cmocka_unit_test(exit_is_told_though_the_disk_hangs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
