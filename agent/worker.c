@@ -401,8 +401,7 @@ static void update_entry(struct entry *entry, Task *proto)
     entry->proto = proto;
     HASH_ADD_KEYPTR(hh, entry->worker->entries, proto->id, strlen(proto->id), entry);
     task_desire(&entry->task, (int)proto->desired_state);
-    if (entry->task.doing != TASK_DO_PERSIST)
-        worker_write_task(entry);
+    worker_write_task(entry); /* also while the first write is under way: that one has the old bytes, and sequences tell them apart */
     worker_mark(entry);
 }
 

@@ -1002,6 +1002,30 @@ static void exit_is_told_though_the_disk_hangs(void **state)
     tear_down_stuck(&stuck);
 }
 
+/* The first record is on its way to the disk when the task is updated: the record is written again. */
+static void update_during_the_first_write_is_kept(void **state)
+{
+    struct stuck stuck = {.loop = {0}};
+    struct fixture *f = &stuck.f;
+    struct worker_task task;
+    (void)state;
+    set_up_stuck(&stuck);
+    run_stuck(&stuck, 1);
+    hold_disk(&stuck);
+    want(f, 0, RUNNING, "serve", NULL);
+    assign(f);
+    run_stuck(&stuck, 1);
+    f->desired[0] = SHUTDOWN;
+    assign(f);
+    worker_free(f->worker, NULL, NULL);
+    free_disk(&stuck);
+    uv_run(&stuck.loop, UV_RUN_DEFAULT);
+    open_stuck_worker(&stuck);
+    assert_true(worker_find(f->worker, f->ids[0], &task));
+    assert_int_equal(task.desired_state, SHUTDOWN);
+    tear_down_stuck(&stuck);
+}
+
 int main(void)
 {
     log_init(LOG_TEXT, LOG_ERROR, stderr);
@@ -1026,6 +1050,7 @@ int main(void)
         cmocka_unit_test(nothing_is_acknowledged_that_is_not_on_disk),
         cmocka_unit_test(runs_by_itself_on_a_loop),
         cmocka_unit_test(exit_is_told_though_the_disk_hangs),
+        cmocka_unit_test(update_during_the_first_write_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
