@@ -195,11 +195,14 @@ void node_join_abandon(struct node *node, void *ctx)
 
 /* --- leaving --- */
 
+static void close_timer(void *ctx);
+
 static void on_worker_closed(void *ctx)
 {
     struct node *node = ctx;
     struct error err = {0};
     node->worker = NULL;
+    node->is_worker_closing = false;
     log_source_hcs_free(node->logs);
     node->logs = NULL;
     int failed = identity_erase(node->identity, &err);
@@ -216,6 +219,8 @@ static void on_worker_closed(void *ctx)
     else
         log_error("node", "left the swarm, but: %s", err.message);
     left(node, failed < 0 ? &err : NULL);
+    if (node->is_freed)
+        close_timer(node);
 }
 
 static void on_tasks_removed(void *ctx, const struct error *err)
@@ -236,6 +241,7 @@ static void on_tasks_removed(void *ctx, const struct error *err)
     session_driver_free(node->session);
     node->renewal = NULL;
     node->session = NULL;
+    node->is_worker_closing = true;
     worker_free(node->worker, on_worker_closed, node);
 }
 
@@ -365,7 +371,10 @@ void node_free(struct node *node, void (*on_freed)(void *ctx), void *ctx)
     node->on_phase = NULL;
     node->on_joined = NULL;
     node->on_left = NULL;
+    node->is_freed = true;
     node_close_connections(node);
+    if (node->is_worker_closing) /* the end of a leave: on_worker_closed() erases the identity, then goes on with this */
+        return;
     if (node->worker)
         worker_free(node->worker, close_timer, node);
     else

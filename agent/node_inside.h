@@ -56,7 +56,7 @@ struct node {
     char *addr;
     int availability;
     struct node_manager *managers; /* for node_info: rebuilt at each call */
-    bool is_freed;
+    bool is_freed, is_worker_closing;
     void (*on_freed)(void *ctx);
     void *freed_ctx;
 };

@@ -4,9 +4,12 @@
 
 #include <stdlib.h>
 
+#include "agent/node_inside.h"
+
 #include "base/file.h"
 #include "base/mem.h"
 #include "runtime/emulated/hcs_emulated.h"
+#include "tests/unit/agent/fake_ca.h"
 #include "tests/unit/test.h"
 
 static char dir[] = "/tmp/skep-test-node-XXXXXX";
@@ -55,7 +58,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    node_free(node, NULL, NULL);
+    if (node)
+        node_free(node, NULL, NULL);
     hcs_close(hcs, NULL, NULL);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&loop), 0);
@@ -144,6 +148,83 @@ static void whoever_goes_away_hears_nothing_more(void **state)
     assert_int_equal(state_now(), NODE_PENDING);
 }
 
+/* --- as a member, of a cluster whose managers are away --- */
+
+static bool is_node_freed;
+
+static void on_node_freed(void *ctx)
+{
+    (void)ctx;
+    is_node_freed = true;
+    node = NULL;
+}
+
+static void close_node(void)
+{
+    is_node_freed = false;
+    node_free(node, on_node_freed, NULL);
+    while (!is_node_freed)
+        uv_run(&loop, UV_RUN_ONCE);
+}
+
+static void get_key_and_request(struct buf *key, struct buf *request)
+{
+    assert_ok(certificate_make_key(key, err));
+    assert_ok(certificate_make_request(buf_bytes(key), request, err));
+}
+
+/* Between two runs of the node. */
+static void become_member(void)
+{
+    struct identity *identity;
+    struct authority authority;
+    struct clock clock = clock_system();
+    int64_t from_wall_ns = clock_wall_ns(&clock) - 3600000000000;
+    cleanup_buf struct buf key = {0}, request = {0}, chain = {0};
+    authority_init(&authority, from_wall_ns);
+    get_key_and_request(&key, &request);
+    authority_issue(&authority, buf_bytes(&request), FAKE_CA_NODE, "swarm-worker", "cluster1", from_wall_ns, 7 * DAY_S, &chain);
+    assert_ok(identity_open(dir, &identity, err));
+    assert_ok(identity_store(identity, buf_bytes(&authority.root_pem), buf_bytes(&chain), buf_bytes(&key), err));
+    assert_ok(remotes_observe(&identity->remotes, "m1", "127.0.0.1:1", 1, err));
+    assert_ok(identity_store_remotes(identity, err));
+    identity_free(identity);
+    authority_deinit(&authority);
+}
+
+static bool has_file(const char *name)
+{
+    cleanup_free char *path = mem_format("%s/%s", dir, name);
+    return file_exists(path);
+}
+
+/* As the loop is about to wait: the worker is being closed at the end of a leave, and the daemon is told to stop. */
+static void stop_when_leaving_ends(uv_prepare_t *prepare)
+{
+    if (node->life.state != LIFE_LEAVING || node->session || !node->worker)
+        return;
+    uv_close((uv_handle_t *)prepare, NULL);
+    node_free(node, on_node_freed, NULL);
+}
+
+static void stopping_at_the_end_of_a_leave_ends_both(void **state)
+{
+    (void)state;
+    uv_prepare_t prepare;
+    close_node();
+    become_member();
+    open_node();
+    assert_int_equal(state_now(), NODE_PENDING);
+    uv_prepare_init(&loop, &prepare);
+    uv_prepare_start(&prepare, stop_when_leaving_ends);
+    is_node_freed = false;
+    assert_ok(node_leave(node, true, on_done, node, err));
+    while (!is_node_freed)
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_false(has_file("node/node.crt"));
+    assert_int_equal(done_count, 0); /* nobody is left to be told */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +232,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_request_that_cannot_be_is_refused_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_join_that_nobody_answers_can_be_taken_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(whoever_goes_away_hears_nothing_more, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(stopping_at_the_end_of_a_leave_ends_both, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
