@@ -81,7 +81,7 @@ static inline void fake_ca_status_call(struct grpc_call *call, void *ctx)
     grpc_call_accept(call, &handlers, ctx);
 }
 
-/* It listens on @loop at ca->address until fake_ca_stop(). Its time is the system's. */
+/* It listens on @loop at ca->address until its server is stopped. Its time is the system's. */
 static inline void fake_ca_start(struct fake_ca *ca, uv_loop_t *loop)
 {
     static const uint8_t secret[TOKEN_SECRET_SIZE_BYTES] = {1, 2, 3};
@@ -99,12 +99,7 @@ static inline void fake_ca_start(struct fake_ca *ca, uv_loop_t *loop)
     snprintf(ca->address, sizeof ca->address, "127.0.0.1:%u", grpc_server_port(ca->server));
 }
 
-static inline void fake_ca_stop(struct fake_ca *ca)
-{
-    grpc_server_stop(ca->server, 0, NULL, NULL);
-}
-
-/* After the loop has come to its end. */
+/* After the server has stopped. */
 static inline void fake_ca_deinit(struct fake_ca *ca)
 {
     tls_credentials_free(ca->credentials);
