@@ -291,9 +291,9 @@ void log_publisher_task_started(struct log_publisher *publisher, const struct lo
     }
 }
 
-static void drop_pull(struct pull *pull)
+static void drop_pull(struct publication *publication, struct pull *pull)
 {
-    DL_DELETE(pull->publication->pulls, pull);
+    DL_DELETE(publication->pulls, pull);
     free_pull(pull);
 }
 
@@ -308,7 +308,7 @@ void log_publisher_task_forgotten(struct log_publisher *publisher, const char *t
                 continue;
             pull->is_forgotten = true;
             if (!pull->reader)
-                drop_pull(pull);
+                drop_pull(publication, pull);
         }
 }
 
@@ -453,7 +453,7 @@ static void publish_batch(struct publication *publication)
     arena_deinit(&batch.arena);
     DL_FOREACH_SAFE (publication->pulls, pull, next) /* only now: the batch has borrowed their ids */
         if (pull->is_forgotten && !pull->reader)
-            drop_pull(pull);
+            drop_pull(publication, pull);
 }
 
 static void finish(struct publication *publication)

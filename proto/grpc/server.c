@@ -58,8 +58,10 @@ struct grpc_server {
 
 static void put_in(struct guest *guest, struct guest **list, uint64_t patience_ns)
 {
-    if (guest->list)
+    if (guest->list) {
+        assert(guest->next || guest->prev == guest || guest != *guest->list); /* as utlist has it */
         DL_DELETE(*guest->list, guest);
+    }
     guest->list = list;
     guest->due_ns = clock_monotonic_ns(&guest->server->clock) + patience_ns;
     DL_APPEND(*list, guest);
@@ -204,9 +206,10 @@ static void end_overdue(struct guest **list, uint64_t now_ns, const char *why)
 {
     struct error err = {0};
     error_set(&err, ERR_DEADLINE, "%s", why);
-    while (*list && (*list)->due_ns <= now_ns) {
-        struct guest *guest = *list;
-        assert(guest->list == list);
+    struct guest *guest, *after;
+    DL_FOREACH_SAFE (*list, guest, after) {
+        if (guest->due_ns > now_ns)
+            break;
         end_guest(guest, &err);
     }
 }
@@ -456,10 +459,8 @@ static void on_grace_over(uv_timer_t *timer)
         DL_FOREACH_SAFE (*lists[i], guest, after)
             if (guest->connection)
                 connection_flush(guest->connection); /* its GOAWAY; one without calls may go by that */
-        while (*lists[i]) {
-            assert((*lists[i])->list == lists[i]);
-            end_guest(*lists[i], &err);
-        }
+        DL_FOREACH_SAFE (*lists[i], guest, after)
+            end_guest(guest, &err);
     }
     close_server(server);
 }
