@@ -100,6 +100,19 @@ static void set_label(cJSON *labels, const char *key, const char *value)
     json_add_string(labels, key, value ? value : "");
 }
 
+/* Each is looked for among those before it, so their number is judged first. The document's own limit holds for what becomes of them. */
+static int check_counts(const struct container_build *build, struct error *err)
+{
+    const Task *task = build->task;
+    size_t labels = build->spec->n_labels + (task->annotations ? task->annotations->n_labels : 0) +
+                    (build->image ? build->image->config.label_count : 0);
+    if (labels > CONTAINER_LIST_COUNT)
+        return error_set(err, ERR_LIMIT, "labels: %zu of them, at most %d", labels, CONTAINER_LIST_COUNT);
+    if (build->spec->n_sysctls > CONTAINER_LIST_COUNT)
+        return error_set(err, ERR_LIMIT, "sysctls: %zu of them, at most %d", build->spec->n_sysctls, CONTAINER_LIST_COUNT);
+    return 0;
+}
+
 static void add_labels(struct container_build *build, cJSON *skep)
 {
     const Task *task = build->task;
@@ -453,6 +466,9 @@ static int build_document(const Task *task, const struct image *image, const str
     if (result < 0)
         return result;
     struct container_build build = {.task = task, .spec = task->spec->container, .image = image, .facts = facts};
+    result = check_counts(&build, err);
+    if (result < 0)
+        return result;
     container_template_context(task, facts->node, &build.arena, &build.placeholders);
     cJSON *document = cJSON_CreateObject();
     json_add_string(document, "Owner", CONTAINER_OWNER);

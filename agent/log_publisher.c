@@ -26,8 +26,9 @@ struct pull {
     struct pull *prev, *next;
     struct publication *publication;
     char *task_id, *service_id;
-    void *reader;    /* NULL once the log has ended; the entry stays so that the task is not taken up again */
-    bool is_waiting; /* for on_ready */
+    void *reader;      /* NULL once the log has ended; the entry stays until the task is forgotten, so that it is not taken up again */
+    bool is_waiting;   /* for on_ready */
+    bool is_forgotten; /* the task is gone: so is this when the log has ended */
 };
 
 struct publication {
@@ -290,6 +291,27 @@ void log_publisher_task_started(struct log_publisher *publisher, const struct lo
     }
 }
 
+static void drop_pull(struct publication *publication, struct pull *pull)
+{
+    DL_DELETE(publication->pulls, pull);
+    free_pull(pull);
+}
+
+void log_publisher_task_forgotten(struct log_publisher *publisher, const char *task_id)
+{
+    struct publication *publication;
+    struct pull *pull, *next;
+
+    DL_FOREACH (publisher->list, publication)
+        DL_FOREACH_SAFE (publication->pulls, pull, next) {
+            if (strcmp(pull->task_id, task_id) != 0)
+                continue;
+            pull->is_forgotten = true;
+            if (!pull->reader)
+                drop_pull(publication, pull);
+        }
+}
+
 /* Batches. */
 
 static void add_attrs(struct batch *batch, LogMessage *message, const struct log_entry *entry)
@@ -429,6 +451,9 @@ static void publish_batch(struct publication *publication)
     if (batch.count > 0)
         send_message(publication, batch.messages, batch.count, false);
     arena_deinit(&batch.arena);
+    DL_FOREACH_SAFE (publication->pulls, pull, next) /* only now: the batch has borrowed their ids */
+        if (pull->is_forgotten && !pull->reader)
+            drop_pull(publication, pull);
 }
 
 static void finish(struct publication *publication)

@@ -43,6 +43,9 @@ int log_publisher_subscription(struct log_publisher *publisher, const struct Doc
 /* A task's log can be read from now on: followed subscriptions that select it take it up. */
 void log_publisher_task_started(struct log_publisher *publisher, const struct log_task *task);
 
+/* The task left this node: once its log has been read to the end, nothing is kept of it. */
+void log_publisher_task_forgotten(struct log_publisher *publisher, const char *task_id);
+
 bool log_publisher_pump(struct log_publisher *publisher); /* true: there is more to do right now */
 
 void log_publisher_writable(struct log_publisher *publisher, void *publication);

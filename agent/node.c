@@ -76,10 +76,12 @@ static int enter(struct node *node, struct error *err)
 {
     if (node_open_parts(node, err) < 0)
         return err->code;
+    node->outside_error = (struct error){0};
+    node->retries = 0;
     move(node, LIFE_OPENING);
     phase(node, state_shown(&node->life));
     if (node->on_joined)
-        uv_timer_start(&node->open_timer, on_open_timer, NODE_OPEN_MS, 0);
+        uv_timer_start(&node->timer, on_open_timer, NODE_OPEN_MS, 0);
     session_driver_start(node->session);
     return 0;
 }
@@ -88,7 +90,7 @@ void node_registered(struct node *node)
 {
     if (node->life.state != LIFE_OPENING)
         return;
-    uv_timer_stop(&node->open_timer);
+    uv_timer_stop(&node->timer);
     move(node, LIFE_INSIDE);
     joined(node, NULL);
 }
@@ -107,6 +109,48 @@ static void on_join_phase(void *ctx, enum join_phase join_phase, const char *sho
     phase(node, both);
 }
 
+static void on_retry_timer(uv_timer_t *timer);
+
+/* Outside, though it should not be, for @cause: tried again after 5, 10, 20 … seconds, less a random part. */
+static void retry_later(struct node *node, const struct error *cause)
+{
+    uint64_t wait_ms = NODE_RETRY_MIN_MS;
+    for (unsigned i = 0; i < node->retries && wait_ms < NODE_RETRY_MAX_MS; i++)
+        wait_ms *= 2;
+    wait_ms = wait_ms < NODE_RETRY_MAX_MS ? wait_ms : NODE_RETRY_MAX_MS;
+    node->retries++;
+    node->outside_error = *cause;
+    uv_timer_start(&node->timer, on_retry_timer, wait_ms - random_below(&node->options.random, wait_ms / 2), 0);
+}
+
+static void give_up_outside(struct node *node)
+{
+    uv_timer_stop(&node->timer);
+    node->outside_error = (struct error){0};
+    node->retries = 0;
+    node->is_resumed = false;
+}
+
+/* Into the swarm, or what hinders it and what to do. */
+static int enter_or_say(struct node *node, struct error *err)
+{
+    if (enter(node, err) == 0)
+        return 0;
+    struct error cause = *err;
+    return error_set(
+        err, cause.code,
+        "join: this node has its certificate and is in the swarm, but its tasks cannot be opened: %s; it goes on trying: put that "
+        "right, or take the node out with `skep leave`",
+        cause.message);
+}
+
+/* A manager that answers tomorrow is worth the wait; one that has said no is not. */
+static bool is_worth_resuming(const struct node *node, const struct error *cause)
+{
+    return node->is_resumed && cause->code != ERR_TOKEN && cause->code != ERR_TRUST && cause->code != ERR_NOT_FOUND &&
+           cause->code != ERR_UNSUPPORTED;
+}
+
 static void on_join_done(void *ctx, const struct error *err)
 {
     struct node *node = ctx;
@@ -115,11 +159,15 @@ static void on_join_done(void *ctx, const struct error *err)
     node->join = NULL;
     if (err)
         cause = *err;
-    else if (enter(node, &cause) == 0)
+    else if (enter_or_say(node, &cause) == 0)
         return;
     log_error("node", "%s", cause.message);
     node_close_connections(node);
     move(node, LIFE_OUTSIDE);
+    if (node->identity->has_certificate || is_worth_resuming(node, &cause))
+        retry_later(node, &cause);
+    else
+        give_up_outside(node);
     joined(node, &cause);
 }
 
@@ -167,7 +215,7 @@ int node_join(struct node *node, const struct node_join_request *request, node_p
     }
     if (node->life.state == LIFE_JOINING)
         return error_set(err, ERR_EXISTS, "join: another join is under way on this node; wait for it, or stop it with `skep leave`");
-    if (node->life.state != LIFE_OUTSIDE)
+    if (node->life.state != LIFE_OUTSIDE || node->identity->has_certificate)
         return error_set(err, ERR_EXISTS,
                          "This node is already part of a swarm. Use \"docker swarm leave\" to leave this swarm and join another one.");
     if (availability_number(request->availability, &availability, err) < 0)
@@ -177,8 +225,10 @@ int node_join(struct node *node, const struct node_join_request *request, node_p
     node->on_phase = on_phase;
     node->on_joined = on_done;
     node->join_ctx = ctx;
-    if (start_join(node, request->token, request->remotes, request->remote_count, availability, err) == 0)
+    if (start_join(node, request->token, request->remotes, request->remote_count, availability, err) == 0) {
+        give_up_outside(node); /* one that is tried again by itself: this one takes over */
         return 0;
+    }
     node->on_phase = NULL;
     node->on_joined = NULL;
     return err->code;
@@ -195,16 +245,25 @@ void node_join_abandon(struct node *node, void *ctx)
 
 /* --- leaving --- */
 
+static int erase_identity(struct node *node, struct error *err)
+{
+    int failed = identity_erase(node->identity, err);
+    struct bytes none = bytes_of(NULL, 0);
+    tls_credentials_set(node->credentials, none, none, none, NULL);
+    return failed;
+}
+
+static void close_timer(void *ctx);
+
 static void on_worker_closed(void *ctx)
 {
     struct node *node = ctx;
     struct error err = {0};
     node->worker = NULL;
+    node->is_worker_closing = false;
     log_source_hcs_free(node->logs);
     node->logs = NULL;
-    int failed = identity_erase(node->identity, &err);
-    struct bytes none = bytes_of(NULL, 0);
-    tls_credentials_set(node->credentials, none, none, none, NULL);
+    int failed = erase_identity(node, &err);
     node->session_error = node->renewal_trouble = (struct error){0};
     node->session_state = SESSION_STOPPED;
     node->renewal_health = RENEWAL_HEALTHY;
@@ -216,6 +275,8 @@ static void on_worker_closed(void *ctx)
     else
         log_error("node", "left the swarm, but: %s", err.message);
     left(node, failed < 0 ? &err : NULL);
+    if (node->is_freed)
+        close_timer(node);
 }
 
 static void on_tasks_removed(void *ctx, const struct error *err)
@@ -236,33 +297,49 @@ static void on_tasks_removed(void *ctx, const struct error *err)
     session_driver_free(node->session);
     node->renewal = NULL;
     node->session = NULL;
+    node->is_worker_closing = true;
     worker_free(node->worker, on_worker_closed, node);
+}
+
+/* In the swarm, but its tasks cannot be opened, for @cause: then at least the identity goes. */
+static int leave_unopened(struct node *node, const struct error *cause, node_done_cb on_done, void *ctx, struct error *err)
+{
+    give_up_outside(node);
+    if (erase_identity(node, err) < 0)
+        return error_wrap(err, "leave");
+    log_warn("node",
+             "left the swarm; its tasks could not be opened, so containers of theirs may be left, until the next join removes them: %s",
+             cause->message);
+    on_done(ctx, NULL);
+    return 0;
 }
 
 int node_leave(struct node *node, bool force, node_done_cb on_done, void *ctx, struct error *err)
 {
-    if (node->life.state == LIFE_OUTSIDE && !node->identity->join.is_pending)
+    struct error cause = {0};
+    if (node->life.state == LIFE_OUTSIDE && !node->identity->join.is_pending && !node->identity->has_certificate)
         return error_set(err, ERR_PRECONDITION, "This node is not part of a swarm");
+    if (node->life.state == LIFE_OUTSIDE && node->identity->has_certificate && enter(node, &cause) < 0)
+        return leave_unopened(node, &cause, on_done, ctx, err);
     if (node->life.state == LIFE_LEAVING)
         return error_set(err, ERR_PRECONDITION, "leave: this node is leaving the swarm already");
     if (node->life.state == LIFE_JOINING || node->life.state == LIFE_OUTSIDE) {
-        struct error cause = {0};
         error_set(&cause, ERR_CANCELED, "join: given up, as the node was told to leave");
         node_close_connections(node);
         if (node->life.state == LIFE_JOINING)
             move(node, LIFE_OUTSIDE);
+        give_up_outside(node);
         if (identity_store_join(node->identity, NULL, err) < 0)
             return err->code;
         joined(node, &cause);
         on_done(ctx, NULL);
         return 0;
     }
-    uv_timer_stop(&node->open_timer);
+    uv_timer_stop(&node->timer);
     node->on_left = on_done;
     node->leave_ctx = ctx;
     node->is_leave_forced = force;
     move(node, LIFE_LEAVING);
-    struct error cause = {0};
     error_set(&cause, ERR_CANCELED, "join: given up, as the node was told to leave");
     joined(node, &cause);
     session_driver_stop(node->session);
@@ -334,8 +411,23 @@ static void resume_join(struct node *node)
         log_info("node", "a join was broken off: run `skep join` again, and it goes on with the same key");
         return;
     }
-    if (start_join(node, NULL, NULL, 0, 0, &err) < 0)
-        log_warn("node", "a join that was broken off cannot go on by itself: %s", err.message);
+    node->is_resumed = true;
+    if (start_join(node, NULL, NULL, 0, 0, &err) == 0)
+        return;
+    log_warn("node", "a join that was broken off cannot go on by itself: %s", err.message);
+    give_up_outside(node);
+}
+
+static void on_retry_timer(uv_timer_t *timer)
+{
+    struct node *node = timer->data;
+    struct error err = {0};
+    if (!node->identity->has_certificate)
+        resume_join(node);
+    else if (enter_or_say(node, &err) < 0) {
+        log_error("node", "%s", err.message);
+        retry_later(node, &err);
+    }
 }
 
 int node_new(const struct node_options *options, struct node **out, struct error *err)
@@ -348,8 +440,8 @@ int node_new(const struct node_options *options, struct node **out, struct error
         free_memory(node);
         return err->code;
     }
-    uv_timer_init(options->loop, &node->open_timer);
-    node->open_timer.data = node;
+    uv_timer_init(options->loop, &node->timer);
+    node->timer.data = node;
     if (node->identity->has_certificate && enter(node, err) < 0) {
         node_free(node, NULL, NULL);
         return err->code;
@@ -373,7 +465,7 @@ static void on_timer_closed(uv_handle_t *handle)
 static void close_timer(void *ctx)
 {
     struct node *node = ctx;
-    uv_close((uv_handle_t *)&node->open_timer, on_timer_closed);
+    uv_close((uv_handle_t *)&node->timer, on_timer_closed);
 }
 
 void node_free(struct node *node, void (*on_freed)(void *ctx), void *ctx)
@@ -383,7 +475,10 @@ void node_free(struct node *node, void (*on_freed)(void *ctx), void *ctx)
     node->on_phase = NULL;
     node->on_joined = NULL;
     node->on_left = NULL;
+    node->is_freed = true;
     node_close_connections(node);
+    if (node->is_worker_closing) /* the end of a leave: on_worker_closed() erases the identity, then goes on with this */
+        return;
     if (node->worker)
         worker_free(node->worker, close_timer, node);
     else

@@ -83,7 +83,8 @@ int node_join(struct node *node, const struct node_join_request *request, node_p
               struct error *err);
 void node_join_abandon(struct node *node, void *ctx); /* the asker went away: no more callbacks for @ctx; the join itself goes on */
 
-/* Takes the node out: stops its tasks, removes their containers and its identity. ERR_PRECONDITION when it is in no swarm. */
+/* Takes the node out: stops its tasks, removes their containers and its identity. ERR_PRECONDITION when it is in no swarm. Where its tasks
+ * cannot be opened, the identity alone goes. */
 int node_leave(struct node *node, bool force, node_done_cb on_done, void *ctx, struct error *err);
 
 /* Other labels from now on (copied): the managers hear of them at once. */

@@ -17,7 +17,9 @@ static enum node_local_state local_state(const struct node *node)
 {
     switch ((enum life)node->life.state) {
     case LIFE_OUTSIDE:
-        return NODE_INACTIVE;
+        if (node->outside_error.code == 0)
+            return NODE_INACTIVE;
+        return node->identity->has_certificate ? NODE_ERROR : NODE_PENDING;
     case LIFE_JOINING:
         return NODE_PENDING;
     case LIFE_OPENING:
@@ -35,6 +37,8 @@ static const char *trouble(const struct node *node)
 {
     if (node->renewal_health == RENEWAL_REFUSED)
         return node->renewal_trouble.message;
+    if (node->outside_error.code != 0)
+        return node->outside_error.message;
     if (node->session_error.code != 0 && node->session_error.code != ERR_CANCELED)
         return node->session_error.message;
     return node->renewal_health == RENEWAL_LATE ? node->renewal_trouble.message : "";

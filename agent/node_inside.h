@@ -13,6 +13,10 @@
 #include "agent/worker.h"
 #include "base/state.h"
 
+/* A node that is OUTSIDE with a certificate (its tasks could not be opened), or with a join of which the cluster knows, tries again. */
+#define NODE_RETRY_MIN_MS 5000
+#define NODE_RETRY_MAX_MS 300000
+
 /* OPENING ends with its own timer: the join is then told that the node is in and goes on trying. LEAVING ends with the worker's
  * (WORKER_LEAVE_MS). */
 #define NODE_LIFE(X)                                                                                                                       \
@@ -41,7 +45,10 @@ struct node {
     struct log_source_hcs *logs;
     /* alive while joining */
     struct join_driver *join;
-    uv_timer_t open_timer;
+    uv_timer_t timer; /* OPENING: its deadline; OUTSIDE: the next try, where it should be inside */
+    unsigned retries;
+    bool is_resumed;            /* the join goes on by itself: nobody gave a token */
+    struct error outside_error; /* why it is not inside; code 0: nothing is tried */
     /* who waits for a join or a leave; NULL callbacks: nobody */
     node_phase_cb on_phase;
     node_done_cb on_joined;
@@ -56,7 +63,7 @@ struct node {
     char *addr;
     int availability;
     struct node_manager *managers; /* for node_info: rebuilt at each call */
-    bool is_freed;
+    bool is_freed, is_worker_closing;
     void (*on_freed)(void *ctx);
     void *freed_ctx;
 };

@@ -236,7 +236,7 @@ int node_open_parts(struct node *node, struct error *err)
 
 void node_close_connections(struct node *node)
 {
-    uv_timer_stop(&node->open_timer);
+    uv_timer_stop(&node->timer);
     join_driver_free(node->join);
     renewal_driver_free(node->renewal);
     session_driver_free(node->session);

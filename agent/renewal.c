@@ -107,6 +107,19 @@ static void set_due(struct renewal *renewal)
     renewal->due_wall_ns = certificate->not_before_wall_ns + (int64_t)(first + random_below(&renewal->random, last - first)) * MINUTE_NS;
 }
 
+/* The moment lies behind us as soon as the certificate comes: it is a short one, backdated, or our clock and the manager's are months
+ * apart. The next renewal is then between half and four fifths of what is left, and never in a circle. */
+static void set_due_of_rest(struct renewal *renewal, int64_t wall_ns)
+{
+    int64_t left_s = (renewal->certificate.not_after_wall_ns - wall_ns) / (int64_t)NS_PER_S;
+    uint64_t wait_s = RENEWAL_BACKOFF_MAX_MS / 1000; /* of one that is over already */
+    if (left_s > 0)
+        wait_s = (uint64_t)left_s / 2 + random_below(&renewal->random, (uint64_t)left_s * 3 / 10 + 1);
+    if (wait_s < RENEWAL_CHECK_MS / 1000)
+        wait_s = RENEWAL_CHECK_MS / 1000;
+    renewal->due_wall_ns = wall_ns + (int64_t)(wait_s * NS_PER_S);
+}
+
 static bool is_expired(const struct renewal *renewal, int64_t wall_ns)
 {
     return wall_ns > renewal->certificate.not_after_wall_ns;
@@ -275,9 +288,8 @@ static void on_stored(struct renewal *renewal, const struct renewal_event *event
     renewal->trouble = (struct error){0};
     renewal->told_status = ISSUANCE_ISSUED;
     set_due(renewal);
-    /* Where our clock and the manager's are months apart, a new certificate looks old: it must not be renewed in a circle. */
     if (renewal->due_wall_ns <= event->wall_ns)
-        renewal->due_wall_ns = event->wall_ns + RENEWAL_BACKOFF_MAX_MS * (int64_t)NS_PER_MS;
+        set_due_of_rest(renewal, event->wall_ns);
     enter(renewal, RENEWAL_RESTING, now_ns);
     /* After a demotion the first new certificate may still be a manager's (swarmkit-wire §9, trap 9). */
     if (fresh.role == CERTIFICATE_MANAGER && renewal->told_role == CERTIFICATE_WORKER)

@@ -556,6 +556,7 @@ int session_driver_report(struct session_driver *driver, const char *task_id, co
 void session_driver_forget(struct session_driver *driver, const char *task_id)
 {
     reporter_forget(driver->reporter, task_id);
+    log_publisher_task_forgotten(driver->logs, task_id);
 }
 
 void session_driver_task_started(struct session_driver *driver, const struct log_task *task)

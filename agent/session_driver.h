@@ -62,7 +62,7 @@ void session_driver_description_changed(struct session_driver *driver); /* look 
 /* For worker_start(): where secrets and configs are looked up. Lives as long as the driver. */
 const struct assignments *session_driver_assignments(const struct session_driver *driver);
 
-/* The worker's news: as reporter_put(), reporter_forget(), log_publisher_task_started(). */
+/* The worker's news: as reporter_put(), reporter_forget() and log_publisher_task_forgotten(), log_publisher_task_started(). */
 int session_driver_report(struct session_driver *driver, const char *task_id, const struct Docker__Swarmkit__V1__TaskStatus *status,
                           struct error *err);
 void session_driver_forget(struct session_driver *driver, const char *task_id);

@@ -78,6 +78,7 @@ void task_begin(struct task *task, int state_number, int desired_number, const c
     task->err = text_empty(err) ? NULL : mem_string(err);
     task->container = is_new ? TASK_CONTAINER_NONE : TASK_CONTAINER_UNKNOWN;
     task->is_persisted = !is_new;
+    task->is_held = !is_new;
 }
 
 void task_end(struct task *task)
@@ -100,6 +101,7 @@ static void move(struct task *task, enum task_state next, const char *message, u
     task->wants_report = true;
     task->retries = 0;
     task->retry_ns = 0;
+    task->exists_since_ns = 0;
     task->progress_ns = now_ns;
 }
 
@@ -154,6 +156,14 @@ void task_progress(struct task *task, uint64_t now_ns)
 void task_set_health(struct task *task, enum task_health health)
 {
     task->health = health;
+}
+
+void task_release(struct task *task, uint64_t now_ns)
+{
+    if (!task->is_held)
+        return;
+    task->is_held = false;
+    task->progress_ns = now_ns;
 }
 
 static void set_text(char **place, const char *text)
@@ -285,6 +295,24 @@ static bool settle_failure(struct task *task, enum task_effect effect, const cha
     return true;
 }
 
+/* The id is taken: the runtime goes on with a create that was given up. That is as good as prepared (swarmkit-wire §8.7) as soon as a
+ * query finds it. Returns true when it is settled. */
+static bool settle_existing(struct task *task, uint64_t now_ns)
+{
+    if (task->failed != TASK_DO_CREATE || task->failure_code != ERR_EXISTS)
+        return false;
+    if (task->exists_since_ns == 0)
+        task->exists_since_ns = now_ns;
+    if (now_ns >= task->exists_since_ns + TASK_PREPARE_STALL_MS * NS_PER_MS) {
+        fail_owned(task, mem_format("the runtime has not finished creating the container in 5m0s: %s", task->failure), now_ns);
+    } else {
+        hold_off(task, now_ns);
+        task->container = TASK_CONTAINER_UNKNOWN;
+    }
+    forget_failure(task);
+    return true;
+}
+
 /* Ask it to stop; the second time without asking. One that was stopped, they say, and runs on gets a moment. */
 static enum task_effect stop(struct task *task, uint64_t now_ns)
 {
@@ -329,13 +357,18 @@ static bool is_overdue(const struct task *task, uint64_t now_ns)
     return deadline_ms != 0 && now_ns >= task->progress_ns + deadline_ms * NS_PER_MS;
 }
 
+static uint64_t persist_deadline_ns(const struct task *task)
+{
+    return task->machine.entered_ns + TASK_PERSIST_MS * NS_PER_MS;
+}
+
 static enum task_effect next_assigned(struct task *task, uint64_t now_ns)
 {
     if (task->is_persisted) {
         move(task, TASK_ACCEPTED, "accepted", now_ns);
         return TASK_DO_NOTHING;
     }
-    if (now_ns >= task->machine.entered_ns + TASK_PERSIST_MS * NS_PER_MS) {
+    if (now_ns >= persist_deadline_ns(task)) {
         fail_owned(task, mem_format("the node cannot keep the task: %s", task->failure ? task->failure : "its disk does not answer"),
                    now_ns);
         return TASK_DO_NOTHING;
@@ -352,7 +385,9 @@ static enum task_effect next_preparing(struct task *task, uint64_t now_ns)
         move(task, TASK_READY, "prepared", now_ns);
         return TASK_DO_NOTHING;
     }
-    if (settle_failure(task, TASK_DO_PULL, "", now_ns) || settle_failure(task, TASK_DO_CREATE, "", now_ns))
+    if (task->is_held)
+        return TASK_DO_NOTHING;
+    if (settle_existing(task, now_ns) || settle_failure(task, TASK_DO_PULL, "", now_ns) || settle_failure(task, TASK_DO_CREATE, "", now_ns))
         return TASK_DO_NOTHING;
     if (is_overdue(task, now_ns)) {
         fail(task, "preparing made no progress for 5m0s", now_ns);
@@ -502,6 +537,8 @@ static enum task_effect next_pulling(struct task *task, uint64_t now_ns)
 
 enum task_effect task_next(struct task *task, uint64_t now_ns)
 {
+    if (task->doing == TASK_DO_PERSIST && now_ns >= persist_deadline_ns(task)) /* its answer counts no more */
+        task->doing = TASK_DO_NOTHING;
     for (;;) {
         if (task->wants_report && !task->is_leaving) {
             task->wants_report = false;
@@ -511,6 +548,7 @@ enum task_effect task_next(struct task *task, uint64_t now_ns)
             return next_pulling(task, now_ns);
         if (task->doing != TASK_DO_NOTHING || now_ns < task->retry_ns)
             return TASK_DO_NOTHING;
+        task->retry_ns = 0; /* a wait that is over wakes nobody any more */
         unsigned before = task->machine.state;
         enum task_effect effect = TASK_DO_NOTHING;
         if (task->is_leaving)
@@ -532,6 +570,8 @@ uint64_t task_wake_ns(const struct task *task)
         return 0;
     if (task->doing == TASK_DO_PULL)
         return task->progress_ns + TASK_PREPARE_STALL_MS * NS_PER_MS;
+    if (task->doing == TASK_DO_PERSIST)
+        return persist_deadline_ns(task);
     if (task->doing != TASK_DO_NOTHING || (!task->is_leaving && task_is_final(task)))
         return NEVER_NS;
     return task->retry_ns ? task->retry_ns : NEVER_NS;

@@ -106,6 +106,7 @@ struct task {
     char *message_owned; /* one that came from disk */
     char *err;           /* why it ended badly; NULL: it did not */
     bool is_leaving;     /* it left the assignment set: take everything away, report nothing */
+    bool is_held;        /* resumed: what preparing needs has not come yet */
     bool is_persisted;   /* its record is on disk */
     bool has_image;
     enum task_container container;
@@ -117,18 +118,22 @@ struct task {
     char *container_error; /* from the runtime */
     char *failure;         /* what the last operation failed with; NULL: it did not */
     int failure_code;
-    enum task_effect failed; /* which it was */
-    unsigned retries;        /* of the operation that is tried again */
-    unsigned stops;          /* how often it was asked to stop */
-    uint64_t retry_ns;       /* nothing is begun before */
-    uint64_t progress_ns;    /* when preparing last got on */
+    enum task_effect failed;  /* which it was */
+    unsigned retries;         /* of the operation that is tried again */
+    unsigned stops;           /* how often it was asked to stop */
+    uint64_t retry_ns;        /* nothing is begun before */
+    uint64_t exists_since_ns; /* since when a create finds its id taken; 0: it does not */
+    uint64_t progress_ns;     /* when preparing last got on */
 };
 
 /* Begin, or go on, at @state_number with what was last said about it. A task that is not new (it has a record) looks at its container
- * first. */
+ * first; without one it begins neither pull nor create before task_release(), however long that takes. */
 void task_begin(struct task *task, int state_number, int desired_number, const char *message, const char *err, bool is_new,
                 uint64_t now_ns);
 void task_end(struct task *task);
+
+/* The manager was heard in this run: credentials and secrets, which no record has, are here. */
+void task_release(struct task *task, uint64_t now_ns);
 
 enum task_state task_state(const struct task *task);
 bool task_is_final(const struct task *task);

@@ -104,7 +104,7 @@ static int expand(const struct sources *sources, struct bytes payload, struct bu
 static int add(const struct sources *sources, struct bytes payload, const Docker__Swarmkit__V1__Driver *templating, const char *kind,
                const char *name, const cJSON *file, struct task_files *out, struct error *err)
 {
-    struct buf content = {0};
+    struct buf content = {.is_secret = true};
     int result = 0;
     if (templating && text_equal(templating->name, "golang"))
         result = expand(sources, payload, &content, err);
@@ -113,8 +113,6 @@ static int add(const struct sources *sources, struct bytes payload, const Docker
     if (result == 0 && content.size > CONTAINER_FILE_SIZE_BYTES)
         result = error_set(err, ERR_LIMIT, "larger than %u bytes", CONTAINER_FILE_SIZE_BYTES);
     if (result < 0) {
-        if (content.data)
-            mem_wipe(content.data, content.size);
         buf_deinit(&content);
         return error_wrap(err, "%s %s", kind, name);
     }

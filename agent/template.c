@@ -119,7 +119,7 @@ static int unescape(char c, char *out)
 
 static int read_string(struct reader *r, struct template_value *out, struct error *err)
 {
-    cleanup_buf struct buf text = {0};
+    cleanup_buf struct buf text = {.is_secret = true};
     for (r->at++; !at_end(r) && peek(r) != '"'; r->at++) {
         char c = peek(r);
         if (c == '\n')
@@ -134,7 +134,7 @@ static int read_string(struct reader *r, struct template_value *out, struct erro
     if (at_end(r))
         return fail("unterminated string", err);
     r->at++;
-    *out = template_string(bytes_of(arena_copy(&r->scope.arena, text.data, text.size), text.size));
+    *out = template_keep(&r->scope, &text);
     return 0;
 }
 
@@ -406,6 +406,6 @@ int template_expand(struct bytes text, const struct template_context *context, s
         result = fail("{{else}} or {{end}} without {{if}}", err);
     if (result < 0)
         result = error_wrap(err, "template: line %u", line_of(&r));
-    arena_deinit(&r.scope.arena);
+    template_scope_deinit(&r.scope);
     return result;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/limits.h"
+#include "base/mem.h"
 #include "base/text.h"
 
 enum { PRINTF_WIDTH_MAX = 200 };
@@ -144,13 +145,35 @@ int template_print(const struct template_scope *scope, const value *v, struct bu
     }
 }
 
+struct template_kept {
+    struct template_kept *next;
+    void *data;
+    size_t size;
+};
+
+struct template_value template_keep(struct template_scope *scope, const struct buf *text)
+{
+    struct template_kept *kept = arena_alloc(&scope->arena, sizeof *kept);
+    *kept = (struct template_kept){scope->kept, arena_copy(&scope->arena, text->data, text->size), text->size};
+    scope->kept = kept;
+    return template_string(bytes_of(kept->data, kept->size));
+}
+
+void template_scope_deinit(struct template_scope *scope)
+{
+    for (struct template_kept *kept = scope->kept; kept; kept = kept->next)
+        mem_wipe(kept->data, kept->size);
+    scope->kept = NULL;
+    arena_deinit(&scope->arena);
+}
+
 /* Keep what was built as a value, within the budget. */
 static int keep(struct template_scope *scope, struct buf *built, value *out, struct error *err)
 {
     if (built->size > scope->budget_bytes)
         return error_set(err, ERR_LIMIT, "the template makes more than %u bytes", TEMPLATE_OUTPUT_BYTES);
     scope->budget_bytes -= built->size;
-    *out = template_string(bytes_of(arena_copy(&scope->arena, built->data, built->size), built->size));
+    *out = template_keep(scope, built);
     return 0;
 }
 
@@ -179,7 +202,7 @@ static bool all_strings(const struct call *call)
 /* fmt.Sprint: a space between two operands when neither is a string. */
 static int call_print(const struct call *call, value *out, struct error *err)
 {
-    cleanup_buf struct buf built = {0};
+    cleanup_buf struct buf built = {.is_secret = true};
     for (size_t i = 0; i < call->count; i++) {
         if (i > 0 && call->args[i].kind != TEMPLATE_STRING && call->args[i - 1].kind != TEMPLATE_STRING)
             buf_append_string(&built, " ");
@@ -255,7 +278,7 @@ static int format_one(const struct call *call, struct bytes format, size_t at, s
     }
     if (*next_arg >= call->count)
         return error_set(err, ERR_INVALID, "printf: fewer arguments than verbs");
-    cleanup_buf struct buf one = {0};
+    cleanup_buf struct buf one = {.is_secret = true};
     int result = format_verb(call, (char)format.data[i], &call->args[(*next_arg)++], &one, err);
     if (result < 0)
         return result;
@@ -268,7 +291,7 @@ static int call_printf(const struct call *call, value *out, struct error *err)
     if (call->count == 0 || call->args[0].kind != TEMPLATE_STRING)
         return wrong(call, "a format first", err);
     struct bytes format = call->args[0].text;
-    cleanup_buf struct buf built = {0};
+    cleanup_buf struct buf built = {.is_secret = true};
     size_t next_arg = 1;
     for (size_t i = 0; i < format.size;) {
         if (format.data[i] != '%') {
@@ -300,7 +323,7 @@ static int call_join(const struct call *call, value *out, struct error *err)
 {
     if (call->count == 0 || !all_strings(call))
         return wrong(call, "a separator and strings", err);
-    cleanup_buf struct buf built = {0};
+    cleanup_buf struct buf built = {.is_secret = true};
     for (size_t i = 1; i < call->count; i++) {
         if (i > 1)
             buf_append(&built, call->args[0].text.data, call->args[0].text.size);
@@ -395,7 +418,7 @@ static int call_lookup(const struct call *call, lookup look, value *out, struct 
     if (call->count != 1 || call->args[0].kind != TEMPLATE_STRING)
         return wrong(call, "one name", err);
     const char *name = arena_string_n(&call->scope->arena, (const char *)call->args[0].text.data, call->args[0].text.size);
-    cleanup_buf struct buf built = {0};
+    cleanup_buf struct buf built = {.is_secret = true};
     int result = look(call->scope->context->self, name ? name : "", &built, err);
     return result < 0 ? result : keep(call->scope, &built, out, err);
 }

@@ -27,14 +27,19 @@ struct template_value {
     int64_t number;    /* INT, BOOL */
 };
 
+/* What is made here may be part of a secret: it is wiped. */
 struct template_scope {
     const struct template_context *context;
     struct arena arena;
-    size_t budget_bytes; /* what values may still be made of: a template cannot ask for a payload ten thousand times over */
+    struct template_kept *kept; /* the strings in the arena */
+    size_t budget_bytes;        /* what values may still be made of: a template cannot ask for a payload ten thousand times over */
 };
 
+void template_scope_deinit(struct template_scope *scope);
+
 struct template_value template_string(struct bytes text);
-bool template_is_true(const struct template_value *value); /* Go's truth: not empty, not zero */
+struct template_value template_keep(struct template_scope *scope, const struct buf *text); /* copied; lives as long as the scope */
+bool template_is_true(const struct template_value *value);                                 /* Go's truth: not empty, not zero */
 
 /* One field of a value: `.Service` of the root, `.ID` of that, a key of the labels. */
 int template_field(const struct template_scope *scope, const struct template_value *of, struct bytes name, struct template_value *out,

@@ -77,6 +77,8 @@ static void free_entry(struct entry *entry)
         images->unpin(images->self, entry->image_id);
     task_end(&entry->task);
     docker__swarmkit__v1__task__free_unpacked(entry->proto, NULL);
+    if (entry->again)
+        docker__swarmkit__v1__task__free_unpacked(entry->again, NULL);
     if (entry->status)
         docker__swarmkit__v1__task_status__free_unpacked(entry->status, NULL);
     free(entry->ports);
@@ -95,23 +97,11 @@ static void take_out(struct entry *entry)
     HASH_DEL(worker->entries, entry);
 }
 
-void worker_forget(struct entry *entry)
-{
-    struct worker *worker = entry->worker;
-    worker_stop_health(entry);
-    if (worker->options.listener.on_forgotten)
-        worker->options.listener.on_forgotten(worker->options.listener.ctx, entry->proto->id);
-    worker->stats.forgotten++;
-    take_out(entry);
-    free_entry(entry);
-    worker_schedule(worker);
-}
-
 /* @proto and @status are taken. */
 static struct entry *add_entry(struct worker *worker, Task *proto, TaskStatus *status, bool is_new)
 {
     struct entry *entry = mem_alloc(sizeof *entry);
-    *entry = (struct entry){.worker = worker, .proto = proto, .status = status};
+    *entry = (struct entry){.worker = worker, .proto = proto, .status = status, .status_due_ns = NEVER_NS};
     if (!entry->status) {
         const TaskStatus empty = DOCKER__SWARMKIT__V1__TASK_STATUS__INIT;
         uint8_t none[1];
@@ -233,6 +223,13 @@ void worker_start(struct worker *worker, const struct assignments *assignments)
 
 /* --- the turn --- */
 
+static uint64_t entry_wake_ns(const struct entry *entry)
+{
+    uint64_t task_wake = task_wake_ns(&entry->task), health_wake = health_wake_ns(&entry->health);
+    uint64_t wake_ns = task_wake < health_wake ? task_wake : health_wake;
+    return wake_ns < entry->status_due_ns ? wake_ns : entry->status_due_ns;
+}
+
 static void drive(struct entry *entry, uint64_t now_ns)
 {
     struct worker *worker = entry->worker;
@@ -248,8 +245,8 @@ static void drive(struct entry *entry, uint64_t now_ns)
         worker_carry_out(entry, effect);
     }
     worker_step_health(entry, now_ns);
-    uint64_t task_wake = task_wake_ns(&entry->task), health_wake = health_wake_ns(&entry->health);
-    uint64_t wake_ns = task_wake < health_wake ? task_wake : health_wake;
+    worker_tell_overdue(entry, now_ns);
+    uint64_t wake_ns = entry_wake_ns(entry);
     if (wake_ns < worker->wake_ns)
         worker->wake_ns = wake_ns;
 }
@@ -261,8 +258,7 @@ static void mark_due(struct worker *worker, uint64_t now_ns)
         return;
     worker->wake_ns = NEVER_NS;
     HASH_ITER (hh, worker->entries, entry, next) {
-        uint64_t task_wake = task_wake_ns(&entry->task), health_wake = health_wake_ns(&entry->health);
-        uint64_t wake_ns = task_wake < health_wake ? task_wake : health_wake;
+        uint64_t wake_ns = entry_wake_ns(entry);
         if (wake_ns <= now_ns)
             worker_mark(entry);
         else if (wake_ns < worker->wake_ns)
@@ -374,17 +370,29 @@ static TaskStatus *steal_status(Task *proto)
     return status;
 }
 
+static void drop_again(struct entry *entry)
+{
+    if (entry->again)
+        docker__swarmkit__v1__task__free_unpacked(entry->again, NULL);
+    entry->again = NULL;
+}
+
 /* A task that is known: the newest spec, and what is desired only upwards. What is being pulled has borrowed from the old one. */
 static void update_entry(struct entry *entry, Task *proto)
 {
+    if (entry->task.is_leaving) { /* what has begun is ended; then it is a new task again, and what became of it is told */
+        drop_again(entry);
+        entry->again = proto;
+        return;
+    }
     TaskStatus *status = steal_status(proto);
     if (status)
         docker__swarmkit__v1__task_status__free_unpacked(status, NULL);
     if ((int)proto->desired_state < entry->task.desired)
         proto->desired_state = (Docker__Swarmkit__V1__TaskState)entry->task.desired;
-    if (entry->task.is_leaving || entry->pull || is_same(entry->proto, proto)) {
+    if (entry->pull || is_same(entry->proto, proto)) {
         task_desire(&entry->task, (int)proto->desired_state);
-        if (entry->proto->desired_state != proto->desired_state && !entry->task.is_leaving) {
+        if (entry->proto->desired_state != proto->desired_state) {
             entry->proto->desired_state = proto->desired_state;
             worker_write_task(entry);
         }
@@ -397,8 +405,7 @@ static void update_entry(struct entry *entry, Task *proto)
     entry->proto = proto;
     HASH_ADD_KEYPTR(hh, entry->worker->entries, proto->id, strlen(proto->id), entry);
     task_desire(&entry->task, (int)proto->desired_state);
-    if (entry->task.doing != TASK_DO_PERSIST)
-        worker_write_task(entry);
+    worker_write_task(entry); /* also while the first write is under way: that one has the old bytes, and sequences tell them apart */
     worker_mark(entry);
 }
 
@@ -419,8 +426,24 @@ static void accept_new(struct worker *worker, Task *proto)
     task_refuse(&entry->task, "resolving controller failed", err.message, worker_now(worker));
 }
 
+void worker_forget(struct entry *entry)
+{
+    struct worker *worker = entry->worker;
+    Task *again = steal(&entry->again);
+    worker_stop_health(entry);
+    if (worker->options.listener.on_forgotten)
+        worker->options.listener.on_forgotten(worker->options.listener.ctx, entry->proto->id);
+    worker->stats.forgotten++;
+    take_out(entry);
+    free_entry(entry);
+    if (again)
+        accept_new(worker, again);
+    worker_schedule(worker);
+}
+
 static void leave(struct entry *entry)
 {
+    drop_again(entry);
     if (entry->task.is_leaving)
         return;
     task_leave(&entry->task);
@@ -434,6 +457,16 @@ static void leave_missing(struct worker *worker)
     HASH_ITER (hh, worker->entries, entry, next)
         if (!entry->is_listed)
             leave(entry);
+}
+
+static void release_all(struct worker *worker)
+{
+    struct entry *entry = NULL, *next = NULL;
+    HASH_ITER (hh, worker->entries, entry, next)
+        if (entry->task.is_held) {
+            task_release(&entry->task, worker_now(worker));
+            worker_mark(entry);
+        }
 }
 
 void worker_assign(struct worker *worker, struct assignment_changes *changes)
@@ -456,6 +489,7 @@ void worker_assign(struct worker *worker, struct assignment_changes *changes)
             leave(entry);
     if (changes->is_complete) {
         worker->has_complete = true;
+        release_all(worker);
         leave_missing(worker);
         if (worker->is_observed)
             worker_remove_strangers(worker);

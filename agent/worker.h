@@ -31,7 +31,8 @@ struct worker;
 /* What the worker tells. All are called from the loop (or worker_tick()), never from inside a call of worker_assign() or worker_new(). What
  * they are given is borrowed until they return. */
 struct worker_listener {
-    /* A status that is true and on disk: for reporter_put(). Also for each known one after worker_report_all(). */
+    /* A status that is true and on disk (or the disk has not answered for long): for reporter_put(). Also for each known one after
+     * worker_report_all(). */
     void (*on_status)(void *ctx, const char *task_id, const struct Docker__Swarmkit__V1__TaskStatus *status);
     /* The task left this node, its container and record are gone: for reporter_forget(). */
     void (*on_forgotten)(void *ctx, const char *task_id);
@@ -57,7 +58,8 @@ struct worker_options {
 int worker_new(const struct worker_options *options, struct worker **out, struct error *err);
 
 /* Look at what runs here, adopt it, and go on with every task: before any manager is heard. @assignments (borrowed) is where secrets and
- * configs are looked up from now on. Until the first COMPLETE set no container without a record is removed. */
+ * configs are looked up from now on. Until the first COMPLETE set no container without a record is removed, and no task of a record is
+ * pulled or created: its credentials and secrets are not here. */
 void worker_start(struct worker *worker, const struct assignments *assignments);
 
 /* One message's changes, after assignments_apply(). Tasks are taken out of @changes as needed. */

@@ -167,7 +167,7 @@ static int choose_isolation(const struct entry *entry, const struct image *image
     return isolation_choose(&facts, &wants, wish, out, err);
 }
 
-/* Everything that a create needs. A secret that is not here yet is waited for until the manager has sent a COMPLETE set. */
+/* Everything that a create needs. A COMPLETE set has come before: task_release(). */
 static int prepare(struct entry *entry, cJSON **document, struct task_files *files, struct error *err)
 {
     struct worker *worker = entry->worker;
@@ -190,8 +190,6 @@ static int prepare(struct entry *entry, cJSON **document, struct task_files *fil
         result = check_binds(*document, err);
     if (result == 0)
         result = task_files_collect(entry->proto, *document, worker->assignments, &node, files, err);
-    if (result == ERR_NOT_FOUND && !worker->has_complete)
-        return err->code = ERR_AGAIN;
     if (result == 0)
         result = worker_pin(entry, image.id, err);
     return result;

@@ -19,6 +19,8 @@
 
 #define ROOM "worker"
 
+#define WORKER_STATUS_WRITE_MS 10000 /* a status that the disk has not taken for so long is told all the same */
+
 typedef Docker__Swarmkit__V1__Task Task;
 typedef Docker__Swarmkit__V1__TaskStatus TaskStatus;
 
@@ -44,8 +46,10 @@ struct entry {
     struct worker *worker;
     struct task task;
     Task *proto;        /* as assigned, without status; owned */
+    Task *again;        /* assigned anew, with status, while it leaves: accepted once it has left; owned */
     TaskStatus *status; /* the newest; owned, freed with free_unpacked */
     uint64_t status_sequence;
+    uint64_t status_due_ns;                         /* when it is told without the disk; UINT64_MAX: none waits */
     uint64_t persist_sequence, forget_sequence;     /* writes that an effect waits for; 0: none */
     bool is_acknowledged;                           /* ACCEPTED or later was told */
     bool is_listed;                                 /* in the assignment set that is being applied */
@@ -138,6 +142,7 @@ void worker_stop_health(struct entry *entry);
 void worker_write_status(struct entry *entry);
 void worker_write_task(struct entry *entry);
 void worker_on_written(void *ctx, const char *task_id, enum task_write write, uint64_t sequence, const struct error *err);
+void worker_tell_overdue(struct entry *entry, uint64_t now_ns); /* without waiting for the disk any longer */
 void worker_report_known(struct worker *worker);
 
 #endif

@@ -76,7 +76,7 @@ static void fill(struct entry *entry, struct status_parts *parts)
     fill_ports(entry, parts);
 }
 
-/* The newest status is composed, queued for the disk, and told once it is there. */
+/* The newest status is composed, queued for the disk, and told once it is there, or the disk has had its time. */
 void worker_write_status(struct entry *entry)
 {
     struct worker *worker = entry->worker;
@@ -88,6 +88,8 @@ void worker_write_status(struct entry *entry)
         docker__swarmkit__v1__task_status__free_unpacked(entry->status, NULL);
     entry->status = docker__swarmkit__v1__task_status__unpack(NULL, packed.size, packed.data);
     entry->status_sequence = task_store_put_status(worker->store, entry->proto->id, packed);
+    if (entry->status_due_ns == UINT64_MAX)
+        entry->status_due_ns = worker_now(worker) + WORKER_STATUS_WRITE_MS * NS_PER_MS;
     free((void *)packed.data);
     free(parts.port_items);
     free(parts.port_list);
@@ -98,7 +100,8 @@ void worker_write_status(struct entry *entry)
              entry->task.err ? ": " : "", entry->task.err ? entry->task.err : "");
 }
 
-/* The record, without the registry's password: that stays in memory, and comes again with the next COMPLETE set. */
+/* The record, without the registry's password: that stays in memory, and comes again with the next COMPLETE set, which a
+ * task that has still to be pulled waits for. */
 static struct bytes pack_record(Task *proto)
 {
     Docker__Swarmkit__V1__ContainerSpec *spec =
@@ -132,6 +135,21 @@ static void tell(struct entry *entry)
         listener->on_status(listener->ctx, entry->proto->id, entry->status);
 }
 
+/* What the disk does not take in time is true all the same, and the manager acts on it. Only what says that the node has the task waits for
+ * its record. */
+void worker_tell_overdue(struct entry *entry, uint64_t now_ns)
+{
+    if (now_ns < entry->status_due_ns)
+        return;
+    entry->status_due_ns = UINT64_MAX;
+    if (!entry->task.is_persisted && !task_is_final(&entry->task))
+        return;
+    log_with(LOG_ERROR, ROOM, LOG_FIELDS({"task", entry->proto->id}),
+             "the disk has not answered for %d s: %s is told before it is kept; look at the disk of %s", WORKER_STATUS_WRITE_MS / 1000,
+             task_states.states[task_state(&entry->task)].shown, entry->worker->options.state_dir);
+    tell(entry);
+}
+
 void worker_on_written(void *ctx, const char *task_id, enum task_write write, uint64_t sequence, const struct error *err)
 {
     struct worker *worker = ctx;
@@ -144,8 +162,10 @@ void worker_on_written(void *ctx, const char *task_id, enum task_write write, ui
         task_done(&entry->task, TASK_DO_PERSIST, err, worker_now(worker));
     }
     /* A status that the disk does not take is true all the same, and is told: the task itself was kept before. */
-    if (write == TASK_WRITE_STATUS && sequence == entry->status_sequence)
+    if (write == TASK_WRITE_STATUS && sequence == entry->status_sequence) {
+        entry->status_due_ns = UINT64_MAX;
         tell(entry);
+    }
     if (write == TASK_WRITE_DELETE && sequence == entry->forget_sequence) {
         entry->forget_sequence = 0;
         if (err)

@@ -152,6 +152,8 @@ struct grpc_server_options {
     struct clock clock;
     struct tls_credentials *credentials; /* borrowed as long as the server lives */
     size_t max_message_bytes;            /* received; 0: GRPC_MESSAGE_SIZE_BYTES */
+    uint64_t keepalive_ms;               /* a peer that says nothing for so long is pinged; 0: two hours, as grpc-go */
+    uint64_t keepalive_answer_ms;        /* and closed when it does not answer in so long; 0: GRPC_KEEPALIVE_ANSWER_MS */
     size_t max_connections;              /* 0: GRPC_SERVER_CONNECTIONS_COUNT; those beyond it are closed, and the log says so */
 };
 

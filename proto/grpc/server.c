@@ -26,22 +26,28 @@ struct guest {
     struct guest *prev, *next;
     struct grpc_server *server;
     struct tls_stream *tls;
-    struct connection *connection; /* NULL during the handshake */
-    uint64_t overdue_ns;           /* the handshake's deadline */
+    struct connection *connection; /* NULL during the TLS handshake */
+    struct guest **list;           /* of the server's, the one it is in */
+    uint64_t due_ns;               /* when its list ends its patience */
 };
+
+#define KEEPALIVE_MS (2 * 60 * 60 * 1000) /* as grpc-go's servers */
 
 struct grpc_server {
     struct schedule schedule;
-    uv_timer_t timer; /* handshakes; then the grace of a stop */
+    uv_timer_t timer; /* the first due of all guests; then the grace of a stop */
     uv_loop_t *loop;
     struct clock clock;
     struct tls_credentials *credentials;
     size_t max_message_bytes;
     struct handler *handlers;
     size_t handler_count, guest_count, max_guests;
+    uint64_t keepalive_ns, answer_ns;
     struct listener *listeners;
-    struct guest *shaking; /* in the order in which they came, so that the first is the first overdue */
-    struct guest *guests;
+    /* Each list has one patience and takes guests at its end, so that its first is the first due. */
+    struct guest *shaking; /* TLS, the preface and the first SETTINGS have not all come: closed when due */
+    struct guest *guests;  /* pinged when due */
+    struct guest *pinged;  /* closed when due; whatever it says leads back to @guests */
     unsigned handles;
     bool is_stopping, is_closed, is_full;
     void (*on_stopped)(void *ctx);
@@ -50,13 +56,21 @@ struct grpc_server {
 
 /* --- guests --- */
 
+static void put_in(struct guest *guest, struct guest **list, uint64_t patience_ns)
+{
+    if (guest->list) {
+        assert(guest->next || guest->prev == guest || guest != *guest->list); /* as utlist has it */
+        DL_DELETE(*guest->list, guest);
+    }
+    guest->list = list;
+    guest->due_ns = clock_monotonic_ns(&guest->server->clock) + patience_ns;
+    DL_APPEND(*list, guest);
+}
+
 static void remove_guest(struct guest *guest)
 {
     struct grpc_server *server = guest->server;
-    if (guest->connection)
-        DL_DELETE(server->guests, guest);
-    else
-        DL_DELETE(server->shaking, guest);
+    DL_DELETE(*guest->list, guest);
     server->guest_count--;
     tls_stream_close(guest->tls);
     connection_free(guest->connection);
@@ -107,6 +121,16 @@ static void address_of_guest(void *ctx, char out[GRPC_ADDRESS_SIZE_CHARS])
     bool is_v6 = name.ss_family == AF_INET6;
     unsigned port = ntohs(is_v6 ? ((struct sockaddr_in6 *)&name)->sin6_port : ((struct sockaddr_in *)&name)->sin_port);
     snprintf(out, GRPC_ADDRESS_SIZE_CHARS, is_v6 ? "[%s]:%u" : "%s:%u", host, port);
+}
+
+static void watch(struct grpc_server *server);
+
+/* It speaks HTTP/2: from here on it may be quiet for long. */
+static void on_settings(void *ctx)
+{
+    struct guest *guest = ctx;
+    put_in(guest, &guest->server->guests, guest->server->keepalive_ns);
+    watch(guest->server);
 }
 
 static void ignore(void *ctx)
@@ -170,7 +194,7 @@ static const struct connection_transport transport = {.write = write_guest,
                                                       .queued = queued_guest,
                                                       .peer = peer_of_guest,
                                                       .address = address_of_guest,
-                                                      .on_settings = ignore,
+                                                      .on_settings = on_settings,
                                                       .on_goaway = ignore,
                                                       .on_call = on_call,
                                                       .on_idle = on_idle,
@@ -178,47 +202,66 @@ static const struct connection_transport transport = {.write = write_guest,
 
 /* --- sockets --- */
 
-static void watch_shaking(struct grpc_server *server);
-
-static void on_shaking_overdue(uv_timer_t *timer)
+static void end_overdue(struct guest **list, uint64_t now_ns, const char *why)
 {
-    struct grpc_server *server = timer->data;
     struct error err = {0};
-    error_set(&err, ERR_DEADLINE, "no TLS handshake in time");
-    uint64_t now_ns = clock_monotonic_ns(&server->clock);
-    while (server->shaking && server->shaking->overdue_ns <= now_ns) {
-        assert(server->shaking->connection == NULL);
-        end_guest(server->shaking, &err);
+    error_set(&err, ERR_DEADLINE, "%s", why);
+    struct guest *guest, *after;
+    DL_FOREACH_SAFE (*list, guest, after) {
+        if (guest->due_ns > now_ns)
+            break;
+        end_guest(guest, &err);
     }
-    watch_shaking(server);
 }
 
-static void watch_shaking(struct grpc_server *server)
+static void on_due(uv_timer_t *timer)
 {
+    struct grpc_server *server = timer->data;
+    uint64_t now_ns = clock_monotonic_ns(&server->clock);
+    end_overdue(&server->shaking, now_ns, "no TLS handshake and HTTP/2 settings in time");
+    end_overdue(&server->pinged, now_ns, "no answer to a ping in time");
+    while (server->guests && server->guests->due_ns <= now_ns) {
+        struct guest *guest = server->guests;
+        connection_ping(guest->connection);
+        put_in(guest, &server->pinged, server->answer_ns);
+    }
+    watch(server);
+}
+
+static void watch(struct grpc_server *server)
+{
+    const struct guest *const firsts[] = {server->shaking, server->guests, server->pinged};
+    uint64_t due_ns = UINT64_MAX, now_ns = clock_monotonic_ns(&server->clock);
     if (server->is_stopping)
         return;
+    for (size_t i = 0; i < sizeof firsts / sizeof firsts[0]; i++)
+        if (firsts[i] && firsts[i]->due_ns < due_ns)
+            due_ns = firsts[i]->due_ns;
     uv_timer_stop(&server->timer);
-    if (server->shaking == NULL)
-        return;
-    uint64_t now_ns = clock_monotonic_ns(&server->clock), due_ns = server->shaking->overdue_ns;
-    uv_timer_start(&server->timer, on_shaking_overdue, due_ns > now_ns ? (due_ns - now_ns) / NS_PER_MS + 1 : 0, 0);
+    if (due_ns != UINT64_MAX)
+        uv_timer_start(&server->timer, on_due, due_ns > now_ns ? (due_ns - now_ns) / NS_PER_MS + 1 : 0, 0);
 }
 
 static void on_tls_ready(void *ctx)
 {
     struct guest *guest = ctx;
     struct grpc_server *server = guest->server;
-    DL_DELETE(server->shaking, guest);
-    DL_APPEND(server->guests, guest);
     guest->connection = connection_new(true, &server->schedule, &transport, guest, server->max_message_bytes, NULL);
     if (server->is_stopping)
         connection_drain(guest->connection);
-    watch_shaking(server);
+}
+
+/* The timer may then come too early, and is set anew. */
+static void heard(struct guest *guest)
+{
+    if (guest->list != &guest->server->shaking)
+        put_in(guest, &guest->server->guests, guest->server->keepalive_ns);
 }
 
 static void on_tls_data(void *ctx, struct bytes data)
 {
     struct guest *guest = ctx;
+    heard(guest);
     connection_receive(guest->connection, data);
 }
 
@@ -275,15 +318,14 @@ static void on_connection(uv_stream_t *stream, int status)
     }
     struct guest *guest = mem_alloc(sizeof *guest);
     guest->server = server;
-    guest->overdue_ns = clock_monotonic_ns(&server->clock) + GRPC_HANDSHAKE_TIMEOUT_MS * NS_PER_MS;
-    DL_APPEND(server->shaking, guest);
+    put_in(guest, &server->shaking, GRPC_HANDSHAKE_TIMEOUT_MS * NS_PER_MS);
     server->guest_count++;
     struct tls_options options = {.credentials = server->credentials, .is_server = true};
     struct tls_handlers handlers = {
         .on_ready = on_tls_ready, .on_data = on_tls_data, .on_drained = on_tls_drained, .on_end = on_tls_end, .ctx = guest};
     guest->tls = tls_stream_new(accepted, &options, &handlers);
     if (server->shaking == guest)
-        watch_shaking(server);
+        watch(server);
 }
 
 /* --- life --- */
@@ -296,6 +338,8 @@ struct grpc_server *grpc_server_new(const struct grpc_server_options *options)
     server->clock = options->clock;
     server->credentials = options->credentials;
     server->max_message_bytes = options->max_message_bytes;
+    server->keepalive_ns = (options->keepalive_ms ? options->keepalive_ms : KEEPALIVE_MS) * NS_PER_MS;
+    server->answer_ns = (options->keepalive_answer_ms ? options->keepalive_answer_ms : GRPC_KEEPALIVE_ANSWER_MS) * NS_PER_MS;
     server->max_guests = options->max_connections ? options->max_connections : GRPC_SERVER_CONNECTIONS_COUNT;
     uv_timer_init(server->loop, &server->timer);
     server->timer.data = server;
@@ -407,18 +451,16 @@ static void close_server(struct grpc_server *server)
 static void on_grace_over(uv_timer_t *timer)
 {
     struct grpc_server *server = timer->data;
+    struct guest **const lists[] = {&server->shaking, &server->guests, &server->pinged};
+    struct guest *guest, *after;
     struct error err = {0};
     error_set(&err, ERR_UNAVAILABLE, "the server was stopped");
-    while (server->shaking) {
-        assert(server->shaking->connection == NULL);
-        end_guest(server->shaking, &err);
-    }
-    struct guest *guest, *after;
-    DL_FOREACH_SAFE (server->guests, guest, after)
-        connection_flush(guest->connection); /* its GOAWAY; one without calls may go by that */
-    while (server->guests) {
-        assert(server->guests->connection != NULL);
-        end_guest(server->guests, &err);
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        DL_FOREACH_SAFE (*lists[i], guest, after)
+            if (guest->connection)
+                connection_flush(guest->connection); /* its GOAWAY; one without calls may go by that */
+        DL_FOREACH_SAFE (*lists[i], guest, after)
+            end_guest(guest, &err);
     }
     close_server(server);
 }
@@ -436,8 +478,10 @@ void grpc_server_stop(struct grpc_server *server, uint64_t grace_ms, void (*on_s
         uv_close((uv_handle_t *)listener->stream, on_stream_closed);
         free(listener);
     }
-    struct guest *guest;
-    DL_FOREACH (server->guests, guest)
-        connection_drain(guest->connection);
+    struct guest *const firsts[] = {server->shaking, server->guests, server->pinged};
+    for (size_t i = 0; i < sizeof firsts / sizeof firsts[0]; i++)
+        for (struct guest *guest = firsts[i]; guest; guest = guest->next)
+            if (guest->connection)
+                connection_drain(guest->connection);
     uv_timer_start(&server->timer, on_grace_over, server->guest_count > 0 ? grace_ms : 0, 0);
 }

@@ -327,6 +327,34 @@ static void names(void **state)
     tear_down(&f);
 }
 
+/* Before anything is made of them: a label is looked for among all the others. */
+static void labels_without_number_are_refused(void **state)
+{
+    enum { COUNT = 20000 };
+    static Docker__Swarmkit__V1__ContainerSpec__LabelsEntry labels[COUNT], *list[COUNT];
+    static Docker__Swarmkit__V1__ContainerSpec__SysctlsEntry sysctls[COUNT], *sysctl_list[COUNT];
+    static char names[COUNT][8];
+    struct fixture f;
+    (void)state;
+    set_up(&f);
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(names[i], sizeof names[i], "l%d", i);
+        docker__swarmkit__v1__container_spec__labels_entry__init(&labels[i]);
+        docker__swarmkit__v1__container_spec__sysctls_entry__init(&sysctls[i]);
+        labels[i].key = sysctls[i].key = names[i];
+        list[i] = &labels[i];
+        sysctl_list[i] = &sysctls[i];
+    }
+    f.container.labels = list;
+    f.container.n_labels = COUNT;
+    refused(&f, ERR_LIMIT, "labels: 2000");
+    f.container.n_labels = 0;
+    f.container.sysctls = sysctl_list;
+    f.container.n_sysctls = COUNT;
+    refused(&f, ERR_LIMIT, "sysctls: 20000 of them, at most 4096");
+    tear_down(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -339,6 +367,7 @@ int main(void)
         cmocka_unit_test(what_is_not_here_is_refused_by_name),
         cmocka_unit_test(fields_are_named_in_errors),
         cmocka_unit_test(names),
+        cmocka_unit_test(labels_without_number_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

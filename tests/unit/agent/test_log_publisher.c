@@ -402,6 +402,36 @@ static void a_log_that_breaks_or_is_missing_does_not_hide_the_others(void **stat
     end(&w);
 }
 
+/* Ids are not used again; that a task can be taken up anew shows that nothing of it is left. */
+static void a_forgotten_task_leaves_nothing_behind(void **state)
+{
+    struct world w;
+    (void)state;
+    begin(&w);
+    add_lines(&w, 0, 1);
+    w.logs[0].has_ended = true;
+    add_lines(&w, 1, 1);
+    assert_ok(subscribe(&w, "sub1", (struct wish){.service = "s0", .follow = true}, err));
+    run(&w);
+    assert_int_equal(w.stream[0].entries, 2);
+    struct log_task ended = {"t0", "s0", "node1"}, running = {"t1", "s0", "node1"};
+    log_publisher_task_started(w.p, &ended);
+    run(&w);
+    assert_int_equal(w.stream[0].entries, 2);
+    log_publisher_task_forgotten(w.p, "t0");
+    log_publisher_task_forgotten(w.p, "t1"); /* what it still has to say comes first */
+    add_lines(&w, 1, 2);
+    w.logs[1].has_ended = true;
+    run(&w);
+    assert_int_equal(w.stream[0].entries, 4);
+    assert_int_equal(w.open_readers, 0);
+    log_publisher_task_started(w.p, &ended);
+    log_publisher_task_started(w.p, &running);
+    run(&w);
+    assert_int_equal(w.stream[0].entries, 8);
+    end(&w);
+}
+
 static void losing_the_session_cancels_everything(void **state)
 {
     struct world w;
@@ -466,6 +496,7 @@ int main(void)
         cmocka_unit_test(a_full_stream_holds_the_reader),
         cmocka_unit_test(a_full_stream_also_delays_the_close),
         cmocka_unit_test(a_log_that_breaks_or_is_missing_does_not_hide_the_others),
+        cmocka_unit_test(a_forgotten_task_leaves_nothing_behind),
         cmocka_unit_test(losing_the_session_cancels_everything),
         cmocka_unit_test(the_managers_refusal_ends_one_subscription),
         cmocka_unit_test(what_is_beyond_bounds_is_refused),

@@ -4,9 +4,12 @@
 
 #include <stdlib.h>
 
+#include "agent/node_inside.h"
+
 #include "base/file.h"
 #include "base/mem.h"
 #include "runtime/emulated/hcs_emulated.h"
+#include "tests/unit/agent/fake_ca.h"
 #include "tests/unit/test.h"
 
 static char dir[] = "/tmp/skep-test-node-XXXXXX";
@@ -55,7 +58,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    node_free(node, NULL, NULL);
+    if (node)
+        node_free(node, NULL, NULL);
     hcs_close(hcs, NULL, NULL);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&loop), 0);
@@ -144,6 +148,193 @@ static void whoever_goes_away_hears_nothing_more(void **state)
     assert_int_equal(state_now(), NODE_PENDING);
 }
 
+/* --- as a member, of a cluster whose managers are away --- */
+
+static bool is_node_freed;
+
+static void on_node_freed(void *ctx)
+{
+    (void)ctx;
+    is_node_freed = true;
+    node = NULL;
+}
+
+static void close_node(void)
+{
+    is_node_freed = false;
+    node_free(node, on_node_freed, NULL);
+    while (!is_node_freed)
+        uv_run(&loop, UV_RUN_ONCE);
+}
+
+static void get_key_and_request(struct buf *key, struct buf *request)
+{
+    assert_ok(certificate_make_key(key, err));
+    assert_ok(certificate_make_request(buf_bytes(key), request, err));
+}
+
+/* Between two runs of the node. */
+static void become_member(void)
+{
+    struct identity *identity;
+    struct authority authority;
+    struct clock clock = clock_system();
+    int64_t from_wall_ns = clock_wall_ns(&clock) - 3600000000000;
+    cleanup_buf struct buf key = {0}, request = {0}, chain = {0};
+    authority_init(&authority, from_wall_ns);
+    get_key_and_request(&key, &request);
+    authority_issue(&authority, buf_bytes(&request), FAKE_CA_NODE, "swarm-worker", "cluster1", from_wall_ns, 7 * DAY_S, &chain);
+    assert_ok(identity_open(dir, &identity, err));
+    assert_ok(identity_store(identity, buf_bytes(&authority.root_pem), buf_bytes(&chain), buf_bytes(&key), err));
+    assert_ok(remotes_observe(&identity->remotes, "m1", "127.0.0.1:1", 1, err));
+    assert_ok(identity_store_remotes(identity, err));
+    identity_free(identity);
+    authority_deinit(&authority);
+}
+
+static bool has_file(const char *name)
+{
+    cleanup_free char *path = mem_format("%s/%s", dir, name);
+    return file_exists(path);
+}
+
+/* As the loop is about to wait: the worker is being closed at the end of a leave, and the daemon is told to stop. */
+static void stop_when_leaving_ends(uv_prepare_t *prepare)
+{
+    if (node->life.state != LIFE_LEAVING || node->session || !node->worker)
+        return;
+    uv_close((uv_handle_t *)prepare, NULL);
+    node_free(node, on_node_freed, NULL);
+}
+
+static void stopping_at_the_end_of_a_leave_ends_both(void **state)
+{
+    (void)state;
+    uv_prepare_t prepare;
+    close_node();
+    become_member();
+    open_node();
+    assert_int_equal(state_now(), NODE_PENDING);
+    uv_prepare_init(&loop, &prepare);
+    uv_prepare_start(&prepare, stop_when_leaving_ends);
+    is_node_freed = false;
+    assert_ok(node_leave(node, true, on_done, node, err));
+    while (!is_node_freed)
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_false(has_file("node/node.crt"));
+    assert_int_equal(done_count, 0); /* nobody is left to be told */
+}
+
+static void wait_state(enum node_local_state state, unsigned seconds)
+{
+    uint64_t end_ns = uv_hrtime() + seconds * NS_PER_S;
+    uv_timer_t *tick = peer_tick(&loop);
+    while (state_now() != state && uv_hrtime() < end_ns)
+        uv_run(&loop, UV_RUN_ONCE);
+    uv_close((uv_handle_t *)tick, peer_tick_closed);
+    if (state_now() != state)
+        fail_msg("the node is %s, not %s", node_local_state_text(state_now()), node_local_state_text(state));
+}
+
+static void info_error_has(const char *text)
+{
+    struct node_info info;
+    node_info(node, &info);
+    if (!strstr(info.error, text))
+        fail_msg("\"%s\" says nothing of %s", info.error, text);
+}
+
+/* The certificate is stored, then the tasks' database cannot be opened. */
+static void join_with_a_broken_database(struct fake_ca *ca)
+{
+    cleanup_free char *path = mem_format("%s/worker.db", dir);
+    uv_fs_t request;
+    assert_int_equal(uv_fs_mkdir(NULL, &request, path, 0700, NULL), 0);
+    uv_fs_req_cleanup(&request);
+    fake_ca_start(ca, &loop);
+    assert_ok(join(ca->token, ca->address, NULL, err));
+    while (done_count == 0)
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_non_null(strstr(done_error.message, "worker.db"));
+    assert_non_null(strstr(done_error.message, "`skep leave`"));
+    assert_int_equal(state_now(), NODE_ERROR);
+    info_error_has("worker.db");
+    assert_true(has_file("node/node.crt"));
+    assert_fails(join(ca->token, ca->address, NULL, err), ERR_EXISTS, "already part of a swarm");
+}
+
+static void on_ca_stopped(void *ctx)
+{
+    *(bool *)ctx = true;
+}
+
+static void end_of_fake_ca(struct fake_ca *ca)
+{
+    bool is_stopped = false;
+    close_node();
+    grpc_server_stop(ca->server, 0, on_ca_stopped, &is_stopped);
+    while (!is_stopped)
+        uv_run(&loop, UV_RUN_ONCE);
+    for (int i = 0; i < 20; i++) /* its streams close after it */
+        uv_run(&loop, UV_RUN_NOWAIT);
+    fake_ca_deinit(ca);
+}
+
+static void member_that_cannot_open_its_tasks_can_leave(void **state)
+{
+    (void)state;
+    struct fake_ca ca;
+    join_with_a_broken_database(&ca);
+    assert_ok(node_leave(node, false, on_done, node, err));
+    assert_int_equal(done_count, 2);
+    assert_int_equal(done_error.code, 0);
+    assert_int_equal(state_now(), NODE_INACTIVE);
+    assert_false(has_file("node/node.crt"));
+    assert_fails(node_leave(node, false, on_done, NULL, err), ERR_PRECONDITION, "not part of a swarm");
+    end_of_fake_ca(&ca);
+}
+
+static void member_that_cannot_open_its_tasks_tries_again(void **state)
+{
+    (void)state;
+    struct fake_ca ca;
+    cleanup_free char *path = mem_format("%s/worker.db", dir);
+    join_with_a_broken_database(&ca);
+    assert_ok(file_remove_tree(path, err));
+    wait_state(NODE_PENDING, 10);
+    assert_int_equal(node->life.state, LIFE_OPENING);
+    info_error_has("");
+    end_of_fake_ca(&ca);
+}
+
+static void resumed_join_goes_on_until_a_manager_answers(void **state)
+{
+    (void)state;
+    struct identity *identity;
+    struct identity_join pending = {.is_pending = true, .node_id = mem_string(FAKE_CA_NODE)};
+    close_node();
+    get_key_and_request(&pending.key_pem, &pending.request_pem);
+    buf_append_string(&pending.root_pem, "root");
+    assert_ok(identity_open(dir, &identity, err));
+    assert_ok(identity_store_join(identity, &pending, err));
+    assert_ok(remotes_observe(&identity->remotes, "m1", "127.0.0.1:1", 1, err));
+    assert_ok(identity_store_remotes(identity, err));
+    identity_free(identity);
+    identity_join_deinit(&pending);
+    open_node();
+    assert_int_equal(node->life.state, LIFE_JOINING);
+    while (node->life.state == LIFE_JOINING)
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_int_equal(state_now(), NODE_PENDING);
+    info_error_has("127.0.0.1:1");
+    uint64_t begun_ns = uv_hrtime();
+    while (node->life.state == LIFE_OUTSIDE && uv_hrtime() < begun_ns + 20 * NS_PER_S)
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_int_equal(node->life.state, LIFE_JOINING);
+    assert_ok(node_leave(node, false, on_done, node, err));
+    assert_int_equal(state_now(), NODE_INACTIVE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +342,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_request_that_cannot_be_is_refused_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_join_that_nobody_answers_can_be_taken_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(whoever_goes_away_hears_nothing_more, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(stopping_at_the_end_of_a_leave_ends_both, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(member_that_cannot_open_its_tasks_can_leave, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(member_that_cannot_open_its_tasks_tries_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(resumed_join_goes_on_until_a_manager_answers, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,12 +21,14 @@ struct world {
     int64_t wall_ns, issued_wall_ns;
     struct buf key_pem, request_pem, chain_pem;
     struct random_seeded seed;
+    int64_t lifetime_s; /* of certificates; 0: 90 days */
 };
 
 static void issue(struct world *world, struct authority *authority, struct bytes request, const char *role, struct buf *out)
 {
     buf_clear(out);
-    authority_issue(authority, request, NODE_ID, role, "cluster", world->wall_ns - 3600 * (int64_t)S, 90 * 86400 + 3600, out);
+    authority_issue(authority, request, NODE_ID, role, "cluster", world->wall_ns - 3600 * (int64_t)S,
+                    3600 + (world->lifetime_s ? world->lifetime_s : 90 * (int64_t)86400), out);
 }
 
 static int set_up(void **state)
@@ -519,6 +521,23 @@ static void any_order_of_events_goes_on(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* With --cert-expiry 1h half of the validity is over when a certificate comes, as it is backdated by an hour. */
+static void short_certificates_are_renewed_before_they_end(void **state)
+{
+    struct world *world = *state;
+    world->lifetime_s = 3600;
+    start(world);
+    for (int i = 0; i < 100; i++) {
+        become_due(world);
+        to_polling(world);
+        is_issued(world, &world->authority, "swarm-worker");
+        is_stored(world);
+        const struct renewal *renewal = &world->renewal;
+        assert_true(renewal->due_wall_ns >= world->wall_ns + 60 * (int64_t)S);
+        assert_true(renewal->due_wall_ns <= renewal->certificate.not_after_wall_ns - 600 * (int64_t)S);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -545,6 +564,7 @@ int main(void)
         T(certificate_of_another_node_is_not_stored),
         T(full_disk_keeps_the_old_certificate),
         T(any_order_of_events_goes_on),
+        cmocka_unit_test_setup_teardown(short_certificates_are_renewed_before_they_end, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

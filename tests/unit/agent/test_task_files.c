@@ -198,6 +198,48 @@ static void environment_variable_references_are_no_files(void **state)
     task_files_deinit(&files);
 }
 
+/* --- what is left in memory that was given back: seen by the sanitizer's hook, where there is one --- */
+
+int __sanitizer_install_malloc_and_free_hooks(void (*on_alloc)(const volatile void *, size_t), void (*on_free)(const volatile void *))
+    __attribute__((weak));
+size_t __sanitizer_get_allocated_size(const volatile void *data) __attribute__((weak));
+
+static bool is_watching;
+static unsigned leftovers;
+
+static void on_alloc(const volatile void *data, size_t size)
+{
+    (void)data;
+    (void)size;
+}
+
+static void on_free(const volatile void *data)
+{
+    if (is_watching && data && memmem((const void *)(uintptr_t)data, __sanitizer_get_allocated_size(data), "hunter2", 7))
+        leftovers++;
+}
+
+static void no_part_of_a_secret_stays_in_memory(void **state)
+{
+    struct world *w = *state;
+    struct task_files files;
+    if (!__sanitizer_install_malloc_and_free_hooks)
+        skip();
+    __sanitizer_install_malloc_and_free_hooks(on_alloc, on_free);
+    assign(w, "hunter2 and more, so that it grows: {{env \"COLOUR\"}} {{print \"hunter2\" 1}} {{.Task.ID}}",
+           "{{secret \"pw\"}} {{printf \"%s-%10s\" (secret \"pw\") \"x\"}} {{join \",\" (secret \"pw\") (print (secret \"pw\"))}}", true);
+    is_watching = true;
+    assert_ok(collect(w, &files, err));
+    assert_non_null(memmem(files.items[1].content.data, files.items[1].content.size, "hunter2", 7));
+    task_files_deinit(&files);
+    is_watching = false;
+    assign(w, "hunter2 {{env \"COLOUR\"}} {{secret \"none\"}}", "x", true);
+    is_watching = true;
+    assert_fails(collect(w, &files, err), ERR_NOT_FOUND, "none");
+    is_watching = false;
+    assert_int_equal(leftovers, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -209,6 +251,7 @@ int main(void)
         TEST(template_sees_no_file_that_its_task_does_not_name),
         TEST(template_that_grows_beyond_a_file_is_refused),
         TEST(environment_variable_references_are_no_files),
+        TEST(no_part_of_a_secret_stays_in_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,7 +16,19 @@
 #include "runtime/emulated/hcs_emulated.h"
 #include "tests/unit/test.h"
 
-enum { TASKS = 4, READY = 384, STARTING = 448, RUNNING = 512, COMPLETE = 576, SHUTDOWN = 640, FAILED = 704, REJECTED = 768, REMOVE = 800 };
+enum {
+    TASKS = 4,
+    ASSIGNED = 192,
+    PREPARING = 320,
+    READY = 384,
+    STARTING = 448,
+    RUNNING = 512,
+    COMPLETE = 576,
+    SHUTDOWN = 640,
+    FAILED = 704,
+    REJECTED = 768,
+    REMOVE = 800
+};
 
 struct told {
     int state, count, exit_code;
@@ -33,11 +45,10 @@ struct fixture {
     struct assignments *assignments;
     struct image_source images;
     struct told told[TASKS];
-    bool is_desired[TASKS];
-    int desired[TASKS];
+    int desired[TASKS], manager_state[TASKS]; /* as in the assignment; 0: ASSIGNED */
     const char *args[TASKS][3];
     const char *image_error; /* what a pull says */
-    bool has_image, has_health, has_secret, has_unknown;
+    bool has_image, has_health, has_secret, has_unknown, may_return;
     unsigned systems, steps, kill_at, pulls;
     unsigned pins, removals_left;
     int holds;
@@ -129,7 +140,11 @@ static void on_status(void *ctx, const char *task_id, const Docker__Swarmkit__V1
 
 static void on_forgotten(void *ctx, const char *task_id)
 {
-    told_of(ctx, task_id)->is_forgotten = true;
+    struct fixture *f = ctx;
+    if (f->may_return)
+        *told_of(f, task_id) = (struct told){0};
+    else
+        told_of(f, task_id)->is_forgotten = true;
 }
 
 /* --- the manager --- */
@@ -214,7 +229,7 @@ static void draft_task(struct fixture *f, struct draft *d, int i)
     task->desired_state = (Docker__Swarmkit__V1__TaskState)f->desired[i];
     task->status = arena_alloc(&d->arena, sizeof *task->status);
     docker__swarmkit__v1__task_status__init(task->status);
-    task->status->state = DOCKER__SWARMKIT__V1__TASK_STATE__ASSIGNED;
+    task->status->state = (Docker__Swarmkit__V1__TaskState)(f->manager_state[i] ? f->manager_state[i] : ASSIGNED);
     task->spec = arena_alloc(&d->arena, sizeof *task->spec);
     docker__swarmkit__v1__task_spec__init(task->spec);
     task->spec->runtime_case = DOCKER__SWARMKIT__V1__TASK_SPEC__RUNTIME_CONTAINER;
@@ -306,14 +321,19 @@ static void tear_down(struct fixture *f)
     assert_int_equal(f->holds, 0);
 }
 
-/* SIGKILL, and a new start over what is on disk and on the host. */
-static void kill_worker(struct fixture *f)
+/* SIGKILL, and a new start over what is on disk and on the host, without a manager. */
+static void restart_worker(struct fixture *f)
 {
     f->hcs = hcs_emulated_restart(f->hcs, f->now_ns, wall_ns(f));
     worker_abandon(f->worker);
     assignments_free(f->assignments);
     f->holds = 0;
     open_worker(f);
+}
+
+static void kill_worker(struct fixture *f)
+{
+    restart_worker(f);
     for (int i = 0; i < TASKS; i++)
         if (f->told[i].state > 0 && !f->told[i].is_forgotten && f->desired[i])
             assert_true(worker_find(f->worker, f->ids[i], &(struct worker_task){0})); /* what was acknowledged is known */
@@ -544,6 +564,66 @@ static void unhealthy_from_the_start_never_runs(void **state)
     tear_down(&f);
 }
 
+static void resumed_preparing_waits_for_the_first_complete(void **state)
+{
+    struct fixture f;
+    (void)state;
+    set_up(&f);
+    f.has_secret = true;
+    rule(&f, "create fail code=ERR_AGAIN");
+    want(&f, 0, RUNNING, "serve", NULL);
+    assign(&f);
+    run(&f, 3);
+    assert_int_equal(f.told[0].state, PREPARING);
+    assert_int_equal(f.pulls, 1);
+    hcs_emulated_clear_rules(f.hcs);
+    restart_worker(&f);
+    f.has_image = false; /* and a registry that wants the credentials, which were not kept */
+    run(&f, 3600);
+    assert_int_equal(f.told[0].state, PREPARING);
+    assert_int_equal(f.pulls, 1);
+    f.has_image = true;
+    assign(&f);
+    run(&f, 10);
+    assert_int_equal(f.told[0].state, RUNNING);
+    assert_int_equal(f.pulls, 2);
+    remove_all_leaves_nothing(&f);
+    tear_down(&f);
+}
+
+static void slow_create_is_not_rejected(void **state)
+{
+    struct fixture f;
+    (void)state;
+    set_up(&f);
+    run(&f, 1);
+    rule(&f, "create fail code=ERR_DEADLINE count=1");
+    rule(&f, "create fail code=ERR_EXISTS count=9"); /* the first one goes on */
+    want(&f, 0, RUNNING, "serve", NULL);
+    assign(&f);
+    run(&f, 300);
+    assert_string_equal(f.told[0].err, "");
+    assert_int_equal(f.told[0].state, RUNNING);
+    remove_all_leaves_nothing(&f);
+    tear_down(&f);
+}
+
+static void slow_start_with_a_health_check_comes_to_rest(void **state)
+{
+    struct fixture f;
+    (void)state;
+    set_up(&f);
+    f.has_health = true;
+    rule(&f, "start fail-but-done code=ERR_DEADLINE count=1");
+    rule(&f, "properties fail code=ERR_IO count=1");
+    want(&f, 0, RUNNING, "serve", NULL);
+    assign(&f);
+    run(&f, 100);
+    assert_int_equal(f.told[0].state, RUNNING);
+    remove_all_leaves_nothing(&f);
+    tear_down(&f);
+}
+
 static void exit_while_down_is_seen_after_restart(void **state)
 {
     struct fixture f;
@@ -633,6 +713,46 @@ static void stops_end_in_spite_of_faults(void **state)
         remove_all_leaves_nothing(&f);
         tear_down(&f);
     }
+}
+
+static void on_left(void *ctx, const struct error *err)
+{
+    assert_non_null(err);
+    assert_int_equal(err->code, ERR_DEADLINE);
+    (*(unsigned *)ctx)++;
+}
+
+/* A leave that ran out of time: the node is in the swarm again, whose manager goes on believing in what was stopped. */
+static void failed_leave_tells_what_became_of_the_tasks(void **state)
+{
+    struct fixture f;
+    unsigned left = 0;
+    (void)state;
+    set_up(&f);
+    for (int i = 0; i < 3; i++)
+        want(&f, i, RUNNING, "serve", NULL);
+    assign(&f);
+    run(&f, 10);
+    rule(&f, "remove fail code=ERR_IO");
+    worker_remove_all(f.worker, on_left, &left);
+    run(&f, 200);
+    assert_int_equal(left, 1);
+    f.may_return = true;
+    f.manager_state[0] = f.manager_state[1] = RUNNING;
+    worker_report_all(f.worker);
+    assign(&f);
+    run(&f, 1);
+    f.desired[1] = 0; /* this one is not wanted any more meanwhile */
+    assign(&f);
+    hcs_emulated_clear_rules(f.hcs);
+    run(&f, 200);
+    assert_int_equal(f.told[0].state, FAILED);
+    assert_string_equal(f.told[0].err, "dockerexec: container destroyed");
+    assert_int_equal(f.told[1].state, 0);
+    assert_int_equal(f.told[2].state, RUNNING); /* the manager had not heard of it yet: it begins anew */
+    assert_int_equal(systems(&f), 1);
+    remove_all_leaves_nothing(&f);
+    tear_down(&f);
 }
 
 /* The whole life of three tasks, killed once at every step of it. */
@@ -898,6 +1018,150 @@ static void runs_by_itself_on_a_loop(void **state)
     assert_ok(file_remove_tree(f->dir, err));
 }
 
+/* --- a disk that does not answer: every thread that would write is held --- */
+
+enum { HELD_COUNT = 128 }; /* more than libuv may have */
+
+struct stuck {
+    struct fixture f;
+    uv_loop_t loop;
+    uv_sem_t gate;
+    uv_work_t held[HELD_COUNT];
+};
+
+static void wait_at_gate(uv_work_t *work)
+{
+    uv_sem_wait(&((struct stuck *)work->data)->gate);
+}
+
+static void passed_gate(uv_work_t *work, int status)
+{
+    (void)work;
+    (void)status;
+}
+
+static void hold_disk(struct stuck *stuck)
+{
+    for (size_t i = 0; i < HELD_COUNT; i++) {
+        stuck->held[i].data = stuck;
+        uv_queue_work(&stuck->loop, &stuck->held[i], wait_at_gate, passed_gate);
+    }
+}
+
+static void free_disk(struct stuck *stuck)
+{
+    for (size_t i = 0; i < HELD_COUNT; i++)
+        uv_sem_post(&stuck->gate);
+}
+
+static void open_stuck_worker(struct stuck *stuck)
+{
+    struct fixture *f = &stuck->f;
+    const struct worker_options options = {.loop = &stuck->loop,
+                                           .clock = {clock_ns, wall_ns, f},
+                                           .random = random_from_seeded(&f->seed),
+                                           .state_dir = f->dir,
+                                           .hcs = f->hcs,
+                                           .images = f->images,
+                                           .default_isolation = ISOLATION_PROCESS,
+                                           .listener = {.on_status = on_status, .on_forgotten = on_forgotten, .ctx = f}};
+    assert_ok(worker_new(&options, &f->worker, err));
+    worker_set_node(f->worker, "node1", "host1", "x86_64", "linux");
+    worker_start(f->worker, f->assignments);
+}
+
+static void set_up_stuck(struct stuck *stuck)
+{
+    set_up(&stuck->f);
+    worker_free(stuck->f.worker, NULL, NULL);
+    uv_loop_init(&stuck->loop);
+    uv_sem_init(&stuck->gate, 0);
+    open_stuck_worker(stuck);
+}
+
+static void tear_down_stuck(struct stuck *stuck)
+{
+    worker_free(stuck->f.worker, NULL, NULL);
+    uv_run(&stuck->loop, UV_RUN_DEFAULT);
+    hcs_close(stuck->f.hcs, NULL, NULL);
+    assert_int_equal(uv_loop_close(&stuck->loop), 0);
+    uv_sem_destroy(&stuck->gate);
+    assignments_free(stuck->f.assignments);
+    assert_ok(file_remove_tree(stuck->f.dir, err));
+}
+
+/* Virtual seconds; what the disk can do meanwhile is done. */
+static void run_stuck(struct stuck *stuck, unsigned seconds)
+{
+    struct fixture *f = &stuck->f;
+    for (unsigned i = 0; i < seconds * 20; i++) {
+        f->now_ns += NS_PER_S / 20;
+        hcs_emulated_step(f->hcs, f->now_ns, wall_ns(f));
+        worker_tick(f->worker);
+        uv_run(&stuck->loop, UV_RUN_NOWAIT);
+    }
+}
+
+static void run_stuck_until(struct stuck *stuck, int i, int state)
+{
+    for (unsigned turns = 0; stuck->f.told[i].state != state; turns++) {
+        if (turns > 2000)
+            fail_msg("task %d is in %d", i, stuck->f.told[i].state);
+        run_stuck(stuck, 1);
+        uv_sleep(1);
+    }
+}
+
+static void exit_is_told_though_the_disk_hangs(void **state)
+{
+    struct stuck stuck = {.loop = {0}};
+    struct fixture *f = &stuck.f;
+    (void)state;
+    set_up_stuck(&stuck);
+    want(f, 0, RUNNING, "serve", NULL);
+    assign(f);
+    run_stuck_until(&stuck, 0, RUNNING);
+    hold_disk(&stuck);
+    assert_ok(hcs_emulated_exit(f->hcs, f->told[0].container, 7, false, err));
+    want(f, 1, RUNNING, "serve", NULL);
+    assign(f);
+    run_stuck(&stuck, 5);
+    assert_int_equal(f->told[0].state, RUNNING); /* on disk first, as long as there is hope */
+    run_stuck(&stuck, 10);
+    assert_int_equal(f->told[0].state, FAILED);
+    assert_string_equal(f->told[0].err, "task: non-zero exit (7)");
+    assert_int_equal(f->told[1].state, 0);
+    run_stuck(&stuck, 70);
+    assert_int_equal(f->told[1].state, REJECTED); /* the swarm shall place it elsewhere */
+    assert_string_equal(f->told[1].err, "the node cannot keep the task: its disk does not answer");
+    free_disk(&stuck);
+    tear_down_stuck(&stuck);
+}
+
+/* The first record is on its way to the disk when the task is updated: the record is written again. */
+static void update_during_the_first_write_is_kept(void **state)
+{
+    struct stuck stuck = {.loop = {0}};
+    struct fixture *f = &stuck.f;
+    struct worker_task task;
+    (void)state;
+    set_up_stuck(&stuck);
+    run_stuck(&stuck, 1);
+    hold_disk(&stuck);
+    want(f, 0, RUNNING, "serve", NULL);
+    assign(f);
+    run_stuck(&stuck, 1);
+    f->desired[0] = SHUTDOWN;
+    assign(f);
+    worker_free(f->worker, NULL, NULL);
+    free_disk(&stuck);
+    uv_run(&stuck.loop, UV_RUN_DEFAULT);
+    open_stuck_worker(&stuck);
+    assert_true(worker_find(f->worker, f->ids[0], &task));
+    assert_int_equal(task.desired_state, SHUTDOWN);
+    tear_down_stuck(&stuck);
+}
+
 int main(void)
 {
     log_init(LOG_TEXT, LOG_ERROR, stderr);
@@ -910,15 +1174,21 @@ int main(void)
         cmocka_unit_test(failing_start_is_failed_with_its_cause),
         cmocka_unit_test(healthy_before_running),
         cmocka_unit_test(unhealthy_from_the_start_never_runs),
+        cmocka_unit_test(resumed_preparing_waits_for_the_first_complete),
+        cmocka_unit_test(slow_create_is_not_rejected),
+        cmocka_unit_test(slow_start_with_a_health_check_comes_to_rest),
         cmocka_unit_test(exit_while_down_is_seen_after_restart),
         cmocka_unit_test(lost_exit_is_found),
         cmocka_unit_test(faults_end_well),
         cmocka_unit_test(stops_end_in_spite_of_faults),
+        cmocka_unit_test(failed_leave_tells_what_became_of_the_tasks),
         cmocka_unit_test(kill_at_every_step),
         cmocka_unit_test(lost_database_adopts_what_is_assigned),
         cmocka_unit_test(nothing_is_acknowledged_that_is_not_on_disk),
         cmocka_unit_test(unknown_fields_are_kept_and_do_no_harm),
         cmocka_unit_test(runs_by_itself_on_a_loop),
+        cmocka_unit_test(exit_is_told_though_the_disk_hangs),
+        cmocka_unit_test(update_during_the_first_write_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

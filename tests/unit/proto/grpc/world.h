@@ -2,6 +2,8 @@
 #ifndef SKEP_TESTS_UNIT_PROTO_GRPC_WORLD_H
 #define SKEP_TESTS_UNIT_PROTO_GRPC_WORLD_H
 
+#include <signal.h>
+
 #include "base/mem.h"
 #include "google/protobuf/wrappers.pb-c.h"
 #include "proto/grpc/grpc.h"
@@ -48,8 +50,9 @@ struct world {
     size_t served_count;
     int ready, failed, stopped;
     struct error err;
-    size_t max_connections; /* of servers to be started; 0: the library's */
-    uint64_t keepalive_ms;  /* of channels to be dialled; 0: the library's */
+    size_t max_connections;                         /* of servers to be started; 0: the library's */
+    uint64_t keepalive_ms;                          /* of channels to be dialled; 0: the library's */
+    uint64_t server_keepalive_ms, server_answer_ms; /* of servers to be started */
 };
 
 static inline Payload payload(const void *data, size_t size)
@@ -212,7 +215,9 @@ static inline void start_server(struct world *world, const char *address)
     world->server = grpc_server_new(&(struct grpc_server_options){.loop = &world->loop,
                                                                   .clock = peer_clock(&world->wall_ns),
                                                                   .credentials = world->server_credentials,
-                                                                  .max_connections = world->max_connections});
+                                                                  .max_connections = world->max_connections,
+                                                                  .keepalive_ms = world->server_keepalive_ms,
+                                                                  .keepalive_answer_ms = world->server_answer_ms});
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
         grpc_server_handle(world->server, methods[i], methods[i] == &hang ? serve_idle : serve, world);
     assert_ok(grpc_server_listen(world->server, address, err));
@@ -222,6 +227,7 @@ static inline void start_server(struct world *world, const char *address)
 static inline struct world *begin(void)
 {
     struct world *world = mem_alloc(sizeof *world);
+    signal(SIGPIPE, SIG_IGN); /* as the daemon does */
     world->wall_ns = NOW_NS;
     uv_loop_init(&world->loop);
     authority_init(&world->authority, NOW_NS - DAY_NS);
