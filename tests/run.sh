@@ -87,7 +87,7 @@ failures=()
 unsteady=()
 log_dir=build/log
 mkdir -p "$log_dir"
-trap 'echo "run.sh: interrupted"; exit 130' INT TERM
+trap 'echo "run.sh: interrupted"; kill $(jobs -p) 2>/dev/null; wait; exit 130' INT TERM
 
 report() { # STATUS NAME SECONDS NOTE
     printf '%-5s %-36s %5s s   %s\n' "$1" "$2" "$3" "$4"
@@ -112,19 +112,18 @@ step() { # NAME COMMAND…
     fi
 }
 
-# A step that ends with a line "N passed, N failed, N skipped" of its own.
-suite() { # NAME COMMAND…
-    local name=$1 log counts status=ok
-    shift
+# Runs a suite, which ends with a line "N passed, N failed, N skipped" of its own, and leaves what came of it in RESULT for take_result.
+suite() { # NAME RESULT COMMAND…
+    local name=$1 result=$2 log counts note='' again='' begun=$SECONDS
+    shift 2
     log=$log_dir/$(tr '/ ' '--' <<<"$name").log
-    local begun=$SECONDS note=
     "$@" >"$log" 2>&1
     local code=$?
     if [ "$code" -ne 0 ]; then
         # Real daemons on a busy machine: what fails once and then passes is reported as such, with its log kept.
         mv "$log" "$log.first"
         note=" (second try; the first: $log.first)"
-        unsteady+=("$name: $(grep -E '^(FAIL|ERROR):? ' "$log" "$log.first" | sed 's/.*test_/test_/; s/  .*//' | sort -u | tr '\n' ' ')")
+        again=$(grep -hE '^(FAIL|ERROR):? ' "$log.first" | sed 's/^[A-Z:]* *[^ ]*\.//; s/  .*//' | sort -u | tr '\n' ' ')
         "$@" >"$log" 2>&1
         code=$?
     fi
@@ -133,17 +132,24 @@ suite() { # NAME COMMAND…
         counts="0 passed, 1 failed, 0 skipped"
         code=1
     fi
-    local p f s
+    printf '%s\n' "$code" "$name" "$counts" "$note" "$again" "$((SECONDS - begun))" "$log" >"${result%/*}/.${result##*/}"
+    mv "${result%/*}/.${result##*/}" "$result" # whole, or not there
+}
+
+take_result() { # RESULT
+    local code name counts note again seconds log status=ok p f s
+    { read -r code && read -r name && read -r counts && read -r note && read -r again && read -r seconds && read -r log; } <"$1"
     read -r p _ f _ s _ <<<"$counts"
     passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+    [ -z "$note" ] || unsteady+=("$name: $again")
     if [ "$code" -ne 0 ]; then
         status=FAIL
-        grep -E '^(FAIL|ERROR):|Error:' "$log.first" | head -n 20
+        [ "$f" -gt 0 ] || failed=$((failed + 1))
+        grep -E '^(FAIL|ERROR)|Error:' "$log.first" | head -n 20
         tail -n "${STEP_TAIL:-200}" "$log"
     fi
-    report "$status" "$name" $((SECONDS - begun)) "$counts$note"
+    report "$status" "$name" "$seconds" "$counts ${note% }"
     grep '^skip: ' "$log" | sort -u | sed 's/^/      /'
-    [ "$code" -eq 0 ]
 }
 
 # shellcheck disable=SC2317 # called through step
@@ -185,17 +191,52 @@ fuzz_briefly() {
 }
 
 outer_ring() { # RING
-    local file name
+    local file
     if [ "$(id -u)" -ne 0 ]; then
         echo "run.sh: the $1 ring needs root (network namespaces, dockerd): use sudo, or --ring lint --ring unit --ring fuzz" >&2
         failed=$((failed + 1))
         report FAIL "$1" 0 'not root'
         return
     fi
+    local results alone=()
+    results=$(mktemp -d)
     while read -r file; do
-        name=$1/$(basename "$file" .py)
-        suite "${name/test_/}" timeout --kill-after=30 900 python3 tests/lib/suite.py "$file"
+        if grep -q '^# alone' "$file"; then alone+=("$file"); else start_suite "$1" "$file" "$results"; fi
     done < <(suites "$1")
+    take_results "$results" 0
+    for file in "${alone[@]}"; do
+        start_suite "$1" "$file" "$results"
+        take_results "$results" 0
+    done
+    rmdir "$results"
+}
+
+# Scenarios mostly wait: SKEP_JOBS of them (2) run at once. One that measures says so with a line "# alone".
+start_suite() { # RING FILE RESULTS
+    local name
+    name=$1/$(basename "$2" .py)
+    take_results "$3" $((${SKEP_JOBS:-2} - 1))
+    name=${name/test_/}
+    suite "$name" "$3/$(basename "$2")" timeout --kill-after=30 900 python3 tests/lib/suite.py "$2" &
+}
+
+take_results() { # RESULTS HOW_MANY_MAY_RUN_ON
+    local result
+    while :; do
+        for result in "$1"/*; do
+            [ -e "$result" ] || continue
+            take_result "$result"
+            rm "$result"
+        done
+        [ "$(jobs -pr | wc -l)" -gt "$2" ] || break
+        wait -n
+    done
+    # One may have ended between the look and the count.
+    for result in "$1"/*; do
+        [ -e "$result" ] || continue
+        take_result "$result"
+        rm "$result"
+    done
 }
 
 finish() {

@@ -1,4 +1,5 @@
 """Heartbeats keep their time while every core is busy and 50 tasks start at once."""
+# alone: it measures
 import os
 import re
 import subprocess

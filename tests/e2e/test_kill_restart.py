@@ -1,4 +1,5 @@
 """skepd is killed ten times over fifty running tasks; not one of them notices."""
+# alone: it measures
 import os
 import sys
 import time
