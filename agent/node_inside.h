@@ -13,10 +13,6 @@
 #include "agent/worker.h"
 #include "base/state.h"
 
-/* A node that is OUTSIDE with a certificate (its tasks could not be opened), or with a join of which the cluster knows, tries again. */
-#define NODE_RETRY_MIN_MS 5000
-#define NODE_RETRY_MAX_MS 300000
-
 /* OPENING ends with its own timer: the join is then told that the node is in and goes on trying. LEAVING ends with the worker's
  * (WORKER_LEAVE_MS). */
 #define NODE_LIFE(X)                                                                                                                       \

@@ -19,8 +19,6 @@
 
 #define ROOM "worker"
 
-#define WORKER_STATUS_WRITE_MS 10000 /* a status that the disk has not taken for so long is told all the same */
-
 typedef Docker__Swarmkit__V1__Task Task;
 typedef Docker__Swarmkit__V1__TaskStatus TaskStatus;
 

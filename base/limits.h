@@ -44,6 +44,7 @@
 #define GRPC_SERVER_BACKLOG_COUNT     511        /* connections that the kernel keeps for us */
 #define GRPC_KEEPALIVE_MIN_MS         300000     /* grpc-go answers faster idle pings with GOAWAY too_many_pings, swarmkit-wire §1.1 */
 #define GRPC_KEEPALIVE_MARGIN_MS      10000      /* its clock is not ours */
+#define GRPC_SERVER_KEEPALIVE_MS      7200000    /* how long a server bears a silent client before it pings: grpc-go's */
 #define GRPC_KEEPALIVE_ANSWER_MS      20000      /* a peer that does not answer a ping for so long is gone; grpc-go's */
 #define GRPC_CONNECTION_BUFFER_BYTES  (64 * MIB) /* received and not delivered, over all calls of one connection, beside two messages */
 
@@ -85,6 +86,8 @@
 #define RENEWAL_CHECK_MS            60000  /* how soon a clock that was set, or a host that slept, is noticed */
 #define RENEWAL_AWAIT_MS            120000 /* as JOIN_AWAIT_MS; then the backoff */
 #define MANAGERS_COUNT              64     /* SwarmKit advises 7; a list longer than this is not a list of managers */
+#define NODE_RETRY_MIN_MS           5000   /* a node with a certificate whose tasks could not be opened tries again, … */
+#define NODE_RETRY_MAX_MS           300000 /* … as does one with a join of which the cluster knows */
 #define NODE_OPEN_MS                20000  /* as long as `docker swarm join` waits for the node to be in */
 #define TASKS_PER_NODE_COUNT        10000
 #define DEPENDENCIES_PER_NODE_COUNT 20000 /* secrets and configs held in memory */
@@ -128,6 +131,7 @@
 #define TASK_STOP_GRACE_MAX_MS   86400000
 #define TASK_MESSAGE_SIZE_BYTES  (4 * MIB)    /* one kept Task: what fits in one gRPC message of a manager */
 #define TASK_ENVIRONMENT_COUNT   4096         /* as CONTAINER_LIST_COUNT */
+#define WORKER_STATUS_WRITE_MS   10000        /* a status that the disk has not taken for so long is told all the same */
 #define WORKER_CHECK_MS          30000        /* how long an exit that was never announced goes unseen */
 #define WORKER_PULL_FRESH_MS     10000        /* replicas that arrive together share one pull, also when it failed */
 #define WORKER_PULLS_COUNT       8            /* at once: more only share the same line */

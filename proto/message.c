@@ -202,7 +202,7 @@ void message_pack(const ProtobufCMessage *message, struct buf *out)
 
 ProtobufCMessage *message_copy(const ProtobufCMessage *message)
 {
-    cleanup_buf struct buf packed = {0};
+    cleanup_buf struct buf packed = {.is_secret = true}; /* it may hold a key or a token */
     message_pack(message, &packed);
     ProtobufCMessage *copy = protobuf_c_message_unpack(message->descriptor, NULL, packed.size, packed.data);
     assert(copy != NULL); /* what we packed unpacks, unless memory ran out */

@@ -31,8 +31,6 @@ struct guest {
     uint64_t due_ns;               /* when its list ends its patience */
 };
 
-#define KEEPALIVE_MS (2 * 60 * 60 * 1000) /* as grpc-go's servers */
-
 struct grpc_server {
     struct schedule schedule;
     uv_timer_t timer; /* the first due of all guests; then the grace of a stop */
@@ -338,7 +336,7 @@ struct grpc_server *grpc_server_new(const struct grpc_server_options *options)
     server->clock = options->clock;
     server->credentials = options->credentials;
     server->max_message_bytes = options->max_message_bytes;
-    server->keepalive_ns = (options->keepalive_ms ? options->keepalive_ms : KEEPALIVE_MS) * NS_PER_MS;
+    server->keepalive_ns = (options->keepalive_ms ? options->keepalive_ms : GRPC_SERVER_KEEPALIVE_MS) * NS_PER_MS;
     server->answer_ns = (options->keepalive_answer_ms ? options->keepalive_answer_ms : GRPC_KEEPALIVE_ANSWER_MS) * NS_PER_MS;
     server->max_guests = options->max_connections ? options->max_connections : GRPC_SERVER_CONNECTIONS_COUNT;
     uv_timer_init(server->loop, &server->timer);
