@@ -154,7 +154,7 @@ static bool may_campaign(struct raft *raft)
 void raft_hold_election(struct raft *raft)
 {
     if (may_campaign(raft))
-        campaign(raft, raft->config.pre_vote ? PRE_ELECTION : ELECTION);
+        campaign(raft, raft->config.pre_vote && !RAFT_MUTANT(IGNORE_PRE_VOTE) ? PRE_ELECTION : ELECTION);
 }
 
 /* The leader wishes it: nobody needs to be asked first. */
@@ -179,7 +179,7 @@ void raft_handle_vote_request(struct raft *raft, const struct raft_message *mess
     bool is_pre_vote = message->type == RAFT_MESSAGE_PRE_VOTE;
     bool may_vote = raft->vote == message->from || (raft->vote == RAFT_NOBODY && raft->leader == RAFT_NOBODY) ||
                     (is_pre_vote && message->term > raft->term);
-    bool is_granted = may_vote && raft_log_view_is_up_to_date(&raft->log, (struct raft_entry_id){message->log_term, message->index});
+    bool is_granted = may_vote && (RAFT_MUTANT(VOTE_FOR_ANY_LOG) || raft_log_view_is_up_to_date(&raft->log, (struct raft_entry_id){message->log_term, message->index}));
 
     /* A grant carries the term asked for: a pre-candidate would take ours for old. A refusal carries ours, for it to learn. */
     raft_send(raft, &(struct raft_message){.type = is_pre_vote ? RAFT_MESSAGE_PRE_VOTE_RESPONSE : RAFT_MESSAGE_VOTE_RESPONSE,

@@ -25,7 +25,7 @@ void raft_send(struct raft *raft, struct raft_message *message)
         message->term = 0;
     else if (!has_own_term(message->type))
         message->term = raft->term;
-    if (waits_for_disk(message->type)) {
+    if (waits_for_disk(message->type) && !(RAFT_MUTANT(ACK_BEFORE_WRITE) && message->to != raft->config.id)) {
         raft_messages_add(&raft->after_append, message);
         return;
     }
@@ -228,7 +228,7 @@ int raft_step_any(struct raft *raft, struct raft_message *message, struct error 
 {
     if (message->type == RAFT_MESSAGE_PROPOSE && message->entries_count == 0)
         return error_set(err, ERR_INVALID, "raft: a proposal without entries");
-    if (message->term != 0 && message->term < raft->term) {
+    if (message->term != 0 && message->term < raft->term && !(RAFT_MUTANT(BELIEVE_OLD_ANSWER) && message->from == RAFT_APPEND_THREAD)) {
         handle_older_term(raft, message);
         return 0;
     }
