@@ -179,7 +179,8 @@ void raft_handle_vote_request(struct raft *raft, const struct raft_message *mess
     bool is_pre_vote = message->type == RAFT_MESSAGE_PRE_VOTE;
     bool may_vote = raft->vote == message->from || (raft->vote == RAFT_NOBODY && raft->leader == RAFT_NOBODY) ||
                     (is_pre_vote && message->term > raft->term);
-    bool is_granted = may_vote && (RAFT_MUTANT(VOTE_FOR_ANY_LOG) || raft_log_view_is_up_to_date(&raft->log, (struct raft_entry_id){message->log_term, message->index}));
+    bool is_granted = may_vote && (RAFT_MUTANT(VOTE_FOR_ANY_LOG) ||
+                                   raft_log_view_is_up_to_date(&raft->log, (struct raft_entry_id){message->log_term, message->index}));
 
     /* A grant carries the term asked for: a pre-candidate would take ours for old. A refusal carries ours, for it to learn. */
     raft_send(raft, &(struct raft_message){.type = is_pre_vote ? RAFT_MESSAGE_PRE_VOTE_RESPONSE : RAFT_MESSAGE_VOTE_RESPONSE,

@@ -206,8 +206,8 @@ void sim_clients_check(struct sim *sim)
         enum linear_verdict verdict = linear_check(ops, count, 0, CHECK_STEPS, &stuck);
         sim->undecided += verdict == LINEAR_UNDECIDED;
         if (verdict == LINEAR_NO)
-            sim_violated(sim, "the history is linearizable", "key %" PRIu64 ": no order explains the answer to operation %zu of client %u", key,
-                         places[stuck], sim->ops[places[stuck]].client);
+            sim_violated(sim, "the history is linearizable", "key %" PRIu64 ": no order explains the answer to operation %zu of client %u",
+                         key, places[stuck], sim->ops[places[stuck]].client);
     }
     free(ops);
     free(places);

@@ -1,5 +1,5 @@
-/* tests/sim/raft/invariants.c – what must hold for a node after each of its steps. Cheap: only what changed is looked at. §3.2 of the thesis
- * names the five properties; the others are promises of our own. */
+/* tests/sim/raft/invariants.c – what must hold for a node after each of its steps. Cheap: only what changed is looked at. §3.2 of the
+ * thesis names the five properties; the others are promises of our own. */
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -34,8 +34,8 @@ static void check_completeness(struct sim *sim, struct sim_node *node)
         if (line->commit_term >= term)
             continue;
         if (index > last || raft_log_view_term_or_zero(log, index) != line->term) {
-            sim_violated(sim, "leader completeness", "n%u leads term %" PRIu64 " without entry %" PRIu64 " of term %" PRIu64
-                                                     ", which was committed in term %" PRIu64,
+            sim_violated(sim, "leader completeness",
+                         "n%u leads term %" PRIu64 " without entry %" PRIu64 " of term %" PRIu64 ", which was committed in term %" PRIu64,
                          node->id, term, index, line->term, line->commit_term);
             return;
         }
@@ -107,8 +107,8 @@ void sim_check_node(struct sim *sim, struct sim_node *node)
     if (raft->term < node->seen_term)
         sim_violated(sim, "the term never goes back", "n%u: from %" PRIu64 " to %" PRIu64, node->id, node->seen_term, raft->term);
     if (sim->stable_term != 0 && raft->term > sim->stable_term)
-        sim_violated(sim, "who comes back disturbs no leader", "n%u is at term %" PRIu64 ", a leader was at work in term %" PRIu64, node->id,
-                     raft->term, sim->stable_term);
+        sim_violated(sim, "who comes back disturbs no leader", "n%u is at term %" PRIu64 ", a leader was at work in term %" PRIu64,
+                     node->id, raft->term, sim->stable_term);
     if (raft_is_leader(raft))
         check_leader(sim, node);
     else if (raft_role(raft) == RAFT_CANDIDATE && raft->term > node->seen_term)
@@ -149,8 +149,7 @@ static void check_own_entries(struct sim *sim, struct sim_node *node, const stru
     node->led_last = raft_log_view_last_index(&raft->log);
     for (size_t i = 0; i < ready->entries.count; i++) {
         const struct raft_entry *entry = &ready->entries.items[i];
-        if (entry->type != RAFT_ENTRY_NORMAL && entry->term == raft->term &&
-            is_change_between(node, raft->log.applied + 1, entry->index))
+        if (entry->type != RAFT_ENTRY_NORMAL && entry->term == raft->term && is_change_between(node, raft->log.applied + 1, entry->index))
             sim_violated(sim, "one membership change at a time", "n%u: entry %" PRIu64 " while one before it is not applied", node->id,
                          entry->index);
     }
@@ -178,8 +177,8 @@ static void note_vote(struct sim *sim, struct sim_node *node, uint64_t term, uin
 {
     node->votes = grow_by_term(node->votes, &node->votes_capacity, term);
     if (node->votes[term] != 0 && node->votes[term] != candidate)
-        sim_violated(sim, "one vote in a term", "n%u votes for n%" PRIu64 " in term %" PRIu64 ", and did for n%" PRIu64, node->id, candidate,
-                     term, node->votes[term]);
+        sim_violated(sim, "one vote in a term", "n%u votes for n%" PRIu64 " in term %" PRIu64 ", and did for n%" PRIu64, node->id,
+                     candidate, term, node->votes[term]);
     node->votes[term] = candidate;
 }
 
@@ -199,7 +198,9 @@ void sim_check_received(struct sim *sim, struct sim_node *node, const struct raf
         node->told_to_take_over = message->term;
     if (message->type != RAFT_MESSAGE_PRE_VOTE_RESPONSE || message->reject || message->from > SIM_NODES_COUNT)
         return;
-    if (message->term != node->granted_term)
+    if (message->term < node->granted_term)
+        return; /* late */
+    if (message->term > node->granted_term)
         node->granted = 0;
     node->granted_term = message->term;
     node->granted |= UINT64_C(1) << message->from;

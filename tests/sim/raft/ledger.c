@@ -1,5 +1,5 @@
-/* tests/sim/raft/ledger.c – what the whole group has agreed on, seen from outside: every entry that any log ever held, what is committed and
- * by whose count, what applying it led to. Each node is held against it as it goes. */
+/* tests/sim/raft/ledger.c – what the whole group has agreed on, seen from outside: every entry that any log ever held, what is committed
+ * and by whose count, what applying it led to. Each node is held against it as it goes. */
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -50,8 +50,9 @@ void sim_ledger_note(struct sim *sim, struct sim_node *node, const struct raft_e
         if (note->previous_term == UINT64_MAX)
             note->previous_term = previous_term;
         if (note->previous_term != previous_term)
-            sim_violated(sim, "log matching", "n%u has entry %" PRIu64 " of term %" PRIu64 " behind one of term %" PRIu64
-                                              ", another log behind one of term %" PRIu64,
+            sim_violated(sim, "log matching",
+                         "n%u has entry %" PRIu64 " of term %" PRIu64 " behind one of term %" PRIu64
+                         ", another log behind one of term %" PRIu64,
                          node->id, entry->index, entry->term, previous_term, note->previous_term);
         return;
     }
@@ -86,13 +87,14 @@ static void first_commit(struct sim *sim, struct sim_node *node, uint64_t index,
     bool is_first_members = index <= sim->plan.voters_count && term == 1;
 
     if (index != sim->committed + 1)
-        sim_violated(sim, "entries are committed in order", "n%u commits %" PRIu64 ", the last was %" PRIu64, node->id, index, sim->committed);
+        sim_violated(sim, "entries are committed in order", "n%u commits %" PRIu64 ", the last was %" PRIu64, node->id, index,
+                     sim->committed);
     sim->committed = index;
     if (is_first_members)
         return;
     if (!raft_is_leader(node->raft))
-        sim_violated(sim, "only a leader commits first", "n%u takes entry %" PRIu64 " of term %" PRIu64 " for committed, no leader did before",
-                     node->id, index, term);
+        sim_violated(sim, "only a leader commits first",
+                     "n%u takes entry %" PRIu64 " of term %" PRIu64 " for committed, no leader did before", node->id, index, term);
     else if (!is_stable_at_majority(sim, &conf->voters, index, term) || !is_stable_at_majority(sim, &conf->voters_outgoing, index, term))
         sim_violated(sim, "what is committed is stable at a majority", "n%u commits entry %" PRIu64 " of term %" PRIu64, node->id, index,
                      term);
@@ -104,8 +106,8 @@ void sim_ledger_commit(struct sim *sim, struct sim_node *node, uint64_t index, u
 
     if (line->is_committed) {
         if (line->term != term)
-            sim_violated(sim, "what is committed stays", "entry %" PRIu64 " was committed with term %" PRIu64 ", n%u has term %" PRIu64, index,
-                         line->term, node->id, term);
+            sim_violated(sim, "what is committed stays", "entry %" PRIu64 " was committed with term %" PRIu64 ", n%u has term %" PRIu64,
+                         index, line->term, node->id, term);
         return;
     }
     line->is_committed = true;
@@ -143,8 +145,8 @@ void sim_ledger_applied(struct sim *sim, struct sim_node *node, const struct raf
         line->machine_hash = node->machine.hash;
     }
     if (line->hash != hash || line->machine_hash != node->machine.hash)
-        sim_violated(sim, "state machine safety", "n%u applies another entry %" PRIu64 ", or came to another state, than a member before it",
-                     node->id, entry->index);
+        sim_violated(sim, "state machine safety",
+                     "n%u applies another entry %" PRIu64 ", or came to another state, than a member before it", node->id, entry->index);
     if (conf && line->conf_hash != 0 && line->conf_hash != conf_is)
         sim_violated(sim, "all agree on the membership", "n%u has another one after entry %" PRIu64, node->id, entry->index);
     if (conf)
@@ -166,6 +168,6 @@ void sim_ledger_check_machine(struct sim *sim, struct sim_node *node)
     if (index == 0)
         return;
     if (!line->is_applied || line->machine_hash != node->machine.hash)
-        sim_violated(sim, "a state machine is what a prefix of the log led to", "n%u stands at entry %" PRIu64 " after a start or a snapshot",
-                     node->id, index);
+        sim_violated(sim, "a state machine is what a prefix of the log led to",
+                     "n%u stands at entry %" PRIu64 " after a start or a snapshot", node->id, index);
 }

@@ -69,8 +69,8 @@ static bool run_one(const struct arguments *arguments, uint64_t seed, FILE *trac
         printf("caught by seed %" PRIu64 ": %s\n", seed, sim->violated);
         fflush(stdout);
     } else if (arguments->is_single) {
-        printf("seed %" PRIu64 ": passed: %.0f s of virtual time, %" PRIu64 " events, %" PRIu64 " committed, %zu operations, digest %016" PRIx64
-               "\n",
+        printf("seed %" PRIu64 ": passed: %.0f s of virtual time, %" PRIu64 " events, %" PRIu64
+               " committed, %zu operations, digest %016" PRIx64 "\n",
                seed, (double)sim->now_us / 1e6, sim->events_done, sim->committed, sim->ops_count, sim->digest);
     }
     board->undecided += sim->undecided;
@@ -135,8 +135,8 @@ static void print_progress(const struct board *board, double began)
     double took = seconds() - began;
     uint64_t done = board->passed + board->failed;
 
-    fprintf(stderr, "%6.0f s: %" PRIu64 " passed, %" PRIu64 " failed, %.1f seeds/s\n", took, (uint64_t)board->passed, (uint64_t)board->failed,
-            (double)done / took);
+    fprintf(stderr, "%6.0f s: %" PRIu64 " passed, %" PRIu64 " failed, %.1f seeds/s\n", took, (uint64_t)board->passed,
+            (uint64_t)board->failed, (double)done / took);
 }
 
 /* A job that died died of its seed: an assertion in the core, or a sanitizer. */

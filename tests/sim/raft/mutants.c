@@ -20,7 +20,7 @@ const char *raft_mutant_names(void)
 #define X(name, help) "\n                        " #name ": " help
         RAFT_MUTANTS(X)
 #undef X
-        ;
+            ;
 }
 
 bool raft_mutant_choose(const char *name)

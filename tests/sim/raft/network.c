@@ -160,7 +160,13 @@ static void push_message(struct sim *sim, struct raft_message *message)
 
     *own = *message;
     *message = (struct raft_message){0};
-    sim_push(sim, (struct sim_event){.kind = SIM_EVENT_DELIVER, .node = (unsigned)own->to, .message = own}, delay(sim));
+    uint64_t at_us = sim->now_us + delay(sim);
+    if (sim->plan.keeps_order || sim->is_calm) { /* a stream, as managers have them */
+        uint64_t *last_us = &sim->last_us[own->from][own->to];
+        at_us = at_us > *last_us ? at_us : *last_us + 1;
+        *last_us = at_us;
+    }
+    sim_push(sim, (struct sim_event){.kind = SIM_EVENT_DELIVER, .node = (unsigned)own->to, .message = own}, at_us - sim->now_us);
 }
 
 void sim_network_send(struct sim *sim, struct sim_node *from, struct raft_message *message)

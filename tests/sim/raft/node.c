@@ -138,6 +138,7 @@ static void forget_volatile(struct sim_node *node)
     node->seen_role = RAFT_FOLLOWER;
     node->led_term = node->granted_term = node->granted = node->told_to_take_over = 0;
     node->is_snapshot_waiting = false;
+    node->conf_index = 0;
 }
 
 static void come_up(struct sim *sim, struct sim_node *node)
@@ -302,6 +303,7 @@ void sim_node_tick(struct sim *sim, struct sim_node *node)
     sim_push(sim, (struct sim_event){.kind = SIM_EVENT_TICK, .node = node->id, .incarnation = node->incarnation}, node->tick_us);
     if (raft_tick(node->raft, &err) < 0)
         sim_violated(sim, "a core does not stop", "n%u: tick: %s", node->id, err.message);
+    sim_threads_snapshot(sim, node);
     sim_node_touched(sim, node);
 }
 

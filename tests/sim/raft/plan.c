@@ -1,5 +1,5 @@
-/* tests/sim/raft/plan.c – what a seed decides before anything happens. A seed has only some of the faults, and some of them often: a group in
- * which everything breaks at once gets nowhere, and finds little. */
+/* tests/sim/raft/plan.c – what a seed decides before anything happens. A seed has only some of the faults, and some of them often: a group
+ * in which everything breaks at once gets nowhere, and finds little. */
 #include <inttypes.h>
 
 #include "base/text.h"
@@ -60,6 +60,7 @@ static void choose_rates(struct sim *sim, struct sim_plan *plan)
     plan->repeat_percent = (unsigned)PICK(sim, 0, 1, 5, 20);
     plan->late_percent = (unsigned)PICK(sim, 0, 0, 1, 5);
     plan->delay_us = PICK(sim, 1000, 10000, 50000, 150000);
+    plan->keeps_order = sim_chance(sim, 50);
     plan->ready_us = PICK(sim, 0, 0, 5000, 30000);
     plan->flush_us = PICK(sim, 1000, 10000, 100000);
     plan->apply_us = PICK(sim, 500, 5000, 100000);
@@ -142,13 +143,14 @@ void sim_plan_make(struct sim *sim)
 
 void sim_plan_describe(const struct sim_plan *plan, struct buf *out)
 {
-    buf_append_format(out, "%u voters, %s writes%s%s%s%s%s, stall %u ticks, %u ticks of faults, drop %u%%, repeat %u%%, late %u%%, delay %"
-                           PRIu64 " us, flush %" PRIu64 " us, a snapshot every %u entries; faults:",
-                      plan->voters_count, plan->async ? "asynchronous" : "synchronous", plan->pre_vote ? ", PreVote" : "",
-                      plan->check_quorum ? ", CheckQuorum" : "", plan->lease ? ", lease reads" : "",
-                      plan->no_forwarding ? ", no forwarding" : "", plan->step_down_on_removal ? ", step down on removal" : "",
-                      plan->stall_ticks, plan->steps, plan->drop_percent, plan->repeat_percent, plan->late_percent, plan->delay_us,
-                      plan->flush_us, plan->snapshot_every);
+    buf_append_format(
+        out,
+        "%u voters, %s writes%s%s%s%s%s, stall %u ticks, %u ticks of faults, drop %u%%, repeat %u%%, late %u%%, delay %" PRIu64
+        " us, flush %" PRIu64 " us, a snapshot every %u entries; faults:",
+        plan->voters_count, plan->async ? "asynchronous" : "synchronous", plan->pre_vote ? ", PreVote" : "",
+        plan->check_quorum ? ", CheckQuorum" : "", plan->lease ? ", lease reads" : "", plan->no_forwarding ? ", no forwarding" : "",
+        plan->step_down_on_removal ? ", step down on removal" : "", plan->stall_ticks, plan->steps, plan->drop_percent,
+        plan->repeat_percent, plan->late_percent, plan->delay_us, plan->flush_us, plan->snapshot_every);
     for (int fault = 0; fault < SIM_FAULTS_COUNT; fault++)
         if (plan->weights[fault] > 0)
             buf_append_format(out, " %s*%u", sim_fault_names[fault], plan->weights[fault]);

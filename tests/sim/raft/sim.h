@@ -80,11 +80,12 @@ struct sim_plan {
     uint64_t tail_keep;
     unsigned snapshot_every; /* applied entries between snapshots */
     unsigned drop_percent, repeat_percent, late_percent;
-    uint64_t delay_us;                /* a message takes up to this; a late one up to a hundred times that */
-    uint64_t ready_us;                /* a core's ready waits up to this, for more to come together */
-    uint64_t flush_us, apply_us;      /* a flush and an apply take up to this */
-    uint64_t think_us;                /* a client rests up to this between operations */
-    uint64_t fault_us;                /* between faults, about */
+    bool keeps_order;            /* messages of one member to another arrive in the order they were sent */
+    uint64_t delay_us;           /* a message takes up to this; a late one up to a hundred times that */
+    uint64_t ready_us;           /* a core's ready waits up to this, for more to come together */
+    uint64_t flush_us, apply_us; /* a flush and an apply take up to this */
+    uint64_t think_us;           /* a client rests up to this between operations */
+    uint64_t fault_us;           /* between faults, about */
     unsigned weights[SIM_FAULTS_COUNT];
     bool has_stable_leader; /* the profile says that nothing here may move the term once there is a leader: PreVote's promise */
 };
@@ -161,10 +162,11 @@ struct sim_node {
 
     struct sim_machine machine;
     uint64_t snapshot_index; /* the newest that was made or is being made */
+    uint64_t conf_index;     /* of the last membership change applied */
     bool is_snapshot_waiting;
 
     uint64_t unsure_from; /* after a crash: entries from here on were being written; UINT64_MAX: none */
-    int fail_countdown; /* the hook lets so many operations pass, then fails for good; -1: none */
+    int fail_countdown;   /* the hook lets so many operations pass, then fails for good; -1: none */
     bool was_flipped;
 
     /* Reads of clients that wait for an index to be applied. */
@@ -265,7 +267,8 @@ struct sim {
     struct sim_node nodes[SIM_NODES_COUNT + 1];
     unsigned nodes_count; /* ids given so far */
     bool is_cut[SIM_NODES_COUNT + 1][SIM_NODES_COUNT + 1];
-    bool is_calm; /* the faults have ended */
+    uint64_t last_us[SIM_NODES_COUNT + 1][SIM_NODES_COUNT + 1]; /* when the last message of each link arrives */
+    bool is_calm;                                               /* the faults have ended */
     unsigned storm_percent;
     uint64_t storm_until;
     uint64_t flip_count, wiped;
@@ -335,7 +338,8 @@ void sim_threads_append(struct sim *sim, struct sim_node *node, struct sim_work 
 void sim_threads_apply(struct sim *sim, struct sim_node *node, struct raft_message *message);
 void sim_threads_flushed(struct sim *sim, struct sim_node *node);
 void sim_threads_applied(struct sim *sim, struct sim_node *node);
-int sim_threads_write(struct sim_node *node, struct error *err); /* what is in flight, to the log; not flushed */
+void sim_threads_snapshot(struct sim *sim, struct sim_node *node); /* make one, if it is time */
+int sim_threads_write(struct sim_node *node, struct error *err);   /* what is in flight, to the log; not flushed */
 void sim_threads_clear(struct sim_node *node);
 void sim_threads_apply_entries(struct sim *sim, struct sim_node *node, const struct raft_entry *entries, size_t count);
 

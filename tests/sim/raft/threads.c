@@ -1,12 +1,14 @@
 /* tests/sim/raft/threads.c – a node's append thread and apply thread: queues whose work takes virtual time.
  *
- * A flush is begun with as many works as wait (or fewer), and done at its end: until then a crash finds nothing of it on the disk, or a part.
- * Only what was flushed is shown to the core through its storage, and only then the answers leave. */
+ * A flush is begun with as many works as wait (or fewer), and done at its end: until then a crash finds nothing of it on the disk, or a
+ * part. Only what was flushed is shown to the core through its storage, and only then the answers leave. */
 #include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "tests/sim/raft/sim.h"
+
+enum { FLUSH_MOST = 64 };
 
 static void free_work(struct sim_work *work)
 {
@@ -36,7 +38,7 @@ static void begin_flush(struct sim *sim, struct sim_node *node)
 
     if (node->flushing_count > 0 || node->append.count == 0)
         return;
-    node->flushing_count = 1 + (size_t)sim_below(sim, lower(node->append.count, 6));
+    node->flushing_count = sim_chance(sim, 70) ? lower(node->append.count, FLUSH_MOST) : 1;
     sim_push(sim, (struct sim_event){.kind = SIM_EVENT_FLUSH, .node = node->id, .incarnation = node->incarnation},
              1 + sim_below(sim, sim->plan.flush_us) + stall_us);
 }
@@ -147,8 +149,10 @@ static int show_own_snapshot(struct sim *sim, struct sim_node *node, const struc
     uint64_t to = snapshot->index > sim->plan.tail_keep ? snapshot->index - sim->plan.tail_keep : 0;
 
     node->is_snapshot_waiting = false;
-    if (snapshot->index == 0)
+    if (snapshot->index == 0) {
+        node->snapshot_index = node->storage.snapshot.index;
         return 0;
+    }
     int failed = raft_memory_storage_create_snapshot(&node->storage, snapshot->index, &snapshot->conf, NULL, err);
     if (failed == 0 && to > node->storage.compacted_index)
         failed = raft_memory_storage_compact(&node->storage, to, err);
@@ -200,7 +204,7 @@ void sim_threads_flushed(struct sim *sim, struct sim_node *node)
         return;
     }
     size_t count = node->flushing_count;
-    struct sim_work done[8];
+    struct sim_work done[FLUSH_MOST];
     memcpy(done, node->append.items, count * sizeof *done);
     node->append.count -= count;
     memmove(node->append.items, node->append.items + count, node->append.count * sizeof *node->append.items);
@@ -264,15 +268,19 @@ static void apply_conf_change(struct sim *sim, struct sim_node *node, const stru
     if (failed < 0 && failed != ERR_PRECONDITION && failed != ERR_LIMIT)
         sim_violated(sim, "a committed membership change applies", "n%u: %s", node->id, err.message);
     sim_machine_note_members(&node->machine, &node->raft->tracker.conf);
+    node->conf_index = entry->index;
     if (was_member && (node->machine.members >> node->id & 1) == 0)
         sim_push(sim, (struct sim_event){.kind = SIM_EVENT_REMOVED, .node = node->id}, sim_below(sim, 3000000));
 }
 
-static void make_snapshot(struct sim *sim, struct sim_node *node)
+/* When there are many entries to replace; and when the one there is does not name a member added since: who is sent it would refuse it. */
+void sim_threads_snapshot(struct sim *sim, struct sim_node *node)
 {
     struct sim_work work = {.snapshot = {.index = node->machine.applied}};
+    bool is_due = node->machine.applied >= node->snapshot_index + sim->plan.snapshot_every ||
+                  (node->storage.snapshot.index > 0 && node->conf_index > node->snapshot_index);
 
-    if (node->is_snapshot_waiting || node->raft->log.has_snapshot || node->machine.applied < node->snapshot_index + sim->plan.snapshot_every)
+    if (!is_due || node->is_snapshot_waiting || node->raft->log.has_snapshot)
         return;
     if (raft_log_view_term(&node->raft->log, work.snapshot.index, &work.snapshot.term) != RAFT_STORED)
         return;
@@ -305,7 +313,7 @@ void sim_threads_apply_entries(struct sim *sim, struct sim_node *node, const str
             sim_clients_applied(sim, node, &command, was_done);
     }
     sim_clients_serve_reads(sim, node);
-    make_snapshot(sim, node);
+    sim_threads_snapshot(sim, node);
 }
 
 void sim_threads_applied(struct sim *sim, struct sim_node *node)

@@ -90,8 +90,7 @@ static void append_twice_is_found(void **state)
 /* Two readers that disagree on the order of two writes that were concurrent. */
 static void readers_agree_on_the_order(void **state)
 {
-    const struct linear_op ops[] = {{1, 10, LINEAR_WRITE, 1}, {2, 11, LINEAR_WRITE, 2}, {12, 13, LINEAR_READ, 1},
-                                    {14, 15, LINEAR_READ, 2}};
+    const struct linear_op ops[] = {{1, 10, LINEAR_WRITE, 1}, {2, 11, LINEAR_WRITE, 2}, {12, 13, LINEAR_READ, 1}, {14, 15, LINEAR_READ, 2}};
     const struct linear_op fine[] = {{1, 10, LINEAR_WRITE, 1}, {2, 11, LINEAR_WRITE, 2}, {3, 4, LINEAR_READ, 1}, {12, 13, LINEAR_READ, 2}};
     (void)state;
     assert_int_equal(check(ops, COUNT(ops)), LINEAR_NO);
