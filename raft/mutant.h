@@ -17,7 +17,7 @@
     X(ACCEPT_ANY_APPEND, "a follower does not compare the term before an append")                                                          \
     X(VOTE_FOR_ANY_LOG, "a vote is given whatever the candidate's log")                                                                    \
     X(OVERLAP_CHANGES, "a membership change is proposed while one is pending")                                                             \
-    X(BELIEVE_OLD_ANSWER, "an append thread's answer of an older term is believed")                                                        \
+    X(LEAD_BEFORE_STABLE, "a candidate leads before its own term is stable")                                                               \
     X(KEEP_OLD_READS, "a new leader answers reads before it has committed in its term")
 
 #ifdef SKEP_RAFT_MUTANTS

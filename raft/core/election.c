@@ -193,10 +193,21 @@ void raft_handle_vote_request(struct raft *raft, const struct raft_message *mess
     }
 }
 
+/* The others may elect us before our own disk knows the term. Who led then, and crashed, could be elected in the same term once more by the
+ * same votes, and would write other entries with the same terms and indexes (§3.8: a server persists its term before anything rests on it).
+ * Our own vote comes back when it is stable, and asks again. */
+static bool is_own_vote_stable(const struct raft *raft)
+{
+    return raft_role(raft) != RAFT_CANDIDATE || raft_tracker_has_voted(&raft->tracker, raft->config.id);
+}
+
 void raft_handle_vote_response(struct raft *raft, const struct raft_message *message)
 {
     raft_tracker_record_vote(&raft->tracker, message->from, !message->reject);
-    switch (raft_tracker_vote_result(&raft->tracker)) {
+    enum raft_vote_result result = raft_tracker_vote_result(&raft->tracker);
+    if (result == RAFT_VOTE_WON && !is_own_vote_stable(raft) && !RAFT_MUTANT(LEAD_BEFORE_STABLE))
+        return;
+    switch (result) {
     case RAFT_VOTE_WON:
         if (raft_role(raft) == RAFT_PRE_CANDIDATE) {
             campaign(raft, ELECTION);

@@ -231,7 +231,7 @@ int raft_step_any(struct raft *raft, struct raft_message *message, struct error 
 {
     if (message->type == RAFT_MESSAGE_PROPOSE && message->entries_count == 0)
         return error_set(err, ERR_INVALID, "raft: a proposal without entries");
-    if (message->term != 0 && message->term < raft->term && !(RAFT_MUTANT(BELIEVE_OLD_ANSWER) && message->from == RAFT_APPEND_THREAD)) {
+    if (message->term != 0 && message->term < raft->term) {
         handle_older_term(raft, message);
         return 0;
     }

@@ -72,6 +72,11 @@ void raft_tracker_record_vote(struct raft_tracker *tracker, uint64_t id, bool is
     tracker->ballots[tracker->ballots_count++] = (struct raft_ballot){id, is_granted};
 }
 
+bool raft_tracker_has_voted(const struct raft_tracker *tracker, uint64_t id)
+{
+    return find_ballot(tracker, id) != NULL;
+}
+
 void raft_tracker_reset_votes(struct raft_tracker *tracker)
 {
     tracker->ballots_count = 0;
