@@ -2,7 +2,6 @@
 #ifndef SKEP_TESTS_UNIT_PROTO_GRPC_WORLD_H
 #define SKEP_TESTS_UNIT_PROTO_GRPC_WORLD_H
 
-
 #include "base/mem.h"
 #include "google/protobuf/wrappers.pb-c.h"
 #include "proto/grpc/grpc.h"
