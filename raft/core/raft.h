@@ -48,7 +48,8 @@ extern const struct state_table raft_roles;
 
 enum raft_read_mode {
     RAFT_READ_SAFE, /* a round of heartbeats confirms the leader: §6.4 */
-    RAFT_READ_LEASE /* the leader trusts check_quorum and the clocks: §6.4.1. Wrong when a clock stops for longer than an election */
+    RAFT_READ_LEASE /* the leader trusts check_quorum and the clocks: §6.4.1. Wrong when a clock stops for longer than an election, and for
+                       up to one election's time after a leader was cut off: docs/found.md */
 };
 
 #define RAFT_UNLIMITED UINT64_MAX
@@ -112,8 +113,8 @@ int raft_propose_conf_change(struct raft *raft, const struct raft_conf_change *c
 
 /* A committed change is applied, in its turn among the committed entries. @conf (overwritten, the caller's to free; may be NULL) is the
  * membership now. ERR_PRECONDITION, and no change: it contradicts the configuration; ERR_LIMIT: more than RAFT_MEMBERS_COUNT. The owner may
- * also decide not to apply one: then it does not call; and it must not for a change behind which a snapshot was taken in since (its index is
- * below raft_status().first_index): the membership in force is newer then. */
+ * also decide not to apply one: then it does not call; and it must not for a change behind which a snapshot was taken in since (its index
+ * is below raft_status().first_index): the membership in force is newer then. */
 int raft_apply_conf_change(struct raft *raft, const struct raft_conf_change *change, struct raft_conf_state *conf, struct error *err);
 
 /* Ask for an index at which a read is linearizable once it is applied; it arrives as a read state with @context (copied), or never: ask
