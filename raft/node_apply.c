@@ -31,8 +31,12 @@ static void apply_change(struct raft_node *node, const struct raft_entry *entry)
 {
     struct raft_conf_change change;
     struct raft_conf_state conf;
+    struct raft_status status;
     struct error err = {0};
 
+    raft_status(node->core, &status);
+    if (entry->index < status.first_index) /* a snapshot that was taken in meanwhile has it: see raft_apply_conf_change() */
+        return;
     int failed = raft_conf_change_decode(entry, &change, &err);
     if (failed == 0) {
         failed = raft_apply_conf_change(node->core, &change, &conf, &err);
