@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 import time
 
@@ -195,7 +194,9 @@ class Skep(Group):
         return f"{self.dir}/{at}.skep"
 
     def command(self, at):
-        raise NotImplementedError
+        snapshots = ["--snapshot-interval", str(self.snapshot_count)] if self.snapshot_count else []
+        members = [word for other in range(MEMBERS) for word in ("--member", f"{other + 1}={self.client_at(other)}")]
+        return [f"{TOOLS}/bench_raft_member", "--id", str(at + 1), "--dir", self.data(at), "--tls", self.identities[at], *members, *snapshots]
 
 
 class Bench:
