@@ -156,6 +156,33 @@
 #define RAFT_READS_COUNT            65536     /* reads that wait for a quorum at the leader; one more is refused */
 #define RAFT_CONF_CHANGE_SIZE_BYTES (1 * MIB) /* one change with its context: SwarmKit puts a RaftMember there, some 200 bytes */
 
+/* raft: node */
+#define RAFT_PROPOSAL_SIZE_BYTES     (1536 * KIB) /* SwarmKit's most for a transaction, swarmkit-wire §6.1 */
+#define RAFT_PROPOSALS_COUNT         65536        /* waiting at the leader: to be appended or committed; one more is refused */
+#define RAFT_PROPOSALS_BYTES         (64 * MIB)
+#define RAFT_BATCH_BYTES             (1 * MIB)   /* proposals that one turn of the loop puts into the log; the rest wait for the next */
+#define RAFT_MESSAGE_SIZE_BYTES      (4 * MIB)   /* one message on the wire: what gRPC peers receive, swarmkit-wire §1.1 */
+#define RAFT_MESSAGE_ENTRIES_BYTES   (1 * MIB)   /* entries in one append, as long as there is more than one */
+#define RAFT_MESSAGE_ENTRIES_COUNT   (512 * KIB) /* entries in one received message: empty ones have eight bytes each */
+#define RAFT_CONTEXT_SIZE_BYTES      (64 * KIB)  /* of a received message; ours are eight */
+#define RAFT_INFLIGHT_COUNT          256         /* append messages on their way to one follower; SwarmKit's */
+#define RAFT_INFLIGHT_BYTES          (16 * MIB)
+#define RAFT_PEER_QUEUE_COUNT        4096       /* messages that wait for one peer; SwarmKit's, swarmkit-wire §6.3 */
+#define RAFT_PEER_QUEUE_BYTES        (32 * MIB) /* twice what may be in flight */
+#define RAFT_FRAME_BYTES             (1 * MIB)  /* messages to a Skep peer share a write up to this */
+#define RAFT_PEER_CALL_MS            2000       /* one message to a Docker peer, swarmkit-wire §1.2 */
+#define RAFT_PEER_BACKOFF_MAX_MS     2000       /* between two attempts to connect: a peer that is back is met soon */
+#define RAFT_PEER_LINGER_MS          8000       /* a removed peer is told so for as long; SwarmKit's */
+#define RAFT_REMOVED_COUNT           1024       /* ids that are told so when they call; the oldest is forgotten */
+#define RAFT_RESOLVE_MS              1000       /* between two questions for the address of an unknown member */
+#define RAFT_SNAPSHOT_STALL_MS       10000      /* a transfer that does not move for so long is given up, and tried anew */
+#define RAFT_SNAPSHOT_PARTS_COUNT    8          /* pieces of RAFT_SNAPSHOT_CHUNK_BYTES in memory on either side of a transfer */
+#define RAFT_SNAPSHOT_RECEIPTS_COUNT 1          /* at once: a member has one leader */
+#define RAFT_SNAPSHOT_INTERVAL_COUNT 10000      /* entries between two snapshots; SwarmKit's */
+#define RAFT_NO_SPACE_RETRY_MS       200        /* a full disk is asked again */
+#define RAFT_TICK_MS                 100
+#define RAFT_ADDRESS_SIZE_CHARS      256 /* host and port of a member */
+
 /* runtime */
 #define CONTAINER_ID_SIZE_CHARS         64 /* as Docker's: 32 random bytes in hex */
 #define CONTAINER_DOCUMENT_SIZE_BYTES   (1 * MIB)

@@ -95,6 +95,28 @@ struct raft_storage raft_memory_storage_table(struct raft_memory_storage *storag
     return (struct raft_storage){initial_state, read_entries, read_term, first_index, last_index, read_snapshot, storage};
 }
 
+/* The term of the entry before the first is needed, and not known where that is compacted: then the first one stands in for it. */
+void raft_memory_storage_load(struct raft_memory_storage *storage, const struct raft_hard_state *hard, const struct raft_snapshot *snapshot,
+                              const struct raft_entry *entries, size_t count)
+{
+    bool is_behind = count > 0 && entries[0].index == snapshot->index + 1;
+
+    raft_memory_storage_deinit(storage);
+    storage->hard = *hard;
+    raft_snapshot_copy(&storage->snapshot, snapshot);
+    storage->compacted_index = snapshot->index;
+    storage->compacted_term = snapshot->term;
+    if (count > 0 && !is_behind) {
+        bool is_whole = entries[0].index == 1;
+        storage->compacted_index = is_whole ? 0 : entries[0].index;
+        storage->compacted_term = is_whole ? 0 : entries[0].term;
+        entries += !is_whole;
+        count -= !is_whole;
+    }
+    for (size_t i = 0; i < count; i++)
+        raft_entries_add(&storage->entries, &entries[i]);
+}
+
 void raft_memory_storage_set_hard_state(struct raft_memory_storage *storage, const struct raft_hard_state *hard)
 {
     storage->hard = *hard;

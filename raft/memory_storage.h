@@ -19,6 +19,10 @@ void raft_memory_storage_init(struct raft_memory_storage *storage);
 void raft_memory_storage_deinit(struct raft_memory_storage *storage);
 struct raft_storage raft_memory_storage_table(struct raft_memory_storage *storage); /* borrowed */
 
+/* As a log on disk was found: @entries (payloads are held) may begin before @snapshot, and follow one another. */
+void raft_memory_storage_load(struct raft_memory_storage *storage, const struct raft_hard_state *hard, const struct raft_snapshot *snapshot,
+                              const struct raft_entry *entries, size_t count);
+
 void raft_memory_storage_set_hard_state(struct raft_memory_storage *storage, const struct raft_hard_state *hard);
 
 /* Entries replace what is there from the first one's index on; those that are compacted are skipped. Payloads are held. ERR_INVALID: they

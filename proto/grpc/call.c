@@ -173,6 +173,10 @@ static void take_message(struct grpc_call *call, struct bytes packed, size_t max
         break_off(call, GRPC_INTERNAL, "more than one message where there is to be one");
         return;
     }
+    if (call->handlers.on_bytes) {
+        call->handlers.on_bytes(call, packed, call->ctx);
+        return;
+    }
     if (message_unpack(call->is_server ? call->method->request : call->method->response, packed, max_bytes, &message, &err) < 0) {
         cleanup_free char *text = mem_format("grpc: error unmarshalling %s: %s", call->is_server ? "request" : "response", err.message);
         break_off(call, GRPC_INTERNAL, text);

@@ -62,6 +62,8 @@ struct grpc_call;
  * on_done may be NULL. */
 struct grpc_call_handlers {
     void (*on_message)(struct grpc_call *call, ProtobufCMessage *message, void *ctx);
+    /* In place of on_message, for a reader that unpacks by itself: what has arrived, not looked at. Borrowed. */
+    void (*on_bytes)(struct grpc_call *call, struct bytes packed, void *ctx);
     void (*on_half_closed)(struct grpc_call *call, void *ctx); /* server: the client has sent all it will send */
     void (*on_writable)(struct grpc_call *call, void *ctx);    /* after grpc_call_send gave ERR_AGAIN: there is room again */
     void (*on_done)(struct grpc_call *call, const struct grpc_status *status, void *ctx);
