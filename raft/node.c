@@ -2,16 +2,16 @@
 #include "raft/node.h"
 
 #include <limits.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "raft/node_inside.h"
 
-#define ELECTION_TICKS        10u
-#define COMMITTED_MOST_BYTES  (4 * MIB) /* applied at once */
-#define EARLY_ELECTION_STEP   2u        /* ticks between the voters' turns */
-#define EARLY_ELECTION_REPEAT 3u        /* ticks until one asks again */
+#define ELECTION_TICKS       10u
+#define COMMITTED_MOST_BYTES (4 * MIB) /* applied at once */
+#define EARLY_ELECTION_STEP  2u        /* ticks between the voters' turns */
 
 bool node_is_over(const struct raft_node *node)
 {
@@ -252,6 +252,10 @@ static void run(struct raft_node *node)
     node_serve_reads(node);
     if (!node_is_over(node))
         links_flush(node);
+    if (node->wants_snapshot && !node_is_over(node) && !node->make && !node->restore) {
+        node->wants_snapshot = false;
+        raft_node_snapshot(node, NULL);
+    }
     if (node->was_told_removed)
         node_removed(node);
     node->is_running = false;
@@ -269,18 +273,25 @@ static void on_check(uv_check_t *check)
 
 /* --- time --- */
 
-/* Voters ask one after the other, in the order of their ids, beginning with the tick in which all of them have missed the leader for an
- * election's time: so two seldom ask at once, and nobody waits for a long random time. They only ask (pre-vote): one who still hears the
- * leader does not answer, and the core's own random time is behind it all. */
+/* Voters ask one after the other, in the order of their ids, beginning with the tick in which a follower that missed the same heartbeat may
+ * answer: so two seldom ask at once, and nobody waits for a long random time. They only ask (pre-vote), and ask again each tick: one who
+ * still hears the leader does not answer. A new term means that somebody stands already, and is given half an election's time. The core's
+ * own random time is behind it all. */
 static void elect_early(struct raft_node *node)
 {
+    struct raft_status status;
     unsigned turn = 0;
 
+    raft_status(node->core, &status);
+    if (status.hard_state.term != node->silence_term) {
+        node->silence_term = status.hard_state.term;
+        if (node->silence_ticks > node->election_ticks / 2)
+            node->silence_ticks = node->election_ticks / 2;
+    }
     for (size_t i = 0; i < node->conf.voters.count && node->conf.voters.items[i] != node->self.id; i++)
         turn += node->conf.voters.items[i] != node->leader;
-    unsigned due = node->election_ticks + 1 + turn * EARLY_ELECTION_STEP;
-    if (!node->elects_early || node->role == RAFT_LEADER || node->role == RAFT_CANDIDATE || node->silence_ticks < due ||
-        (node->silence_ticks - due) % EARLY_ELECTION_REPEAT != 0 || !raft_ids_has(&node->conf.voters, node->self.id))
+    if (!node->elects_early || node->role == RAFT_LEADER || !raft_ids_has(&node->conf.voters, node->self.id) ||
+        node->silence_ticks < node->election_ticks + turn * EARLY_ELECTION_STEP)
         return;
     raft_campaign(node->core, NULL);
 }
@@ -419,6 +430,23 @@ static int bootstrap(struct raft_node *node, const struct raft_node_options *opt
     return failed;
 }
 
+/* A snapshot older than the last membership change may not name the member it is for, who would then not take it: a new one is made
+ * instead, and the core asks again. */
+static int read_snapshot(void *self, struct raft_snapshot *out, struct error *err)
+{
+    struct raft_node *node = (struct raft_node *)((char *)self - offsetof(struct raft_node, storage));
+    struct raft_storage table = raft_memory_storage_table(&node->storage);
+    const struct raft_conf_state *then = &node->storage.snapshot.conf, *now = &node->conf;
+
+    if (node->storage.snapshot.index > 0 &&
+        (!raft_ids_equal(&then->voters, &now->voters) || !raft_ids_equal(&then->learners, &now->learners))) {
+        node->wants_snapshot = true;
+        node_wake(node);
+        return RAFT_UNAVAILABLE;
+    }
+    return table.snapshot(table.self, out, err);
+}
+
 static int make_core(struct raft_node *node, const struct raft_node_options *options, struct error *err)
 {
     unsigned stall = options->storage_stall_ticks ? options->storage_stall_ticks : 2 * node->election_ticks;
@@ -441,6 +469,7 @@ static int make_core(struct raft_node *node, const struct raft_node_options *opt
         .step_down_on_removal = true,
         .storage_stall_ticks = stall == UINT_MAX ? 0 : stall};
 
+    config.storage.snapshot = read_snapshot;
     return raft_new(&node->core, &config, err);
 }
 

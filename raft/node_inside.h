@@ -55,6 +55,7 @@ struct raft_node {
     enum raft_role role;
     uint64_t leader, role_term;
     unsigned silence_ticks; /* since a leader was heard */
+    uint64_t silence_term;
 
     struct raft_book book;
     struct raft_peer_host peer_host;
@@ -90,7 +91,7 @@ struct raft_node {
     uv_prepare_t prepare;
     uv_check_t check;
     unsigned handles;
-    bool is_dirty, is_running, has_failed, is_removed, was_told_removed, is_closing;
+    bool is_dirty, is_running, has_failed, is_removed, was_told_removed, wants_snapshot, is_closing;
     struct error close_err;
     void (*on_closed)(void *ctx, const struct error *err);
     void *closed_ctx;

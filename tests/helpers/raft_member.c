@@ -5,7 +5,7 @@
  *
  * On standard input, TAG being any word that comes back in the answer:
  *     put TAG KEY VALUE | get TAG KEY | status TAG | transfer TAG HEX | add TAG HEX NAME HOST:PORT [learner] | remove TAG HEX |
- *     snapshot TAG | quit
+ *     snapshot TAG | load TAG COUNT OUTSTANDING SIZE | quit
  * On standard output: "ready PORT", "role ROLE TERM LEADER", "ok TAG …", "error TAG CODE MESSAGE", "closed".
  * The call of tests/helpers/raft_kv.h is served too. */
 #include <getopt.h>
@@ -106,6 +106,75 @@ static void quit(void)
     grpc_server_stop(server, 0, on_server_stopped, NULL);
 }
 
+/* Proposes by itself, so many at a time: what a log can do, without a client's part. */
+static struct load {
+    char tag[64];
+    uint64_t left, under_way, size, failed, *took_ns, took_count, begun_ns;
+    struct raft_payload *payload;
+} load;
+
+struct load_item {
+    uint64_t begun_ns;
+};
+
+static int compare_ns(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static void load_next(struct load_item *item);
+
+static void on_loaded(void *ctx, uint64_t index, const struct error *err)
+{
+    struct load_item *item = ctx;
+    (void)index;
+    load.under_way--;
+    load.failed += err != NULL;
+    load.took_ns[load.took_count++] = uv_hrtime() - item->begun_ns;
+    if (!err && load.left > 0) {
+        load_next(item);
+        return;
+    }
+    free(item);
+    if (load.under_way > 0)
+        return;
+    double seconds = (double)(uv_hrtime() - load.begun_ns) / 1e9;
+    qsort(load.took_ns, load.took_count, sizeof *load.took_ns, compare_ns);
+    say("ok %s %.0f a second, p50 %" PRIu64 " us, p99 %" PRIu64 " us, %" PRIu64 " failed", load.tag, (double)load.took_count / seconds,
+        load.took_ns[load.took_count / 2] / 1000, load.took_ns[load.took_count * 99 / 100] / 1000, load.failed);
+    free(load.took_ns);
+    raft_payload_release(load.payload);
+    load = (struct load){0};
+}
+
+static void load_next(struct load_item *item)
+{
+    struct error err = {0};
+    item->begun_ns = uv_hrtime();
+    load.left--;
+    load.under_way++;
+    if (raft_node_propose_payload(node, load.payload, on_loaded, item, &err) < 0) {
+        load.left = 0;
+        on_loaded(item, 0, &err);
+    }
+}
+
+static void start_load(char *words[])
+{
+    cleanup_buf struct buf bytes = {0};
+    uint64_t outstanding = strtoull(words[2], NULL, 10);
+    snprintf(load.tag, sizeof load.tag, "%s", words[0]);
+    load.left = strtoull(words[1], NULL, 10);
+    load.size = strtoull(words[3], NULL, 10);
+    load.took_ns = mem_array(load.left + outstanding, sizeof *load.took_ns);
+    load.begun_ns = uv_hrtime();
+    memset(buf_reserve(&bytes, load.size), 'x', load.size);
+    load.payload = raft_payload_new(bytes_of(bytes.data, load.size));
+    for (uint64_t i = 0; i < outstanding && load.left > 0; i++)
+        load_next(mem_alloc(sizeof(struct load_item)));
+}
+
 static int ask(char *verb, char *words[], int count, struct asked *asked, struct error *err)
 {
     struct raft_member member = {0};
@@ -154,6 +223,10 @@ static void take_line(char *line)
         return;
     if (strcmp(verb, "status") == 0) {
         print_status(words[0]);
+        return;
+    }
+    if (strcmp(verb, "load") == 0 && count >= 4 && load.took_ns == NULL) {
+        start_load(words);
         return;
     }
     struct asked *asked = mem_alloc(sizeof *asked);

@@ -1,0 +1,243 @@
+/* tests/unit/raft/node_world.h – members of a group in one process and on one loop, over real TLS on loopback, each with a log on the
+ * host's disk in a temporary directory and the map of tests/helpers/raft_kv.h. A disk's sync can be told to fail or to wait. */
+#ifndef SKEP_TESTS_UNIT_RAFT_NODE_WORLD_H
+#define SKEP_TESTS_UNIT_RAFT_NODE_WORLD_H
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "tests/helpers/raft_kv.h"
+#include "tests/unit/proto/peer.h"
+
+#define WORLD_MEMBERS 4
+#define WORLD_TICK_MS 20
+#define WORLD_NOW_NS  (INT64_C(1790000000) * 1000000000)
+
+struct world;
+
+struct world_member {
+    struct world *world;
+    uint64_t id;
+    char name[16], address[64], *dir;
+    struct papers papers;
+    struct tls_credentials *credentials;
+    struct grpc_server *server;
+    struct raft_node *node;
+    struct kv kv;
+    struct raft_disk disk;
+    atomic_int sync_fault; /* a UV_E… code; 1: wait until it changes */
+    struct error failed, closed;
+    bool is_up, is_removed, is_serving_foreign; /* without our own stream, as a Docker manager */
+};
+
+struct world {
+    uv_loop_t loop;
+    int64_t wall_ns;
+    char dir[64];
+    struct authority authority;
+    struct world_member members[WORLD_MEMBERS];
+    uint64_t snapshot_interval, tail_keep;
+    int stopped;
+};
+
+static inline int world_sync(void *self, int file)
+{
+    struct world_member *member = self;
+    int fault;
+    while ((fault = atomic_load(&member->sync_fault)) == 1)
+        uv_sleep(1);
+    if (fault < 0)
+        return fault;
+    struct raft_disk host = raft_disk_host();
+    return host.sync(host.self, file);
+}
+
+static inline void world_init(struct world *world)
+{
+    *world = (struct world){.wall_ns = WORLD_NOW_NS};
+    signal(SIGPIPE, SIG_IGN);
+    uv_loop_init(&world->loop);
+    authority_init(&world->authority, WORLD_NOW_NS - INT64_C(86400000000000));
+    snprintf(world->dir, sizeof world->dir, "/tmp/skep-node-XXXXXX");
+    assert_non_null(mkdtemp(world->dir));
+    for (uint64_t i = 0; i < WORLD_MEMBERS; i++) {
+        struct world_member *member = &world->members[i];
+        member->world = world;
+        member->id = i + 1;
+        snprintf(member->name, sizeof member->name, "node%d", (int)i + 1);
+        member->dir = mem_format("%s/%s", world->dir, member->name);
+        member->papers = papers_make(&world->authority,
+                                     &(struct papers_options){.name = member->name, .from_wall_ns = WORLD_NOW_NS - INT64_C(3600000000000)});
+        member->credentials = peer_credentials(&world->wall_ns, &member->papers, &world->authority);
+        member->disk = raft_disk_host();
+        member->disk.sync = world_sync;
+        member->disk.self = member; /* the host's functions use none */
+    }
+}
+
+static inline void world_removed(void *ctx)
+{
+    struct world_member *member = ctx;
+    member->is_removed = true;
+}
+
+static inline void world_failed(void *ctx, const struct error *err)
+{
+    struct world_member *member = ctx;
+    member->failed = *err;
+}
+
+/* The port stays the same over a restart. */
+static inline void world_start(struct world *world, size_t at, size_t first_count, bool is_bootstrap)
+{
+    struct world_member *member = &world->members[at];
+    struct raft_member known[WORLD_MEMBERS];
+    struct clock clock = peer_clock(&world->wall_ns);
+    for (size_t i = 0; i < first_count; i++)
+        known[i] = (struct raft_member){world->members[i].id, world->members[i].name, world->members[i].address};
+    struct raft_node_options options = {
+        .loop = &world->loop,
+        .clock = clock,
+        .random = random_system(),
+        .log = {.dir = member->dir, .disk = &member->disk, .segment_size_bytes = 1 * MIB, .tail_keep_count = world->tail_keep},
+        .machine = kv_machine(&member->kv),
+        .events = {.on_removed = world_removed, .on_failed = world_failed, .ctx = member},
+        .credentials = member->credentials,
+        .cluster_id = "cluster1",
+        .self = {member->id, member->name, member->address},
+        .members = known,
+        .members_count = first_count,
+        .is_bootstrap = is_bootstrap,
+        .tick_ms = WORLD_TICK_MS,
+        .snapshot_interval_count = world->snapshot_interval};
+    member->kv.node = NULL;
+    assert_ok(raft_node_open(&options, &member->node, err));
+    member->kv.node = member->node;
+    member->server =
+        grpc_server_new(&(struct grpc_server_options){.loop = &world->loop, .clock = clock, .credentials = member->credentials});
+    raft_node_serve(member->node, member->server);
+    assert_ok(grpc_server_listen(member->server, member->address, err));
+    member->is_up = true;
+}
+
+static inline void world_addresses(struct world *world, size_t count)
+{
+    struct clock clock = peer_clock(&world->wall_ns);
+    struct grpc_server *probes[WORLD_MEMBERS];
+    for (size_t i = 0; i < count; i++) {
+        struct world_member *member = &world->members[i];
+        probes[i] =
+            grpc_server_new(&(struct grpc_server_options){.loop = &world->loop, .clock = clock, .credentials = member->credentials});
+        assert_ok(grpc_server_listen(probes[i], "127.0.0.1:0", err));
+        snprintf(member->address, sizeof member->address, "127.0.0.1:%u", (unsigned)grpc_server_port(probes[i]));
+    }
+    for (size_t i = 0; i < count; i++)
+        grpc_server_stop(probes[i], 0, NULL, NULL);
+    run_for(&world->loop, 20);
+}
+
+static inline void world_begin(struct world *world, size_t count)
+{
+    world_addresses(world, WORLD_MEMBERS);
+    for (size_t i = 0; i < count; i++)
+        world_start(world, i, count, true);
+}
+
+static inline void world_closed(void *ctx, const struct error *err)
+{
+    struct world_member *member = ctx;
+    member->is_up = false;
+    member->node = NULL;
+    if (err)
+        member->closed = *err;
+}
+
+static inline void world_server_stopped(void *ctx)
+{
+    struct world_member *member = ctx;
+    raft_node_close(member->node, world_closed, member);
+}
+
+static inline void world_stop(struct world *world, size_t at)
+{
+    struct world_member *member = &world->members[at];
+    if (!member->is_up)
+        return;
+    grpc_server_stop(member->server, 0, world_server_stopped, member);
+    run_until(&world->loop, !member->is_up);
+    member->kv.node = NULL;
+}
+
+static inline void world_deinit(struct world *world)
+{
+    for (size_t i = 0; i < WORLD_MEMBERS; i++) {
+        struct world_member *member = &world->members[i];
+        atomic_store(&member->sync_fault, 0);
+        world_stop(world, i);
+        kv_deinit(&member->kv);
+        papers_deinit(&member->papers);
+        free(member->dir);
+        tls_credentials_free(member->credentials);
+    }
+    uv_run(&world->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&world->loop), 0);
+    authority_deinit(&world->authority);
+    cleanup_free char *command = mem_format("rm -rf %s", world->dir);
+    assert_int_equal(system(command), 0);
+}
+
+static inline struct raft_node_status world_status(struct world_member *member)
+{
+    struct raft_node_status status = {0};
+    if (member->is_up)
+        raft_node_status(member->node, &status);
+    return status;
+}
+
+/* The one that leads among those that are up and not stalled; NULL: none. */
+static inline struct world_member *world_leader(struct world *world)
+{
+    for (size_t i = 0; i < WORLD_MEMBERS; i++)
+        if (world->members[i].is_up && world_status(&world->members[i]).role == RAFT_LEADER)
+            return &world->members[i];
+    return NULL;
+}
+
+struct world_result {
+    int done;
+    uint64_t index;
+    struct error err;
+};
+
+static inline void world_proposed(void *ctx, uint64_t index, const struct error *err)
+{
+    struct world_result *result = ctx;
+    result->done++;
+    result->index = index;
+    if (err)
+        result->err = *err;
+}
+
+/* Propose at whoever leads, and wait. */
+static inline void world_put(struct world *world, const char *text)
+{
+    struct world_result result = {0};
+    run_until(&world->loop, world_leader(world));
+    assert_ok(raft_node_propose(world_leader(world)->node, bytes_of_string(text), world_proposed, &result, err));
+    run_until(&world->loop, result.done);
+    assert_string_equal(result.err.message, "");
+}
+
+static inline bool world_has(struct world *world, size_t count, const char *key, const char *value)
+{
+    for (size_t i = 0; i < count; i++) {
+        const char *got = kv_get(&world->members[i].kv, key);
+        if (world->members[i].is_up && (!got || strcmp(got, value) != 0))
+            return false;
+    }
+    return true;
+}
+
+#endif
