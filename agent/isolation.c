@@ -40,8 +40,18 @@ static bool fits(const char *wanted, const char *got)
 /* "10.0.20348.2113"; the revision may be missing (-1). */
 static bool parse_version(const char *text, struct windows_version *out)
 {
+    long *const parts[] = {&out->major, &out->minor, &out->build, &out->revision};
     out->revision = -1;
-    return !text_empty(text) && sscanf(text, "%9ld.%9ld.%9ld.%9ld", &out->major, &out->minor, &out->build, &out->revision) >= 3;
+    for (int i = 0; i < 4; i++) {
+        char *end;
+        if (text_empty(text) || *text < '0' || *text > '9' || strspn(text, "0123456789") > 9)
+            return i == 3;
+        *parts[i] = strtol(text, &end, 10);
+        if (*end != '.')
+            return i >= 2 && *end == '\0';
+        text = end + 1;
+    }
+    return true;
 }
 
 /* The long-term release before the newest one that is not above @build. */

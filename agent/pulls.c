@@ -56,9 +56,8 @@ static void make_key(const char *reference, const char *registry_auth, uint8_t k
     mem_wipe(text.data, text.size);
 }
 
-static void drop(struct pull *pull)
+static void drop(struct pulls *pulls, struct pull *pull)
 {
-    struct pulls *pulls = pull->pulls;
     if (pull->phase == PULL_RUNNING) {
         pulls->images.cancel(pulls->images.self, pull->job);
         pulls->running--;
@@ -73,7 +72,7 @@ static void drop(struct pull *pull)
 void pulls_free(struct pulls *pulls)
 {
     while (pulls->list)
-        drop(pulls->list);
+        drop(pulls, pulls->list);
     free(pulls);
 }
 
@@ -148,7 +147,7 @@ void pulls_step(struct pulls *pulls, uint64_t now_ns)
     pulls->now_ns = now_ns;
     DL_FOREACH_SAFE (pulls->list, pull, next)
         if (pull->phase == PULL_OVER && !is_fresh(pull, now_ns))
-            drop(pull);
+            drop(pulls, pull);
     while (pulls->running < WORKER_PULLS_COUNT && (pull = first_queued(pulls)) != NULL)
         start(pull); /* it may end at once, and those who hear of it change the list */
     DL_FOREACH (pulls->list, pull)
@@ -176,7 +175,7 @@ struct pull_wait *pulls_want(struct pulls *pulls, const char *reference, const c
         return NULL;
     }
     if (pull && pull->phase == PULL_OVER) {
-        drop(pull);
+        drop(pulls, pull);
         pull = NULL;
     }
     if (!pull) {
@@ -198,7 +197,7 @@ void pulls_cancel(struct pulls *pulls, struct pull_wait *wait, uint64_t now_ns)
     DL_DELETE(pull->waits, wait);
     free(wait);
     if (!pull->waits && pull->phase != PULL_OVER)
-        drop(pull);
+        drop(pulls, pull);
 }
 
 uint64_t pulls_started_count(const struct pulls *pulls)

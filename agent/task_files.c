@@ -129,6 +129,8 @@ static int add_secrets(const struct sources *sources, const cJSON **file, struct
         const Secret *secret = find_secret(sources, reference->secret_id);
         if (!secret)
             return error_set(err, ERR_NOT_FOUND, "secret %s is not assigned to this node", reference->secret_name);
+        if (!*file)
+            return error_set(err, ERR_INTERNAL, "secret %s has no place in the container's document", reference->secret_name);
         int result =
             add(sources, bytes_of_data(&secret->spec->data), secret->spec->templating, "secret", reference->secret_name, *file, out, err);
         if (result < 0)
@@ -147,6 +149,8 @@ static int add_configs(const struct sources *sources, const cJSON **file, struct
         const Config *config = find_config(sources, reference->config_id);
         if (!config)
             return error_set(err, ERR_NOT_FOUND, "config %s is not assigned to this node", reference->config_name);
+        if (!*file)
+            return error_set(err, ERR_INTERNAL, "config %s has no place in the container's document", reference->config_name);
         int result =
             add(sources, bytes_of_data(&config->spec->data), config->spec->templating, "config", reference->config_name, *file, out, err);
         if (result < 0)

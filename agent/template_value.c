@@ -55,22 +55,21 @@ static const char *find_label(const struct template_context *context, struct byt
 /* --- fields --- */
 
 struct field {
-    enum template_kind of;
+    enum template_kind of, kind;
     const char *name;
-    enum template_kind kind;
     size_t offset; /* of a string in the context */
 };
 
 #define TEXT_FIELD(of, name, member)                                                                                                       \
     {                                                                                                                                      \
-        of, name, TEMPLATE_STRING, offsetof(struct template_context, member)                                                               \
+        of, TEMPLATE_STRING, name, offsetof(struct template_context, member)                                                               \
     }
 static const struct field fields[] = {
-    {TEMPLATE_ROOT, "Service", TEMPLATE_SERVICE, 0},
-    {TEMPLATE_ROOT, "Node", TEMPLATE_NODE, 0},
-    {TEMPLATE_ROOT, "Task", TEMPLATE_TASK, 0},
-    {TEMPLATE_SERVICE, "Labels", TEMPLATE_LABELS, 0},
-    {TEMPLATE_NODE, "Platform", TEMPLATE_PLATFORM, 0},
+    {TEMPLATE_ROOT, TEMPLATE_SERVICE, "Service", 0},
+    {TEMPLATE_ROOT, TEMPLATE_NODE, "Node", 0},
+    {TEMPLATE_ROOT, TEMPLATE_TASK, "Task", 0},
+    {TEMPLATE_SERVICE, TEMPLATE_LABELS, "Labels", 0},
+    {TEMPLATE_NODE, TEMPLATE_PLATFORM, "Platform", 0},
     TEXT_FIELD(TEMPLATE_SERVICE, "ID", service_id),
     TEXT_FIELD(TEMPLATE_SERVICE, "Name", service_name),
     TEXT_FIELD(TEMPLATE_NODE, "ID", node_id),

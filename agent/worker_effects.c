@@ -113,7 +113,7 @@ static void on_done(void *ctx, const struct error *err)
     struct entry *entry = worker_end(operation);
     if (worker && (effect == TASK_DO_CREATE || effect == TASK_DO_START || effect == TASK_DO_REMOVE))
         worker->line.running--;
-    if (!entry)
+    if (!entry || !worker) /* nobody waits any more */
         return;
     if (!err && effect == TASK_DO_START && worker->options.listener.on_started)
         worker->options.listener.on_started(worker->options.listener.ctx, entry->proto->id);

@@ -55,10 +55,10 @@ void worker_observe_properties(struct entry *entry, const struct hcs_properties 
 
 /* --- containers without a task --- */
 
-static void free_stranger(struct worker *worker, struct stranger **list, struct stranger *stranger)
+/* One that is in no list any more. */
+static void free_stranger(struct worker *worker, struct stranger *stranger)
 {
     const struct image_source *images = &worker->options.images;
-    HASH_DEL(*list, stranger);
     if (stranger->image_id)
         images->unpin(images->self, stranger->image_id);
     free(stranger->task_id);
@@ -70,9 +70,13 @@ static void free_stranger(struct worker *worker, struct stranger **list, struct 
 
 static void free_list(struct worker *worker, struct stranger **list)
 {
-    struct stranger *stranger = NULL, *next = NULL;
-    HASH_ITER (hh, *list, stranger, next)
-        free_stranger(worker, list, stranger);
+    struct stranger *stranger = *list;
+    HASH_CLEAR(hh, *list); /* which leaves their chain as it is */
+    while (stranger) {
+        struct stranger *next = stranger->hh.next;
+        free_stranger(worker, stranger);
+        stranger = next;
+    }
 }
 
 void worker_free_strangers(struct worker *worker)
@@ -111,7 +115,8 @@ void worker_adopt_stranger(struct entry *entry)
         entry->pid = stranger->pid;
         entry->health_json = steal(&stranger->health_json);
         task_observe(&entry->task, &stranger->seen, worker_now(worker));
-        free_stranger(worker, &worker->strangers, stranger);
+        HASH_DEL(worker->strangers, stranger);
+        free_stranger(worker, stranger);
         worker->stats.adopted++;
         return;
     }

@@ -1,6 +1,7 @@
 /* daemon/config.c – see config.h. */
 #include "daemon/config.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,6 +86,7 @@ static int set_option(struct config *config, const struct option *option, const 
 static int read_flag(int argc, char **argv, int *next, struct config *config, struct error *err)
 {
     const char *arg = argv[(*next)++];
+    assert(arg != NULL); /* *next was below argc */
     if (strcmp(arg, "-h") == 0 || strcmp(arg, "--help") == 0) {
         config->show_help = true;
         return 0;

@@ -154,7 +154,7 @@ static bool may_campaign(struct raft *raft)
 void raft_hold_election(struct raft *raft)
 {
     if (may_campaign(raft))
-        campaign(raft, raft->config.pre_vote ? PRE_ELECTION : ELECTION);
+        campaign(raft, raft->config.pre_vote && !RAFT_MUTANT(IGNORE_PRE_VOTE) ? PRE_ELECTION : ELECTION);
 }
 
 /* The leader wishes it: nobody needs to be asked first. */
@@ -179,7 +179,8 @@ void raft_handle_vote_request(struct raft *raft, const struct raft_message *mess
     bool is_pre_vote = message->type == RAFT_MESSAGE_PRE_VOTE;
     bool may_vote = raft->vote == message->from || (raft->vote == RAFT_NOBODY && raft->leader == RAFT_NOBODY) ||
                     (is_pre_vote && message->term > raft->term);
-    bool is_granted = may_vote && raft_log_view_is_up_to_date(&raft->log, (struct raft_entry_id){message->log_term, message->index});
+    bool is_granted = may_vote && (RAFT_MUTANT(VOTE_FOR_ANY_LOG) ||
+                                   raft_log_view_is_up_to_date(&raft->log, (struct raft_entry_id){message->log_term, message->index}));
 
     /* A grant carries the term asked for: a pre-candidate would take ours for old. A refusal carries ours, for it to learn. */
     raft_send(raft, &(struct raft_message){.type = is_pre_vote ? RAFT_MESSAGE_PRE_VOTE_RESPONSE : RAFT_MESSAGE_VOTE_RESPONSE,
@@ -192,10 +193,21 @@ void raft_handle_vote_request(struct raft *raft, const struct raft_message *mess
     }
 }
 
+/* The others may elect us before our own disk knows the term. Who led then, and crashed, could be elected in the same term once more by the
+ * same votes, and would write other entries with the same terms and indexes (§3.8: a server persists its term before anything rests on it).
+ * Our own vote comes back when it is stable, and asks again. */
+static bool is_own_vote_stable(const struct raft *raft)
+{
+    return raft_role(raft) != RAFT_CANDIDATE || raft_tracker_has_voted(&raft->tracker, raft->config.id);
+}
+
 void raft_handle_vote_response(struct raft *raft, const struct raft_message *message)
 {
     raft_tracker_record_vote(&raft->tracker, message->from, !message->reject);
-    switch (raft_tracker_vote_result(&raft->tracker)) {
+    enum raft_vote_result result = raft_tracker_vote_result(&raft->tracker);
+    if (result == RAFT_VOTE_WON && !is_own_vote_stable(raft) && !RAFT_MUTANT(LEAD_BEFORE_STABLE))
+        return;
+    switch (result) {
     case RAFT_VOTE_WON:
         if (raft_role(raft) == RAFT_PRE_CANDIDATE) {
             campaign(raft, ELECTION);

@@ -13,6 +13,7 @@
 #include "raft/core/log_view.h"
 #include "raft/core/raft.h"
 #include "raft/core/tracker.h"
+#include "raft/mutant.h"
 
 #define U(value) ((unsigned long long)(value)) /* for %llu */
 

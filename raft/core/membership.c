@@ -6,7 +6,7 @@ static const char *why_not_now(const struct raft *raft, const struct raft_conf_c
 {
     bool leaves_joint = change->count == 0, is_joint = raft_tracker_is_joint(&raft->tracker);
 
-    if (raft->pending_conf_index > raft->log.applied)
+    if (raft->pending_conf_index > raft->log.applied && !RAFT_MUTANT(OVERLAP_CHANGES))
         return "one is pending";
     if (is_joint && !leaves_joint)
         return "the joint configuration must be left first";

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "base/limits.h"
+#include "raft/mutant.h"
 
 uint64_t raft_majority_index(const struct raft_ids *voters, raft_acked_fn *acked, const void *context)
 {
@@ -27,7 +28,7 @@ uint64_t raft_majority_index(const struct raft_ids *voters, raft_acked_fn *acked
 uint64_t raft_joint_index(const struct raft_ids *incoming, const struct raft_ids *outgoing, raft_acked_fn *acked, const void *context)
 {
     uint64_t a = raft_majority_index(incoming, acked, context), b = raft_majority_index(outgoing, acked, context);
-    return a < b ? a : b;
+    return a < b || RAFT_MUTANT(IGNORE_OUTGOING) ? a : b;
 }
 
 enum raft_vote_result raft_majority_vote(const struct raft_ids *voters, raft_voted_fn *voted, const void *context)
@@ -51,6 +52,8 @@ enum raft_vote_result raft_joint_vote(const struct raft_ids *incoming, const str
 {
     enum raft_vote_result a = raft_majority_vote(incoming, voted, context), b = raft_majority_vote(outgoing, voted, context);
 
+    if (RAFT_MUTANT(IGNORE_OUTGOING))
+        return a;
     if (a == RAFT_VOTE_LOST || b == RAFT_VOTE_LOST)
         return RAFT_VOTE_LOST;
     return a == b ? a : RAFT_VOTE_PENDING;

@@ -60,7 +60,7 @@ static int load(struct raft *raft, const struct raft_hard_state *hard, const str
                 U(hard->commit), U(raft->log.committed), U(last));
         raft->log.committed = hard->commit;
         raft->term = hard->term;
-        raft->vote = hard->vote;
+        raft->vote = RAFT_MUTANT(FORGET_VOTE) ? RAFT_NOBODY : hard->vote;
     }
     if (raft->config.applied > raft->log.committed)
         return error_set(err, ERR_CORRUPT, "raft: the state machine is at %llu, but only %llu is committed", U(raft->config.applied),

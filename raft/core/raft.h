@@ -112,7 +112,8 @@ int raft_propose_conf_change(struct raft *raft, const struct raft_conf_change *c
 
 /* A committed change is applied, in its turn among the committed entries. @conf (overwritten, the caller's to free; may be NULL) is the
  * membership now. ERR_PRECONDITION, and no change: it contradicts the configuration; ERR_LIMIT: more than RAFT_MEMBERS_COUNT. The owner may
- * also decide not to apply one: then it does not call. */
+ * also decide not to apply one: then it does not call; and it must not for a change behind which a snapshot was taken in since (its index
+ * is below raft_status().first_index): the membership in force is newer then. */
 int raft_apply_conf_change(struct raft *raft, const struct raft_conf_change *change, struct raft_conf_state *conf, struct error *err);
 
 /* Ask for an index at which a read is linearizable once it is applied; it arrives as a read state with @context (copied), or never: ask

@@ -113,7 +113,9 @@ bool raft_try_commit(struct raft *raft)
 {
     uint64_t index = raft_tracker_commit_index(&raft->tracker);
 
-    if (index <= raft->log.committed || !raft_log_view_matches(&raft->log, (struct raft_entry_id){raft->term, index}))
+    if (index <= raft->log.committed)
+        return false;
+    if (!raft_log_view_matches(&raft->log, (struct raft_entry_id){raft->term, index}) && !RAFT_MUTANT(COMMIT_OLD_TERM))
         return false;
     raft_log_view_commit_to(&raft->log, index);
     return true;
@@ -146,7 +148,7 @@ int raft_handle_append(struct raft *raft, const struct raft_message *message, st
             refuse_append(raft, message);
             return 0;
         }
-        raft_log_view_commit_to(&raft->log, lower(message->commit, last_new));
+        raft_log_view_commit_to(&raft->log, RAFT_MUTANT(COMMIT_UNCOMMITTED) ? last_new : lower(message->commit, last_new));
     }
     raft_send(raft, &(struct raft_message){.type = RAFT_MESSAGE_APPEND_RESPONSE, .to = message->from, .index = last_new});
     return 0;

@@ -25,7 +25,7 @@ void raft_send(struct raft *raft, struct raft_message *message)
         message->term = 0;
     else if (!has_own_term(message->type))
         message->term = raft->term;
-    if (waits_for_disk(message->type)) {
+    if (waits_for_disk(message->type) && !(RAFT_MUTANT(ACK_BEFORE_WRITE) && message->to != raft->config.id)) {
         raft_messages_add(&raft->after_append, message);
         return;
     }
@@ -151,10 +151,13 @@ static int follow(struct raft *raft, struct raft_message *message, struct error 
     return raft_handle_snapshot(raft, message, err);
 }
 
-/* Of our own kind of campaign only: an answer to a pre-election may come late. */
-static bool is_answer_to_campaign(const struct raft *raft, enum raft_message_type type)
+/* Of this campaign only: an answer to a pre-election may come late, and in a later pre-election its grant is of a term that we have reached
+ * since (a refusal has the voter's own term). */
+static bool is_answer_to_campaign(const struct raft *raft, const struct raft_message *message)
 {
-    return type == (raft_role(raft) == RAFT_PRE_CANDIDATE ? RAFT_MESSAGE_PRE_VOTE_RESPONSE : RAFT_MESSAGE_VOTE_RESPONSE);
+    if (raft_role(raft) != RAFT_PRE_CANDIDATE)
+        return message->type == RAFT_MESSAGE_VOTE_RESPONSE;
+    return message->type == RAFT_MESSAGE_PRE_VOTE_RESPONSE && (message->reject || message->term == raft->term + 1);
 }
 
 static int step_candidate(struct raft *raft, struct raft_message *message, struct error *err)
@@ -167,7 +170,7 @@ static int step_candidate(struct raft *raft, struct raft_message *message, struc
         raft_become_follower(raft, message->term, message->from);
         return follow(raft, message, err);
     }
-    if (is_answer_to_campaign(raft, message->type))
+    if (is_answer_to_campaign(raft, message))
         raft_handle_vote_response(raft, message);
     return 0;
 }

@@ -26,7 +26,8 @@ struct raft_storage {
     int (*term)(void *self, uint64_t index, uint64_t *term, struct error *err);
     uint64_t (*first_index)(void *self); /* last_index() + 1 when empty */
     uint64_t (*last_index)(void *self);
-    /* The newest snapshot, in @out (overwritten; the caller's to free). RAFT_UNAVAILABLE: not now, ask again. */
+    /* The newest snapshot, in @out (overwritten; the caller's to free). RAFT_UNAVAILABLE: not now, ask again. It must name whom it is for:
+     * nobody takes one that does not, so an owner makes a new one when a member was added behind the last. */
     int (*snapshot)(void *self, struct raft_snapshot *out, struct error *err);
     void *self;
 };

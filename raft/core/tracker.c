@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "raft/mutant.h"
 
 void raft_tracker_init(struct raft_tracker *tracker, size_t inflight_most_count, uint64_t inflight_most_bytes)
 {
@@ -62,13 +63,18 @@ static const struct raft_ballot *find_ballot(const struct raft_tracker *tracker,
 
 void raft_tracker_record_vote(struct raft_tracker *tracker, uint64_t id, bool is_granted)
 {
-    if (find_ballot(tracker, id))
+    if (find_ballot(tracker, id) && !RAFT_MUTANT(COUNT_VOTE_TWICE))
         return;
     if (tracker->ballots_count == tracker->ballots_capacity) {
         tracker->ballots_capacity = tracker->ballots_capacity ? 2 * tracker->ballots_capacity : 8;
         tracker->ballots = mem_resize(tracker->ballots, tracker->ballots_capacity * sizeof *tracker->ballots);
     }
     tracker->ballots[tracker->ballots_count++] = (struct raft_ballot){id, is_granted};
+}
+
+bool raft_tracker_has_voted(const struct raft_tracker *tracker, uint64_t id)
+{
+    return find_ballot(tracker, id) != NULL;
 }
 
 void raft_tracker_reset_votes(struct raft_tracker *tracker)
@@ -85,8 +91,19 @@ static enum raft_vote voted(const void *context, uint64_t id)
     return ballot->is_granted ? RAFT_VOTE_GRANTED : RAFT_VOTE_REFUSED;
 }
 
+static size_t count_granted(const struct raft_tracker *tracker)
+{
+    size_t granted = 0;
+
+    for (size_t i = 0; i < tracker->ballots_count; i++)
+        granted += tracker->ballots[i].is_granted;
+    return granted;
+}
+
 enum raft_vote_result raft_tracker_vote_result(const struct raft_tracker *tracker)
 {
+    if (RAFT_MUTANT(COUNT_VOTE_TWICE) && count_granted(tracker) > tracker->conf.voters.count / 2)
+        return RAFT_VOTE_WON;
     return raft_joint_vote(&tracker->conf.voters, &tracker->conf.voters_outgoing, voted, tracker);
 }
 

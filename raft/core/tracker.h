@@ -36,6 +36,7 @@ bool raft_tracker_is_alone(const struct raft_tracker *tracker);              /* 
 
 /* A vote, the first of each member. The one place where votes are counted. */
 void raft_tracker_record_vote(struct raft_tracker *tracker, uint64_t id, bool is_granted);
+bool raft_tracker_has_voted(const struct raft_tracker *tracker, uint64_t id);
 void raft_tracker_reset_votes(struct raft_tracker *tracker);
 enum raft_vote_result raft_tracker_vote_result(const struct raft_tracker *tracker);
 

@@ -69,7 +69,7 @@ static void set_name(struct names *names, const char *path, struct inode *inode)
     struct name *name = find(names, path);
     if (name && inode) {
         name->inode = inode;
-    } else if (name) {
+    } else if (name && names->items) {
         free(name->path);
         *name = names->items[--names->count];
     } else if (inode) {

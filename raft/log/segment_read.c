@@ -10,7 +10,7 @@ enum { WINDOW_SIZE = 1 * MIB };
 static int read_header(struct raft_segment_reader *reader, struct error *err)
 {
     uint8_t block[RAFT_SEGMENT_HEADER_SIZE_BYTES];
-    size_t got;
+    size_t got = 0;
     uint64_t sequence;
     const char *name = strrchr(reader->path, '/');
 

@@ -11,10 +11,12 @@ static const char *const names[] = {
 #undef X
 };
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): each is a part of one expression. */
 static const capability_set default_set =
 #define X(name, is_default) ((is_default) ? BIT(CAPABILITY_##name) : 0) |
     CAPABILITIES(X) 0;
 #undef X
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 const char *capability_name(enum capability capability)
 {

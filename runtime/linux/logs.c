@@ -60,6 +60,15 @@ static void on_closed(void *ctx)
     host->open_handles--;
 }
 
+/* One that is in no list any more. */
+static void release(struct linux_log *own)
+{
+    own->host->open_handles++;
+    log_reader_close(own->log, on_closed, own->host);
+    free(own->id);
+    free(own);
+}
+
 void linux_log_close(struct hcs_log *log)
 {
     struct linux_log *own = (struct linux_log *)log;
@@ -69,16 +78,15 @@ void linux_log_close(struct hcs_log *log)
             *place = own->next;
             break;
         }
-    own->host->open_handles++;
-    log_reader_close(own->log, on_closed, own->host);
-    free(own->id);
-    free(own);
+    release(own);
 }
 
 void linux_logs_drop(struct linux_host *host)
 {
-    while (host->logs)
-        linux_log_close(&host->logs->base);
+    for (struct linux_log *log = steal(&host->logs), *next; log; log = next) {
+        next = log->next;
+        release(log);
+    }
 }
 
 void linux_logs_finish(struct linux_host *host, const char *id)
@@ -100,11 +108,9 @@ static void rotate(const struct linux_system *s, bool is_there)
     struct error err = {0};
     int fd = open(control, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
 
-    if (fd < 0)
-        log_failure(s, strerror(errno));
-    else if (is_there && log_reader_rotate(s->log_path, s->document.log.max_files, &err) < 0)
+    if (fd >= 0 && is_there && log_reader_rotate(s->log_path, s->document.log.max_files, &err) < 0)
         log_failure(s, err.message);
-    else if (write(fd, CONMON_REOPEN_LOGS, strlen(CONMON_REOPEN_LOGS)) < 0)
+    else if (fd < 0 || write(fd, CONMON_REOPEN_LOGS, strlen(CONMON_REOPEN_LOGS)) < 0)
         log_failure(s, strerror(errno));
     if (fd >= 0)
         close(fd);

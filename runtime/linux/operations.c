@@ -36,7 +36,7 @@ static void system_create(struct hcs *hcs, const char *id, const cJSON *json, co
 {
     struct linux_host *host = linux_of(hcs);
     struct linux_op *op = linux_op_new(host, HCS_OP_CREATE, NULL, ctx);
-    struct document document;
+    struct document document = {0};
     struct arena arena = {0};
     cJSON *normal = NULL;
     struct linux_system *s;

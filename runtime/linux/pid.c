@@ -93,7 +93,7 @@ int linux_pid_find(const char *path, struct linux_pid *out)
     cleanup_free char *text = mem_alloc(ARGUMENTS_BYTES);
     struct linux_pid found;
     size_t length = 0;
-    pid_t pid;
+    pid_t pid = 0;
     int failed = linux_pid_read_file(path, &pid);
 
     if (failed == 0)

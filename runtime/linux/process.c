@@ -279,7 +279,7 @@ void linux_process_create(struct hcs *hcs, const char *id, const cJSON *paramete
     struct linux_process *p = NULL;
     struct error err = {0};
 
-    if (prepare(host, id, parameters, &p, &err) == 0) {
+    if (prepare(host, id, parameters, &p, &err) == 0 && p) {
         p->output_bytes = output_bytes < CONTAINER_PROCESS_OUTPUT_BYTES ? output_bytes : CONTAINER_PROCESS_OUTPUT_BYTES;
         if (run(p, id, &err) == 0) {
             p->created = done;

@@ -236,7 +236,7 @@ class Skep(Api):
     def test_exit_codes_say_what_kind_of_failure(self):
         self.assertEqual(self.code("ps", "--nonsense"), 64)
         self.assertEqual(self.code("logs", "nothing"), 66)
-        self.assertEqual(self.code("join", "--token", "wrong", "127.0.0.1:2377"), 64)
+        self.assertEqual(self.code("join", "--token", "wrong", "127.0.0.1:2377"), 65)
         self.assertEqual(self.code("leave"), 69)
         self.assertEqual(self.code("-H", "unix:///nonexistent", "ps"), 69)
         self.refused("Cannot connect to the Skep daemon at unix:///nonexistent. Is skepd running?", "-H", "unix:///nonexistent", "ps")

@@ -277,7 +277,10 @@ class Steps:
                             (("stats", "--no-stream", NOTHING), "No such container: " + NOTHING),
                             (("image", "inspect", NOTHING), "(?i)No such image: " + NOTHING), (("rmi", NOTHING), "No such image: " + NOTHING)):
             with self.subTest(args):
-                if self.is_skep and args[0] != "logs":
+                if self.is_skep and args[0] == "image":  # of which it has prune alone
+                    self.refused("requires exactly 1 argument", (None, 64), *args)
+                    continue
+                if self.is_skep and args[0] not in ("logs", "rmi"):
                     self.refused(f"'{args[0]}' is not a skep command", (None, 64), *args)
                     continue
                 done = self.call(*args)

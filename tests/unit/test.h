@@ -3,6 +3,7 @@
 #define SKEP_TESTS_UNIT_TEST_H
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -12,6 +13,12 @@
 #include <cmocka.h>
 
 #include "base/error.h"
+
+/* As the daemon and the command: a peer that went away is an error, not the end. */
+static __attribute__((constructor)) void test_ignore_broken_pipes(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+}
 
 /* The call succeeds; its message is shown when it does not. */
 #define assert_ok(call)                                                                                                                    \

@@ -193,7 +193,7 @@ static int check_removable(struct task *task, const struct image_records *record
 
 static int remove_lines(struct task *task, struct image_records *records, cJSON *result, struct error *err)
 {
-    struct meaning meaning;
+    struct meaning meaning = {0};
     int failed = find_meaning(records, task->reference, &meaning, err);
     if (failed == 0)
         failed = check_removable(task, records, &meaning, err);

@@ -2,8 +2,6 @@
 #ifndef SKEP_TESTS_UNIT_PROTO_GRPC_WORLD_H
 #define SKEP_TESTS_UNIT_PROTO_GRPC_WORLD_H
 
-#include <signal.h>
-
 #include "base/mem.h"
 #include "google/protobuf/wrappers.pb-c.h"
 #include "proto/grpc/grpc.h"
@@ -227,7 +225,6 @@ static inline void start_server(struct world *world, const char *address)
 static inline struct world *begin(void)
 {
     struct world *world = mem_alloc(sizeof *world);
-    signal(SIGPIPE, SIG_IGN); /* as the daemon does */
     world->wall_ns = NOW_NS;
     uv_loop_init(&world->loop);
     authority_init(&world->authority, NOW_NS - DAY_NS);

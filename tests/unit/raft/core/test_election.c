@@ -246,6 +246,24 @@ static void a_pre_candidate_behind_in_term_learns_it_from_a_refusal(void **state
     net_end(&net);
 }
 
+/* Member 2 granted a pre-vote for term 2 that came when term 2 had begun without us: it is none for term 3. */
+static void a_late_pre_vote_does_not_count_in_the_next_pre_election(void **state)
+{
+    struct net net;
+    (void)state;
+    net_begin(&net, 5, pre_vote);
+    net_raft(&net, 1)->term = 2;
+    net_isolate(&net, 1);
+    net_campaign(&net, 1);
+    assert_int_equal(net_role(&net, 1), RAFT_PRE_CANDIDATE);
+    assert_ok(net_step(&net, (struct raft_message){.type = RAFT_MESSAGE_PRE_VOTE_RESPONSE, .from = 2, .to = 1, .term = 2}, err));
+    assert_ok(net_step(&net, (struct raft_message){.type = RAFT_MESSAGE_PRE_VOTE_RESPONSE, .from = 3, .to = 1, .term = 3}, err));
+    assert_int_equal(net_role(&net, 1), RAFT_PRE_CANDIDATE);
+    assert_ok(net_step(&net, (struct raft_message){.type = RAFT_MESSAGE_PRE_VOTE_RESPONSE, .from = 2, .to = 1, .term = 3}, err));
+    assert_int_equal(net_role(&net, 1), RAFT_CANDIDATE);
+    net_end(&net);
+}
+
 static void a_late_pre_vote_is_no_vote(void **state)
 {
     struct net net;
@@ -399,6 +417,7 @@ int main(void)
         cmocka_unit_test(a_stale_leader_steps_down_when_it_hears_of_a_newer_term),
         cmocka_unit_test(a_pre_candidate_that_cannot_win_disturbs_nobody),
         cmocka_unit_test(a_pre_candidate_behind_in_term_learns_it_from_a_refusal),
+        cmocka_unit_test(a_late_pre_vote_does_not_count_in_the_next_pre_election),
         cmocka_unit_test(a_late_pre_vote_is_no_vote),
         cmocka_unit_test(voters_stand_by_a_leader_they_hear),
         cmocka_unit_test(a_stuck_candidate_is_freed_by_its_answer_to_the_leader),

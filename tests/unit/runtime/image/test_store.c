@@ -1,7 +1,6 @@
 /* The store as the daemon uses it, with the real tool: archives loaded from a file and from a stream, found, listed, removed, collected. */
 #include "tests/unit/test.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <uv.h>
 
@@ -46,7 +45,6 @@ static int set_up(void **state)
 {
     struct world *world = mem_alloc(sizeof *world);
     char template[] = "/tmp/skep-store-XXXXXX";
-    signal(SIGPIPE, SIG_IGN);
     uv_loop_init(&world->loop);
     world->dir = mem_format("%s/images", mkdtemp(template));
     world->tool = tool_path();

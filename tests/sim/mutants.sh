@@ -1,0 +1,24 @@
+#!/bin/sh
+# Takes away one rule of raft/mutant.h at a time and shows which seed notices, and by what. Fails when one is not noticed.
+#     mutants.sh [PROGRAM [SEEDS]]
+set -eu
+program=${1:-build/release/tests/sim_raft_mutants}
+seeds=${2:-2000}
+failed=0
+
+printf '| mutant | noticed |\n| --- | --- |\n'
+for mutant in $("$program" --help | sed -n 's/^  *\([A-Z_]*\): .*/\1/p'); do
+    profile=mixed
+    if [ "$mutant" = OVERLAP_CHANGES ] || [ "$mutant" = IGNORE_OUTGOING ]; then
+        profile=members
+    fi
+    if ! line=$("$program" --mutant "$mutant" --profile "$profile" --seeds "1-$seeds" --jobs 2 --quiet --catch | head -1); then
+        failed=1
+    fi
+    printf '| %s | %s (%s) |\n' "$mutant" "$line" "$profile"
+    case $line in
+    caught*) ;;
+    *) failed=1 ;;
+    esac
+done
+exit $failed
