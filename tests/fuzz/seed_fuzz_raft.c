@@ -1,4 +1,5 @@
-/* tests/fuzz/seed_fuzz_raft.c – writes the first inputs of fuzz_raft_record and fuzz_raft_snapshot: `seed_fuzz_raft CORPUS_DIRECTORY`. */
+/* tests/fuzz/seed_fuzz_raft.c – writes the first inputs of fuzz_raft_record, fuzz_raft_snapshot and fuzz_raft_message: `seed_fuzz_raft
+ * CORPUS_DIRECTORY`. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -8,6 +9,7 @@
 #include "raft/log/payload.h"
 #include "raft/log/record.h"
 #include "raft/log/snapshot.h"
+#include "raft/wire.h"
 
 static const char *corpus;
 
@@ -78,6 +80,42 @@ static void put_snapshot(const char *name, size_t size, const struct raft_keys *
     raft_disk_memory_free(memory);
 }
 
+static void put_messages(void)
+{
+    uint64_t ids[] = {1, 2, 3};
+    struct raft_snapshot snapshot = {.index = 5, .term = 1, .conf = {.voters = {ids, 3}, .learners = {ids, 1}, .auto_leave = true}};
+    struct raft_payload *bytes = raft_payload_new(bytes_of_string("bytes"));
+    struct raft_entry entries[] = {{1, 6, RAFT_ENTRY_NORMAL, bytes}, {2, 7, RAFT_ENTRY_CONF_CHANGE, NULL}};
+    const struct raft_message append = {.type = RAFT_MESSAGE_APPEND,
+                                        .to = 2,
+                                        .from = 1,
+                                        .term = 2,
+                                        .log_term = 1,
+                                        .index = 5,
+                                        .entries = entries,
+                                        .entries_count = 2,
+                                        .commit = 5};
+    const struct raft_message vote = {
+        .type = RAFT_MESSAGE_VOTE, .to = 2, .from = 1, .term = 2, .log_term = 1, .index = 5, .context = bytes};
+    const struct raft_message snap = {.type = RAFT_MESSAGE_SNAPSHOT, .to = 2, .from = 1, .term = 2, .snapshot = &snapshot};
+    struct buf out = {0};
+
+    raft_wire_write(&append, &out);
+    put("raft_message", "append", &out);
+    buf_clear(&out);
+    raft_wire_write(&vote, &out);
+    put("raft_message", "vote", &out);
+    buf_clear(&out);
+    raft_wire_write_part(&snap, bytes_of_string("slice"), &out);
+    put("raft_message", "snapshot", &out);
+    buf_clear(&out);
+    raft_wire_wrap(&append, &out);
+    raft_wire_wrap(&vote, &out);
+    put("raft_message", "envelope", &out);
+    buf_deinit(&out);
+    raft_payload_release(bytes);
+}
+
 int main(int argc, char **argv)
 {
     const struct raft_keys none = {0}, keys = {.items = {{.id = 1}}, .count = 1, .current = 1};
@@ -85,6 +123,7 @@ int main(int argc, char **argv)
         return 64;
     corpus = argv[1];
     put_records();
+    put_messages();
     put_snapshot("empty", 0, &none);
     put_snapshot("small", 100, &none);
     put_snapshot("encrypted", 100, &keys);
