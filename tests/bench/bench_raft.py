@@ -88,9 +88,10 @@ class Group:
     """Three members of one kind, told apart by number; subclasses know the command line of one."""
     name, port = "", 0
 
-    def __init__(self, host, authority, directory, snapshot_count=None):
+    def __init__(self, host, authority, directory, realtime, snapshot_count=None):
         self.host = host
         self.dir = directory
+        self.priority = ["chrt", "--rr", "5"] if realtime else []
         self.snapshot_count = snapshot_count
         self.client = authority.client
         self.identities = authority.members
@@ -100,7 +101,7 @@ class Group:
             self.start(number_)
 
     def start(self, at):
-        self.members[at] = self.host.start(self.command(at), self.log(at))
+        self.members[at] = self.host.start(self.priority + self.command(at), self.log(at))
 
     def log(self, at):
         return f"{self.dir}/{at}.log"
@@ -121,7 +122,7 @@ class Group:
 
     def tool(self, verb, at, *more, timeout=900):
         self.check()
-        done = self.host.run([f"{TOOLS}/bench_raft_load", verb, "--at", self.client_at(at), "--tls", self.client, *map(str, more)],
+        done = self.host.run([*self.priority, f"{TOOLS}/bench_raft_load", verb, "--at", self.client_at(at), "--tls", self.client, *map(str, more)],
                              timeout=timeout, check=False)
         if done.returncode != 0:
             self.check()
@@ -210,7 +211,7 @@ class Bench:
         self.kinds = [kind for kind in (Etcd, Skep) if kind.name in options.systems.split(",")]
 
     def group(self, kind, name, snapshot_count=None):
-        return kind(self.host, self.authority, f"{self.net.dir}/{name}-{kind.name}", snapshot_count)
+        return kind(self.host, self.authority, f"{self.net.dir}/{name}-{kind.name}", self.options.realtime, snapshot_count)
 
     def commits(self):
         groups = [self.group(kind, "commits") for kind in self.kinds]
@@ -274,6 +275,8 @@ def main():
     parser.add_argument("--connections", type=int, default=8, help="of the client to the leader; never more than are outstanding")
     parser.add_argument("--lengths", default="0,100000,1000000")
     parser.add_argument("--restarts", type=int, default=3)
+    parser.add_argument("--realtime", action="store_true", help="members and clients of both before all other work on the machine, which then "
+                        "waits: what it does to latency is left out")
     parser.add_argument("--only", default="commits,recovery")
     parser.add_argument("--systems", default="etcd,skep")
     parser.add_argument("--verbose", action="store_true", help="each round on standard error")
