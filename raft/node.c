@@ -200,7 +200,7 @@ static void dispatch(struct raft_node *node, struct raft_message *message)
         struct raft_message taken = *message;
         *message = (struct raft_message){0};
         if (raft_writer_append(node->writer, &taken))
-            give_responses(node, &taken);
+            on_written(node, &taken); /* behind what waits for a snapshot */
         raft_message_deinit(&taken);
     } else if (message->to == RAFT_APPLY_THREAD) {
         node_apply(node, message->entries, message->entries_count);
@@ -411,7 +411,7 @@ static void free_node(struct raft_node *node)
 
 static int put_members(struct raft_node *node, const struct raft_node_options *options, struct error *err)
 {
-    int failed = raft_book_put(&node->book, &node->self, err);
+    int failed = 0;
 
     for (size_t i = 0; i < options->members_count && failed == 0; i++)
         failed = raft_book_put(&node->book, &options->members[i], err);
@@ -507,9 +507,11 @@ static int start(struct raft_node *node, const struct raft_node_options *options
     const struct raft_writer_handlers handlers = {on_written, on_compacted, on_log_failed, node};
     bool is_empty = state->last_index == 0 && state->hard.term == 0;
 
-    int failed = put_members(node, options, err);
+    int failed = is_empty ? put_members(node, options, err) : 0;
     if (failed == 0)
         failed = load(node, state, err);
+    if (failed == 0)
+        failed = raft_book_put(&node->book, &node->self, err);
     if (failed == 0)
         failed = make_core(node, options, err);
     if (failed == 0 && is_empty && options->is_bootstrap)
@@ -537,18 +539,18 @@ int raft_node_open(const struct raft_node_options *options, struct raft_node **o
     if (state.recovery.is_torn)
         log_warn("raft", "%s: a torn tail of %llu bytes was cut: its write was never acknowledged", state.recovery.cut_path,
                  (unsigned long long)state.recovery.cut_bytes);
-    struct raft_node *node = allocate(options);
+    struct raft_node *node = *out = allocate(options);
     failed = start(node, options, log, &state, err);
     raft_log_state_deinit(&state);
     if (failed < 0) {
         raft_log_abandon(log);
         free_node(node);
+        *out = NULL;
         return failed;
     }
     start_handles(node);
     links_follow_book(node);
     node_wake(node);
-    *out = node;
     return 0;
 }
 

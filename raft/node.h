@@ -82,7 +82,8 @@ struct raft_node_options {
 };
 
 /* Reads what was promised, restores the state machine (its functions are called inside), begins to tick and to dial. What raft_log_open()
- * fails with; ERR_INVALID: the options; what restoring failed with. */
+ * fails with; ERR_INVALID: the options; what restoring failed with. @out is set before the state machine is restored, so that it can put
+ * the members of its image; NULL after a failure. */
 int raft_node_open(const struct raft_node_options *options, struct raft_node **out, struct error *err);
 
 /* Answer Raft's calls on this server. Once, before it listens. */

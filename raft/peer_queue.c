@@ -1,6 +1,8 @@
 /* raft/peer_queue.c – see peer_queue.h. */
 #include "raft/peer_queue.h"
 
+#include <assert.h>
+
 #include "raft/wire.h"
 
 void raft_peer_queue_deinit(struct raft_peer_queue *queue)
@@ -36,6 +38,7 @@ void raft_peer_queue_drop(struct raft_peer_queue *queue)
 {
     struct raft_message *first = raft_peer_queue_first(queue);
 
+    assert(first);
     queue->size_bytes -= raft_wire_size_bytes(first);
     raft_message_deinit(first);
     queue->start++;
@@ -73,13 +76,15 @@ static void replace(struct raft_peer_queue *queue, struct raft_message *old, str
 
 static struct raft_message *newest_of(struct raft_peer_queue *queue, enum raft_message_type type)
 {
-    for (size_t i = queue->messages.count; i > queue->start; i--)
-        if (queue->messages.items[i - 1].type == type)
-            return &queue->messages.items[i - 1];
+    struct raft_message *items = queue->messages.items;
+
+    for (size_t i = queue->messages.count; items && i > queue->start; i--)
+        if (items[i - 1].type == type)
+            return &items[i - 1];
     return NULL;
 }
 
-/* An empty append only tells of a commit index or asks whether the logs match: the one behind it, of the same place or further on, does
+/* An empty append only tells of a commit index or asks whether the logs match: the one behind it, of the same place, does
  * that too. */
 static bool says_more(const struct raft_message *old, const struct raft_message *message)
 {
@@ -111,7 +116,8 @@ void raft_peer_queue_add(struct raft_peer_queue *queue, struct raft_message *mes
         lose(queue, message);
         return;
     }
-    if (queue->start > 0 && queue->start >= queue->messages.count / 2) {
+    if (last && queue->start > 0 && queue->start >= queue->messages.count / 2) {
+        assert(queue->messages.items);
         memmove(queue->messages.items, queue->messages.items + queue->start, count * sizeof *queue->messages.items);
         queue->messages.count = count;
         queue->start = 0;

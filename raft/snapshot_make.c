@@ -26,10 +26,9 @@ static void work(struct raft_job *job)
     if (!make->writer)
         failed = raft_snapshot_writer_open(&make->node->store, &make->meta, &make->writer, &make->err);
     if (failed == 0 && make->part.size > 0) {
-        failed = raft_snapshot_writer_add(make->writer, buf_bytes(&make->part), &make->err);
+        raft_snapshot_writer_add(make->writer, buf_bytes(&make->part), &make->err);
     } else if (failed == 0) {
-        failed = raft_snapshot_writer_finish(steal(&make->writer), &make->err);
-        make->is_finished = failed == 0;
+        make->is_finished = raft_snapshot_writer_finish(steal(&make->writer), &make->err) == 0;
     }
 }
 

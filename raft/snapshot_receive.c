@@ -39,10 +39,9 @@ static void work(struct raft_job *job)
     if (!receipt->writer)
         failed = raft_snapshot_writer_open(&receipt->node->store, receipt->message.snapshot, &receipt->writer, &receipt->err);
     if (failed == 0 && receipt->writing.size > 0) {
-        failed = raft_snapshot_writer_add(receipt->writer, buf_bytes(&receipt->writing), &receipt->err);
+        raft_snapshot_writer_add(receipt->writer, buf_bytes(&receipt->writing), &receipt->err);
     } else if (failed == 0) {
-        failed = raft_snapshot_writer_finish(steal(&receipt->writer), &receipt->err);
-        receipt->is_finished = failed == 0;
+        receipt->is_finished = raft_snapshot_writer_finish(steal(&receipt->writer), &receipt->err) == 0;
     }
 }
 

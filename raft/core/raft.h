@@ -48,7 +48,8 @@ extern const struct state_table raft_roles;
 
 enum raft_read_mode {
     RAFT_READ_SAFE, /* a round of heartbeats confirms the leader: §6.4 */
-    RAFT_READ_LEASE /* the leader trusts check_quorum and the clocks: §6.4.1. Wrong when a clock stops for longer than an election */
+    RAFT_READ_LEASE /* the leader trusts check_quorum and the clocks: §6.4.1. Wrong when a clock stops for longer than an election, and for
+                       up to one election's time after a leader was cut off: docs/found.md */
 };
 
 #define RAFT_UNLIMITED UINT64_MAX

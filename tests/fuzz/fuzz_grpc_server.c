@@ -33,7 +33,8 @@ static void on_done(struct grpc_call *call, const struct grpc_status *status, vo
 
 static void on_call(void *ctx, struct grpc_call *call)
 {
-    static const struct grpc_call_handlers handlers = {on_message, on_half_closed, on_writable, on_done};
+    static const struct grpc_call_handlers handlers = {
+        .on_message = on_message, .on_half_closed = on_half_closed, .on_writable = on_writable, .on_done = on_done};
     (void)ctx;
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
         if (strcmp(call->path, methods[i].path) == 0)

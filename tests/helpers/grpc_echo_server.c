@@ -119,7 +119,8 @@ static void on_done(struct grpc_call *call, const struct grpc_status *status, vo
 
 static void on_call(struct grpc_call *call, void *ctx)
 {
-    static const struct grpc_call_handlers handlers = {on_message, on_half_closed, on_writable, on_done};
+    static const struct grpc_call_handlers handlers = {
+        .on_message = on_message, .on_half_closed = on_half_closed, .on_writable = on_writable, .on_done = on_done};
     struct served *served = mem_alloc(sizeof *served);
     served->id = (enum echo_id)((const struct method *)ctx - echo_methods);
     served->x_echo = mem_string(grpc_call_metadata(call, "x-echo", 0));

@@ -24,7 +24,7 @@ struct kv_pair {
 };
 
 struct kv {
-    struct raft_node *node; /* for the members in an image; may be NULL */
+    struct raft_node *node; /* for the members in an image: where raft_node_open() puts it; may be NULL */
     struct kv_pair *pairs;
     uint64_t applied_count, applied_index, restored_count;
     uint32_t crc; /* over all entries in order: equal members have equal ones */
@@ -152,6 +152,8 @@ static inline int kv_restore_end(void *self, struct error *err)
             sscanf(key, "%" SCNu64 " %" SCNu64 " %u", &kv->applied_count, &kv->applied_index, &kv->crc);
         } else if (*line == 'k') {
             kv_put(kv, key, (size_t)(space - key), space + 1, strlen(space + 1));
+        } else if (*line == 'r' && kv->node) {
+            raft_node_put_removed(kv->node, strtoull(key, NULL, 16));
         } else if (*line == 'm' && kv->node) {
             char node_id[128] = "", address[128] = "";
             struct raft_member member = {.node_id = node_id, .address = address};

@@ -433,9 +433,9 @@ int main(int argc, char **argv)
                             &err) < 0)
         die("credentials", &err);
     options->credentials = credentials;
-    if (raft_node_open(options, &node, &err) < 0)
+    if (raft_node_open(options, &kv.node, &err) < 0)
         die("open", &err);
-    kv.node = node;
+    node = kv.node;
     server = grpc_server_new(&(struct grpc_server_options){.loop = loop, .clock = options->clock, .credentials = credentials});
     raft_node_serve(node, server);
     grpc_server_handle(server, &kv_propose_method, on_call, NULL);

@@ -3,7 +3,7 @@
 #     mutants.sh [PROGRAM [SEEDS]]
 set -eu
 program=${1:-build/release/tests/sim_raft_mutants}
-seeds=${2:-2000}
+seeds=${2:-500}
 failed=0
 
 printf '| mutant | noticed |\n| --- | --- |\n'

@@ -108,17 +108,25 @@ static void ring(struct sim *sim)
 
 /* --- disks --- */
 
-/* Whether the group can do without @node for good, whatever was decided lately. */
+static bool knows_members(const struct sim_node *node, const struct raft_conf_state *conf)
+{
+    return node->life == SIM_UP && raft_ids_equal(&node->raft->tracker.conf.voters, &conf->voters) &&
+           raft_ids_equal(&node->raft->tracker.conf.voters_outgoing, &conf->voters_outgoing) &&
+           raft_ids_equal(&node->raft->tracker.conf.learners, &conf->learners);
+}
+
+/* Whether the group can do without @node for good: all are there, and agree on who they are. Else one that was demoted and knows it, with
+ * the longest log, neither stands nor votes for those who do not know it yet. */
 static bool may_lose(const struct sim *sim, const struct sim_node *node)
 {
     unsigned leader = sim_leader(sim);
     const struct raft *raft = leader ? sim->nodes[leader].raft : NULL;
 
     if (!raft || raft->tracker.conf.voters.count < 3 || raft_tracker_is_joint(&raft->tracker) ||
-        raft->pending_conf_index > raft->log.applied || node->machine.members != sim->nodes[leader].machine.members)
+        raft->pending_conf_index > raft->log.applied || node->life != SIM_UP)
         return false;
     for (unsigned id = 1; id <= sim->nodes_count; id++)
-        if ((sim->nodes[leader].machine.members >> id & 1) != 0 && (sim->nodes[id].life == SIM_DEAD || sim->nodes[id].was_flipped))
+        if ((sim->nodes[leader].machine.members >> id & 1) != 0 && !knows_members(&sim->nodes[id], &raft->tracker.conf))
             return false;
     return true;
 }
@@ -141,7 +149,8 @@ static void flip(struct sim *sim, struct sim_node *node)
 
     if (!may_lose(sim, node) || node->is_disk_full)
         return;
-    sim_node_stop(sim, node, 200000 + sim_below(sim, 2000000));
+    if (!sim_node_stop(sim, node, 200000 + sim_below(sim, 2000000)))
+        return;
     (void)node->disk_table.list(node->disk_table.self, "raft", collect_name, &names);
     if (names.count > 0) {
         const char *name = names.items[sim_below(sim, names.count)];

@@ -53,6 +53,9 @@ static void check_leader(struct sim *sim, struct sim_node *node)
         return;
     sim_say(sim, node, "leads");
     sim->leaders[term] = node->id;
+    if (node->stable_hard.term < term)
+        sim_violated(sim, "who leads has its term on disk", "n%u leads term %" PRIu64 ", its disk knows %" PRIu64, node->id, term,
+                     node->stable_hard.term);
     check_completeness(sim, node);
 }
 
@@ -91,6 +94,10 @@ static void check_commit(struct sim *sim, struct sim_node *node)
                      log->committed);
     if (log->committed >= first && raft_log_view_last_index(log) < log->committed)
         sim_violated(sim, "what is committed is in the log", "n%u: commit %" PRIu64, node->id, log->committed);
+    bool is_counted = raft_is_leader(node->raft) && node->seen_role == RAFT_LEADER && node->seen_term == node->raft->term;
+    if (is_counted && raft_log_view_term_or_zero(log, log->committed) != node->raft->term) /* §3.6.2 */
+        sim_violated(sim, "only entries of its own term are committed by counting", "n%u leads term %" PRIu64 " and commits up to %" PRIu64,
+                     node->id, node->raft->term, log->committed);
     for (uint64_t index = from; index <= log->committed && !sim->has_failed; index++)
         if (raft_log_view_term(log, index, &term) == RAFT_STORED)
             sim_ledger_commit(sim, node, index, term);

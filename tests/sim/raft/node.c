@@ -238,12 +238,12 @@ void sim_node_crash(struct sim *sim, struct sim_node *node, enum raft_crash how,
     start_later(sim, node, down_us);
 }
 
-void sim_node_stop(struct sim *sim, struct sim_node *node, uint64_t down_us)
+bool sim_node_stop(struct sim *sim, struct sim_node *node, uint64_t down_us)
 {
     struct error err = {0};
 
     if (!node->log)
-        return;
+        return false;
     note_unsure(node);
     int failed = raft_log_close(node->log, &err);
     node->log = NULL;
@@ -256,6 +256,7 @@ void sim_node_stop(struct sim *sim, struct sim_node *node, uint64_t down_us)
     drop_core(node);
     node->life = SIM_DOWN;
     start_later(sim, node, down_us);
+    return failed == 0;
 }
 
 static void end_for_good(struct sim_node *node, enum sim_life life)

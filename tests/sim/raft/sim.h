@@ -325,7 +325,7 @@ unsigned sim_leader(const struct sim *sim); /* the leader of the highest term th
 void sim_node_create(struct sim *sim, unsigned id);
 void sim_node_start(struct sim *sim, struct sim_node *node);
 void sim_node_crash(struct sim *sim, struct sim_node *node, enum raft_crash how, uint64_t down_us);
-void sim_node_stop(struct sim *sim, struct sim_node *node, uint64_t down_us); /* in order: the log is closed */
+bool sim_node_stop(struct sim *sim, struct sim_node *node, uint64_t down_us); /* whether in order: the log is closed */
 void sim_node_wipe(struct sim *sim, struct sim_node *node);
 void sim_node_leave(struct sim *sim, struct sim_node *node);
 void sim_node_free(struct sim_node *node);

@@ -113,8 +113,8 @@ static inline void world_start(struct world *world, size_t at, size_t first_coun
         .tick_ms = WORLD_TICK_MS,
         .snapshot_interval_count = world->snapshot_interval};
     member->kv.node = NULL;
-    assert_ok(raft_node_open(&options, &member->node, err));
-    member->kv.node = member->node;
+    assert_ok(raft_node_open(&options, &member->kv.node, err));
+    member->node = member->kv.node;
     member->server =
         grpc_server_new(&(struct grpc_server_options){.loop = &world->loop, .clock = clock, .credentials = member->credentials});
     raft_node_serve(member->node, member->server);

@@ -126,7 +126,8 @@ static inline void serve_half_closed(struct grpc_call *call, void *ctx)
 
 static inline void serve(struct grpc_call *call, void *ctx)
 {
-    static const struct grpc_call_handlers handlers = {serve_message, serve_half_closed, pour, on_done};
+    static const struct grpc_call_handlers handlers = {
+        .on_message = serve_message, .on_half_closed = serve_half_closed, .on_writable = pour, .on_done = on_done};
     struct world *world = ctx;
     bool pauses = world->served.pauses;
     world->served = (struct seen){.call = call, .pauses = pauses};

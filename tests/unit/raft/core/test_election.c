@@ -264,6 +264,28 @@ static void a_late_pre_vote_does_not_count_in_the_next_pre_election(void **state
     net_end(&net);
 }
 
+static void async_writes(struct raft_config *config)
+{
+    config->async_storage_writes = true;
+}
+
+/* Else it could crash, and lead the same term once more with other entries. */
+static void nobody_leads_before_its_own_vote_is_stable(void **state)
+{
+    struct net net;
+    (void)state;
+    net_begin(&net, 3, async_writes);
+    net.members[1].is_disk_held = true;
+    net_campaign(&net, 1);
+    assert_int_equal(net_role(&net, 1), RAFT_CANDIDATE);
+    assert_int_equal(net_raft(&net, 2)->vote, 1);
+    assert_int_equal(net_raft(&net, 3)->vote, 1);
+    net.members[1].is_disk_held = false;
+    net_pump(&net);
+    assert_int_equal(net_role(&net, 1), RAFT_LEADER);
+    net_end(&net);
+}
+
 static void a_late_pre_vote_is_no_vote(void **state)
 {
     struct net net;
@@ -418,6 +440,7 @@ int main(void)
         cmocka_unit_test(a_pre_candidate_that_cannot_win_disturbs_nobody),
         cmocka_unit_test(a_pre_candidate_behind_in_term_learns_it_from_a_refusal),
         cmocka_unit_test(a_late_pre_vote_does_not_count_in_the_next_pre_election),
+        cmocka_unit_test(nobody_leads_before_its_own_vote_is_stable),
         cmocka_unit_test(a_late_pre_vote_is_no_vote),
         cmocka_unit_test(voters_stand_by_a_leader_they_hear),
         cmocka_unit_test(a_stuck_candidate_is_freed_by_its_answer_to_the_leader),
