@@ -3,7 +3,7 @@
 passes or fails.
 
     sudo SKEP_BUILD=build/release python3 tests/bench/bench_raft.py [--rounds 5] [--seconds 5] [--outstanding 1,64,1000] [--connections N]
-                                                                    [--lengths 0,100000,1000000] [--restarts 3] [--only commits,recovery]
+                                                                    [--lengths 0,100000,1000000] [--restarts 3] [--only commits,recovery] [--realtime]
 
 Three members each, on the loopback of a network namespace, mutual TLS between members and to the client, every write synced to the same file
 system. tests/bench/bench_raft_load drives both with the same calls (KV/Put over gRPC) at their leaders; the rounds alternate. Needs Debian's
@@ -234,7 +234,7 @@ class Bench:
             for what, field, more_is_better in figures:
                 rows.append(self.row(f"{count:,} outstanding: {what}", more_is_better,
                                      {group.name: [one[field] for one in results[count, group.name]] for group in groups}))
-        table(f"Commits of {256} bytes: median (least-most) of {self.options.rounds} rounds of {self.options.seconds} s, "
+        table(f"Commits of 256 bytes: median (least-most) of {self.options.rounds} rounds of {self.options.seconds} s, "
               f"{self.options.connections} connections", self.head(), rows)
 
     def recovery(self):
@@ -283,6 +283,9 @@ def main():
     options = parser.parse_args()
     if run(["sh", "-c", "command -v etcd"], check=False).returncode != 0:
         sys.exit("bench_raft.py: there is no etcd: deploy/install-deps.sh bench")
+    missing = [name for name in ("bench_raft_load", "bench_raft_member") if not os.path.exists(f"{TOOLS}/{name}")]
+    if missing:
+        sys.exit(f"bench_raft.py: {TOOLS} has no {' and no '.join(missing)}: build it, or set SKEP_BUILD")
     with Network() as net:
         kind = run(["stat", "--file-system", "--format=%T", net.dir]).stdout.strip()
         if kind in ("tmpfs", "ramfs"):
