@@ -169,6 +169,7 @@
 #define RAFT_INFLIGHT_BYTES          (16 * MIB)
 #define RAFT_PEER_QUEUE_COUNT        4096       /* messages that wait for one peer; SwarmKit's, swarmkit-wire §6.3 */
 #define RAFT_PEER_QUEUE_BYTES        (32 * MIB) /* twice what may be in flight */
+#define RAFT_NEWS_MS                 5          /* a follower may hear of a commit so much later, where that saves a message */
 #define RAFT_FRAME_BYTES             (1 * MIB)  /* messages to a Skep peer share a write up to this */
 #define RAFT_PEER_CALL_MS            2000       /* one message to a Docker peer, swarmkit-wire §1.2 */
 #define RAFT_PEER_BACKOFF_MAX_MS     2000       /* between two attempts to connect: a peer that is back is met soon */

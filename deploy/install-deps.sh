@@ -1,10 +1,11 @@
 #!/bin/sh
 # Installs the Debian 12 packages that Skep needs. Idempotent: asks apt only for what is missing.
 #
-#   install-deps.sh [run|build|demo|test]…     default: run build
+#   install-deps.sh [run|build|demo|test|bench]…     default: run build
 #
 # run   what skepd calls: crun, conmon, nft, …      build  compilers and -dev packages
 # demo  what deploy/quickstart.sh adds: a manager  test   real peers and checkers
+# bench peers that only benchmarks measure themselves with
 set -eu
 
 run='ca-certificates conmon crun iproute2 nftables libarchive13 libcjson1 libcurl4 libnghttp2-14 libprotobuf-c1 libsqlite3-0 libssl3 libuv1 tini'
@@ -13,9 +14,10 @@ libprotobuf-dev libseccomp-dev libsqlite3-dev libssl-dev libuv1-dev make ninja-b
 demo='busybox-static docker.io iptables'
 test='apache2-utils busybox-static clang clang-format clang-tidy curl docker.io docker-registry git iptables jq libclang-rt-14-dev nghttp2
 nghttp2-server nodejs npm openssl procps python3 shellcheck skopeo strace zstd'
+bench='etcd-server openssl python3'
 
 usage() {
-    sed -n '2,8s/^# \{0,1\}//p' "$0"
+    sed -n '2,9s/^# \{0,1\}//p' "$0"
     exit "$1"
 }
 
@@ -27,9 +29,10 @@ for group; do
     build) wanted="$wanted $build" ;;
     demo) wanted="$wanted $demo" ;;
     test) wanted="$wanted $test" ;;
+    bench) wanted="$wanted $bench" ;;
     -h | --help) usage 0 ;;
     *)
-        echo "install-deps.sh: no such group: $group (run, build, demo, test)" >&2
+        echo "install-deps.sh: no such group: $group (run, build, demo, test, bench)" >&2
         usage 64 >&2
         ;;
     esac

@@ -89,10 +89,27 @@ void links_send(struct raft_node *node, struct raft_message *message)
     raft_message_deinit(message);
 }
 
+static void on_news_due(uv_timer_t *timer)
+{
+    struct raft_node *node = timer->data;
+
+    node->is_news_due = true;
+    node_wake(node);
+}
+
 void links_flush(struct raft_node *node)
 {
-    for (size_t i = 0; i < node->peers_count; i++)
-        raft_peer_flush(node->peers[i]);
+    bool is_news_due = node->is_news_due, holds_news = false;
+
+    node->is_news_due = false;
+    for (size_t i = 0; i < node->peers_count; i++) {
+        if (!is_news_due && raft_peer_has_only_news(node->peers[i]))
+            holds_news = true;
+        else
+            raft_peer_flush(node->peers[i]);
+    }
+    if (holds_news && !uv_is_active((uv_handle_t *)&node->news_timer))
+        uv_timer_start(&node->news_timer, on_news_due, RAFT_NEWS_MS, 0);
 }
 
 void links_heard(struct raft_node *node, uint64_t id, enum raft_message_type type)

@@ -261,9 +261,14 @@ static void run(struct raft_node *node)
     node->is_running = false;
 }
 
+/* The sockets have been written by now: what on_check() had for peers is on its way before our own disk begins. */
 static void on_prepare(uv_prepare_t *prepare)
 {
-    run(prepare->data);
+    struct raft_node *node = prepare->data;
+
+    run(node);
+    if (!node_is_over(node)) /* the writer may be gone */
+        raft_writer_kick(node->writer);
 }
 
 static void on_check(uv_check_t *check)
@@ -485,10 +490,11 @@ static int load(struct raft_node *node, struct raft_log_state *state, struct err
 static void start_handles(struct raft_node *node)
 {
     uv_timer_init(node->loop, &node->timer);
+    uv_timer_init(node->loop, &node->news_timer);
     uv_prepare_init(node->loop, &node->prepare);
     uv_check_init(node->loop, &node->check);
-    node->timer.data = node->prepare.data = node->check.data = node;
-    node->handles = 3;
+    node->timer.data = node->news_timer.data = node->prepare.data = node->check.data = node;
+    node->handles = 4;
     uv_timer_start(&node->timer, on_tick, node->tick_ms, node->tick_ms);
     uv_prepare_start(&node->prepare, on_prepare);
     uv_check_start(&node->check, on_check);
@@ -565,6 +571,7 @@ static void on_files_stopped(void *ctx)
     struct raft_node *node = ctx;
 
     uv_close((uv_handle_t *)&node->timer, on_handle_closed);
+    uv_close((uv_handle_t *)&node->news_timer, on_handle_closed);
     uv_close((uv_handle_t *)&node->prepare, on_handle_closed);
     uv_close((uv_handle_t *)&node->check, on_handle_closed);
 }

@@ -88,9 +88,11 @@ struct raft_node {
     struct raft_node_peer *status_peers;
 
     uv_timer_t timer;
+    uv_timer_t news_timer; /* while a peer's news of the commit index is held back */
     uv_prepare_t prepare;
     uv_check_t check;
     unsigned handles;
+    bool is_news_due;
     bool is_dirty, is_running, has_failed, is_removed, was_told_removed, wants_snapshot, is_closing;
     struct error close_err;
     void (*on_closed)(void *ctx, const struct error *err);

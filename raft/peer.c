@@ -290,6 +290,11 @@ void raft_peer_flush(struct raft_peer_link *peer)
         send_one(peer);
 }
 
+bool raft_peer_has_only_news(const struct raft_peer_link *peer)
+{
+    return mode_of(peer) == RAFT_PEER_STREAM && raft_peer_queue_has_only_news(&peer->queue);
+}
+
 void raft_peer_send(struct raft_peer_link *peer, struct raft_message *message)
 {
     raft_peer_queue_add(&peer->queue, message, is_connected(peer));

@@ -63,6 +63,9 @@ const char *raft_peer_link_address(const struct raft_peer_link *peer);
 
 void raft_peer_send(struct raft_peer_link *peer, struct raft_message *message); /* taken; goes with the next raft_peer_flush() */
 void raft_peer_flush(struct raft_peer_link *peer);                              /* once a turn */
+/* What waits only tells a Skep peer how far the commit index is. The next append says that too, and takes its place: in a group with much
+ * to do, a wait of RAFT_NEWS_MS saves a message and its answer for each commit. */
+bool raft_peer_has_only_news(const struct raft_peer_link *peer);
 void raft_peer_heard(struct raft_peer_link *peer, enum raft_message_type type); /* it sent us something */
 void raft_peer_tick(struct raft_peer_link *peer);
 

@@ -46,6 +46,19 @@ void raft_peer_queue_drop(struct raft_peer_queue *queue)
         queue->start = queue->messages.count = 0;
 }
 
+static bool is_news(const struct raft_message *message)
+{
+    return message->type == RAFT_MESSAGE_APPEND && message->entries_count == 0;
+}
+
+bool raft_peer_queue_has_only_news(const struct raft_peer_queue *queue)
+{
+    for (size_t i = queue->start; i < queue->messages.count; i++)
+        if (!is_news(&queue->messages.items[i]))
+            return false;
+    return raft_peer_queue_count(queue) > 0;
+}
+
 static void lose(struct raft_peer_queue *queue, struct raft_message *message)
 {
     queue->dropped_count++;

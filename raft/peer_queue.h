@@ -24,6 +24,7 @@ struct raft_message *raft_peer_queue_at(struct raft_peer_queue *queue, size_t ah
 struct raft_message *raft_peer_queue_first(struct raft_peer_queue *queue);
 void raft_peer_queue_drop(struct raft_peer_queue *queue);                  /* the first: it was sent */
 uint64_t raft_peer_queue_wrapped_size(const struct raft_message *message); /* in an envelope */
+bool raft_peer_queue_has_only_news(const struct raft_peer_queue *queue);   /* empty appends: they tell of a commit index, or ask */
 bool raft_peer_queue_take_loss(struct raft_peer_queue *queue);             /* whether an append was dropped since last asked */
 
 #endif

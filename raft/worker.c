@@ -126,6 +126,16 @@ void raft_worker_add(struct raft_worker *worker, struct raft_job *job, bool wake
         uv_cond_signal(&worker->wake);
 }
 
+void raft_worker_kick(struct raft_worker *worker)
+{
+    uv_mutex_lock(&worker->mutex);
+    bool was_urgent = worker->has_urgent;
+    worker->has_urgent = was_urgent || worker->todo.first;
+    uv_mutex_unlock(&worker->mutex);
+    if (!was_urgent)
+        uv_cond_signal(&worker->wake);
+}
+
 bool raft_worker_is_stopping(struct raft_worker *worker)
 {
     uv_mutex_lock(&worker->mutex);

@@ -22,8 +22,9 @@ struct raft_worker;
 int raft_worker_start(uv_loop_t *loop, void (*after_batch)(void *ctx, struct raft_job *jobs), void *ctx, struct raft_worker **out,
                       struct error *err);
 
-/* Taken. Without @wakes it waits for the next one that does: for what need not be soon. */
+/* Taken. Without @wakes it waits for raft_worker_kick(), or the next one that does: for what need not be soon. */
 void raft_worker_add(struct raft_worker *worker, struct raft_job *job, bool wakes);
+void raft_worker_kick(struct raft_worker *worker); /* begin with what waits */
 
 bool raft_worker_is_stopping(struct raft_worker *worker); /* from the thread: something that waits is to give up */
 

@@ -15,6 +15,7 @@ struct raft_writer {
     struct raft_hard_state asked; /* loop: the last hard state handed over */
     size_t unstable;              /* loop: jobs that must be synced, on their way */
     bool has_told_failure;
+    bool is_due;                      /* loop: what must be synced waits for a kick */
     struct raft_writer_status status; /* loop */
 
     struct raft_log *log; /* the thread's, as all below */
@@ -244,8 +245,16 @@ bool raft_writer_append(struct raft_writer *writer, struct raft_message *message
     }
     writer->unstable += must_sync;
     writer->status.jobs_count++;
-    raft_worker_add(writer->worker, &job->job, !is_free);
+    raft_worker_add(writer->worker, &job->job, false);
+    writer->is_due = writer->is_due || !is_free;
     return is_free;
+}
+
+void raft_writer_kick(struct raft_writer *writer)
+{
+    if (writer->is_due)
+        raft_worker_kick(writer->worker);
+    writer->is_due = false;
 }
 
 void raft_writer_compact(struct raft_writer *writer, const struct raft_snapshot *meta)

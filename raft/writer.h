@@ -28,8 +28,10 @@ struct raft_writer_status {
 int raft_writer_new(uv_loop_t *loop, struct raft_log *log, const struct raft_hard_state *hard, const struct raft_writer_handlers *handlers,
                     struct raft_writer **out, struct error *err);
 
-/* @message (STORAGE_APPEND) is taken. True: nothing in it needs the disk, its responses may be given now; they stay in it. */
+/* @message (STORAGE_APPEND) is taken. True: nothing in it needs the disk, its responses may be given now; they stay in it. Else it is
+ * written after the next raft_writer_kick(): a caller that has something to send does that first, for the way to others is longer. */
 bool raft_writer_append(struct raft_writer *writer, struct raft_message *message);
+void raft_writer_kick(struct raft_writer *writer);
 
 /* The file of this snapshot is whole: mark it in the log and remove what it makes superfluous. @meta is copied. */
 void raft_writer_compact(struct raft_writer *writer, const struct raft_snapshot *meta);

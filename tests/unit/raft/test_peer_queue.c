@@ -54,6 +54,24 @@ static void an_append_takes_the_place_of_an_empty_one_before_it(void **state)
     raft_peer_queue_deinit(&queue);
 }
 
+static void only_empty_appends_are_news(void **state)
+{
+    struct raft_peer_queue queue = {0};
+
+    (void)state;
+    assert_false(raft_peer_queue_has_only_news(&queue));
+    add(&queue, append(5, 0), true);
+    assert_true(raft_peer_queue_has_only_news(&queue));
+    add(&queue, simple(RAFT_MESSAGE_HEARTBEAT, 1), true);
+    assert_false(raft_peer_queue_has_only_news(&queue));
+    raft_peer_queue_drop(&queue);
+    assert_false(raft_peer_queue_has_only_news(&queue));
+    raft_peer_queue_drop(&queue);
+    add(&queue, append(5, 10), true);
+    assert_false(raft_peer_queue_has_only_news(&queue));
+    raft_peer_queue_deinit(&queue);
+}
+
 static void without_a_connection_appends_are_lost_and_told(void **state)
 {
     struct raft_peer_queue queue = {0};
@@ -115,6 +133,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_newer_heartbeat_takes_the_place_of_one_that_waits),
         cmocka_unit_test(an_append_takes_the_place_of_an_empty_one_before_it),
+        cmocka_unit_test(only_empty_appends_are_news),
         cmocka_unit_test(without_a_connection_appends_are_lost_and_told),
         cmocka_unit_test(a_connection_that_breaks_leaves_the_newest_of_each_kind),
         cmocka_unit_test(it_never_grows_beyond_its_bounds),
