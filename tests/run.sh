@@ -87,7 +87,19 @@ failures=()
 unsteady=()
 log_dir=build/log
 mkdir -p "$log_dir"
-trap 'echo "run.sh: interrupted"; kill $(jobs -p) 2>/dev/null; wait; exit 130' INT TERM
+# What runs is told to end, and cleans up after itself.
+# shellcheck disable=SC2317 # called by the trap
+interrupted() {
+    local job children=()
+    for job in $(jobs -p); do mapfile -t -O "${#children[@]}" children < <(pgrep -P "$job"); done
+    # shellcheck disable=SC2046 # one word per job
+    kill $(jobs -p) 2>/dev/null # first, or they would try again
+    [ ${#children[@]} -eq 0 ] || kill "${children[@]}" 2>/dev/null
+    for job in "${children[@]}"; do while kill -0 "$job" 2>/dev/null; do sleep 0.2; done; done
+    echo "run.sh: interrupted" >&2
+    exit 130
+}
+trap interrupted INT TERM
 
 report() { # STATUS NAME SECONDS NOTE
     printf '%-5s %-36s %5s s   %s\n' "$1" "$2" "$3" "$4"
