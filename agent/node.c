@@ -317,7 +317,11 @@ static int leave_unopened(struct node *node, const struct error *cause, node_don
 int node_leave(struct node *node, bool force, node_done_cb on_done, void *ctx, struct error *err)
 {
     struct error cause = {0};
-    if (node->life.state == LIFE_OUTSIDE && !node->identity->join.is_pending && !node->identity->has_certificate)
+    bool is_known = node->identity->has_certificate || node->identity->join.node_id; /* to the cluster; a mere key is nothing to leave */
+    if (node->life.state == LIFE_OUTSIDE && !is_known && node->identity->join.is_pending &&
+        identity_store_join(node->identity, NULL, err) < 0)
+        return err->code;
+    if (node->life.state == LIFE_OUTSIDE && !is_known)
         return error_set(err, ERR_PRECONDITION, "This node is not part of a swarm");
     if (node->life.state == LIFE_OUTSIDE && node->identity->has_certificate && enter(node, &cause) < 0)
         return leave_unopened(node, &cause, on_done, ctx, err);

@@ -194,7 +194,7 @@ class Steps:
         join = (*self.swarm_verb, "join", "--token")
         good = self.manager.token()
         head, secret = good.rsplit("-", 1)
-        another_secret = "".join(reversed(secret))
+        another_secret = secret[:-1] + ("1" if secret[-1] == "0" else "0")
         another_cluster = re.sub(r"^(SWMTKN-1-)[^-]+", r"\g<1>" + "3" * 50, good)
         self.refused(r"(?i)invalid join token", (1, 65), *join, "wrong", self.manager.address)
         self.refused(r"(?i)token", (1, 65), *join, f"{head}-{another_secret}", self.manager.address)

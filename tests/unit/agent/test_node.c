@@ -173,6 +173,19 @@ static void get_key_and_request(struct buf *key, struct buf *request)
     assert_ok(certificate_make_request(buf_bytes(key), request, err));
 }
 
+/* A join that was refused leaves its key behind, for the next one: no cluster knows of it. */
+static void a_key_that_no_cluster_knows_is_nothing_to_leave(void **state)
+{
+    (void)state;
+    struct identity_join pending = {.is_pending = true};
+    get_key_and_request(&pending.key_pem, &pending.request_pem);
+    assert_ok(identity_store_join(node->identity, &pending, err));
+    buf_deinit(&pending.key_pem);
+    buf_deinit(&pending.request_pem);
+    assert_fails(node_leave(node, false, on_done, NULL, err), ERR_PRECONDITION, "not part of a swarm");
+    assert_false(node->identity->join.is_pending);
+}
+
 /* Between two runs of the node. */
 static void become_member(void)
 {
@@ -339,6 +352,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(outside_a_swarm_there_is_nothing_to_tell_or_to_leave, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_key_that_no_cluster_knows_is_nothing_to_leave, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_request_that_cannot_be_is_refused_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_join_that_nobody_answers_can_be_taken_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(whoever_goes_away_hears_nothing_more, set_up, tear_down),
