@@ -144,10 +144,25 @@ static void campaign(struct raft *raft, enum campaign kind)
             ask_for_vote(raft, raft->tracker.progress[i].id, kind, term);
 }
 
-/* An election by a membership that is no longer true must not be won: what is committed is applied first. */
+/* The others may elect us before our own disk knows the term. Who led then, and crashed, could be elected in the same term once more by the
+ * same votes, and would write other entries with the same terms and indexes (§3.8: a server persists its term before anything rests on it).
+ * Our own vote comes back when it is stable, and asks again. So does a pre-vote, behind all that the disk has to write before. */
+static bool is_own_vote_stable(const struct raft *raft)
+{
+    return raft_tracker_has_voted(&raft->tracker, raft->config.id);
+}
+
+static bool is_standing_unwritten(const struct raft *raft)
+{
+    return raft_role(raft) == RAFT_CANDIDATE && !is_own_vote_stable(raft);
+}
+
+/* An election by a membership that is no longer true must not be won: what is committed is applied first. Nor can one be won whose votes
+ * our own disk does not write: each new term of such a candidate would only stop the others from electing. */
 static bool may_campaign(struct raft *raft)
 {
-    return !raft_is_leader(raft) && raft_is_promotable(raft) && !raft_has_unapplied_conf_change(raft);
+    return !raft_is_leader(raft) && raft_is_promotable(raft) && !raft_has_unapplied_conf_change(raft) && !raft->stall.is_stalled &&
+           !is_standing_unwritten(raft);
 }
 
 /* The one place where it is decided whether to ask first. */
@@ -191,14 +206,6 @@ void raft_handle_vote_request(struct raft *raft, const struct raft_message *mess
         raft->election_elapsed = 0;
         raft->vote = message->from;
     }
-}
-
-/* The others may elect us before our own disk knows the term. Who led then, and crashed, could be elected in the same term once more by the
- * same votes, and would write other entries with the same terms and indexes (§3.8: a server persists its term before anything rests on it).
- * Our own vote comes back when it is stable, and asks again. */
-static bool is_own_vote_stable(const struct raft *raft)
-{
-    return raft_role(raft) != RAFT_CANDIDATE || raft_tracker_has_voted(&raft->tracker, raft->config.id);
 }
 
 void raft_handle_vote_response(struct raft *raft, const struct raft_message *message)

@@ -189,7 +189,7 @@ int raft_tick(struct raft *raft, struct error *err)
     raft_stall_tick(raft);
     if (raft_is_leader(raft)) {
         tick_leader(raft);
-    } else if (raft_is_promotable(raft) && !raft->stall.is_stalled && raft->election_elapsed >= raft->election_timeout_ticks) {
+    } else if (raft_is_promotable(raft) && raft->election_elapsed >= raft->election_timeout_ticks) {
         raft->election_elapsed = 0;
         raft_hold_election(raft);
     }
