@@ -26,6 +26,7 @@ struct world_member {
     struct grpc_server *server;
     struct raft_node *node;
     struct kv kv;
+    void *replica; /* what stands on the node in place of the map: see world.open */
     struct raft_disk disk;
     atomic_int sync_fault; /* a UV_E… code; 1: wait until it changes */
     struct error failed, closed;
@@ -40,6 +41,9 @@ struct world {
     struct world_member members[WORLD_MEMBERS];
     uint64_t snapshot_interval, tail_keep;
     int stopped;
+    /* What stands on the nodes, where it is not the map: sets member->node; and ends it, then world_closed(). */
+    int (*open)(struct world_member *member, const struct raft_node_options *options, struct error *err);
+    void (*close)(struct world_member *member);
 };
 
 static inline int world_sync(void *self, int file)
@@ -113,8 +117,12 @@ static inline void world_start(struct world *world, size_t at, size_t first_coun
         .tick_ms = WORLD_TICK_MS,
         .snapshot_interval_count = world->snapshot_interval};
     member->kv.node = NULL;
-    assert_ok(raft_node_open(&options, &member->kv.node, err));
-    member->node = member->kv.node;
+    if (world->open) {
+        assert_ok(world->open(member, &options, err));
+    } else {
+        assert_ok(raft_node_open(&options, &member->kv.node, err));
+        member->node = member->kv.node;
+    }
     member->server =
         grpc_server_new(&(struct grpc_server_options){.loop = &world->loop, .clock = clock, .credentials = member->credentials});
     raft_node_serve(member->node, member->server);
@@ -160,7 +168,10 @@ static inline void world_closed(void *ctx, const struct error *err)
 static inline void world_server_stopped(void *ctx)
 {
     struct world_member *member = ctx;
-    raft_node_close(member->node, world_closed, member);
+    if (member->world->close)
+        member->world->close(member);
+    else
+        raft_node_close(member->node, world_closed, member);
 }
 
 static inline void world_stop(struct world *world, size_t at)
