@@ -123,8 +123,8 @@ static void writers_of_one_object_take_two_entries(void **state)
     world_begin(&world);
     do_create(&world, node("n1", "alpha"));
     Docker__Swarmkit__V1__Node first = copy_of(world.store, node, "n1"), second = first;
-    first.VXLANUDPPort = 1;
-    second.VXLANUDPPort = 2;
+    first.vxlanudpport = 1;
+    second.vxlanudpport = 2;
     struct write_of a = {.change = UPDATE, .message = &first.base}, b = {.change = UPDATE, .message = &second.base};
     ask(&world, &a);
     ask(&world, &b);
@@ -135,7 +135,7 @@ static void writers_of_one_object_take_two_entries(void **state)
     world_settle(&world);
     assert_int_equal(b.calls, 2);
     assert_int_equal(b.err.code, ERR_PRECONDITION); /* it had the version that the first one replaced */
-    assert_int_equal(store_node(world.store, "n1")->VXLANUDPPort, 1);
+    assert_int_equal(store_node(world.store, "n1")->vxlanudpport, 1);
     world_end(&world);
 }
 
@@ -200,7 +200,7 @@ static void what_is_lost_was_never_there(void **state)
     world_begin(&world);
     do_create(&world, node("n1", "alpha"));
     Docker__Swarmkit__V1__Node changed = copy_of(world.store, node, "n1");
-    changed.VXLANUDPPort = 5;
+    changed.vxlanudpport = 5;
     struct write_of a = {.change = UPDATE, .message = &changed.base}, b = {.change = REMOVE, .kind = STORE_NODE, .id = "n1"};
     ask(&world, &a);
     world_run(&world);
@@ -208,7 +208,7 @@ static void what_is_lost_was_never_there(void **state)
     world_lose(&world, ERR_CANCELED);
     assert_int_equal(a.done, 1);
     assert_int_equal(a.err.code, ERR_CANCELED);
-    assert_int_equal(store_node(world.store, "n1")->VXLANUDPPort, 0);
+    assert_int_equal(store_node(world.store, "n1")->vxlanudpport, 0);
     store_fail(world.store, &(struct error){.code = ERR_UNAVAILABLE, .message = "node lost leader status"});
     assert_int_equal(b.done, 1);
     assert_string_equal(b.err.message, "node lost leader status");
@@ -313,10 +313,10 @@ static void what_is_held_stays_as_it_was(void **state)
     do_create(&world, node("n1", "alpha"));
     struct store_object *held = store_object_hold(store_get_object(world.store, STORE_NODE, "n1"));
     Docker__Swarmkit__V1__Node changed = copy_of(world.store, node, "n1");
-    changed.VXLANUDPPort = 9;
+    changed.vxlanudpport = 9;
     do_update(&world, &changed);
     do_remove(&world, STORE_NODE, "n1");
-    assert_int_equal(((Docker__Swarmkit__V1__Node *)(void *)held->message)->VXLANUDPPort, 0);
+    assert_int_equal(((Docker__Swarmkit__V1__Node *)(void *)held->message)->vxlanudpport, 0);
     assert_string_equal(store_object_id(held), "n1");
     store_object_release(held);
     world_end(&world);
