@@ -41,7 +41,7 @@ struct raft_machine {
     /* Forget everything, take an image part by part, be as it says. A failure stops the node. May call raft_node_put_member() in end. */
     void (*restore_begin)(void *self);
     int (*restore_add)(void *self, struct bytes part, struct error *err);
-    int (*restore_end)(void *self, struct error *err);
+    int (*restore_end)(void *self, uint64_t index, struct error *err); /* @index: of the last entry that is in it */
     void *self;
 };
 

@@ -146,14 +146,12 @@ static int put_members(struct replica *replica, struct bytes packed, struct erro
     return failed < 0 ? error_wrap(err, "replica: image") : 0;
 }
 
-static int restore_end(void *self, struct error *err)
+static int restore_end(void *self, uint64_t index, struct error *err)
 {
     struct replica *replica = self;
     cleanup_buf struct buf members = {0};
-    struct raft_node_status status;
+    int failed = store_restore_end(replica->store, index, &members, err);
 
-    raft_node_status(replica->raft, &status);
-    int failed = store_restore_end(replica->store, status.snapshot_index, &members, err);
     return failed < 0 ? failed : put_members(replica, buf_bytes(&members), err);
 }
 
