@@ -242,15 +242,19 @@
 #define IMAGE_AUTH_SIZE_BYTES        (16 * KIB)  /* registry credentials as sent in X-Registry-Auth: identity tokens take a few KiB */
 #define IMAGE_LOAD_QUEUE_BYTES       (1 * MIB)   /* of an archive on its way into the tool: beyond it the API stops reading */
 
+/* manager/membership: swarmkit-wire §1.2 */
+#define MEMBERSHIP_HEALTH_MS 5000  /* a prospective member answers within it */
+#define MEMBERSHIP_JOIN_MS   25000 /* for the leader to call back, and for the quorum to agree */
+
 /* manager/store */
-#define STORE_KEY_SIZE_BYTES       256         /* ids are 25 long, names 64; what is longer is not found by what is behind */
-#define STORE_OBJECT_SIZE_BYTES    (16 * MIB)  /* packed: as large as an entry can be; a secret is 500 KiB, a service's spec far less */
-#define STORE_ACTIONS_COUNT        200u        /* changes in one transaction, and in one entry: SwarmKit's, whose managers may share ours */
-#define STORE_ENTRY_SIZE_BYTES     (1536 * KIB) /* SwarmKit's 1.5 MiB */
-#define STORE_ENTRY_ACTIONS_MOST   100000u     /* in an entry that another manager wrote: more changes than any version ever put there */
-#define STORE_TURNS_COUNT          1000u       /* writers heard for one entry: those that change nothing cost time only */
-#define STORE_HISTORY_COUNT        10000       /* commits a watcher may be behind: seconds of a busy cluster */
-#define STORE_HISTORY_BYTES        (64 * MIB)  /* of objects in them, if nobody else held them */
+#define STORE_KEY_SIZE_BYTES     256          /* ids are 25 long, names 64; what is longer is not found by what is behind */
+#define STORE_OBJECT_SIZE_BYTES  (16 * MIB)   /* packed: as large as an entry can be; a secret is 500 KiB, a service's spec far less */
+#define STORE_ACTIONS_COUNT      200u         /* changes in one transaction, and in one entry: SwarmKit's, whose managers may share ours */
+#define STORE_ENTRY_SIZE_BYTES   (1536 * KIB) /* SwarmKit's 1.5 MiB */
+#define STORE_ENTRY_ACTIONS_MOST 100000u      /* in an entry that another manager wrote: more changes than any version ever put there */
+#define STORE_TURNS_COUNT        1000u        /* writers heard for one entry: those that change nothing cost time only */
+#define STORE_HISTORY_COUNT      10000        /* commits a watcher may be behind: seconds of a busy cluster */
+#define STORE_HISTORY_BYTES      (64 * MIB)   /* of objects in them, if nobody else held them */
 
 /* api */
 #define API_REQUEST_BODY_BYTES     (4 * MIB) /* JSON bodies; image archives are streamed */

@@ -44,6 +44,7 @@ struct world {
     /* What stands on the nodes, where it is not the map: sets member->node; and ends it, then world_closed(). */
     int (*open)(struct world_member *member, const struct raft_node_options *options, struct error *err);
     void (*close)(struct world_member *member);
+    void (*serve)(struct world_member *member); /* more calls on its server; NULL: none */
 };
 
 static inline int world_sync(void *self, int file)
@@ -126,6 +127,8 @@ static inline void world_start(struct world *world, size_t at, size_t first_coun
     member->server =
         grpc_server_new(&(struct grpc_server_options){.loop = &world->loop, .clock = clock, .credentials = member->credentials});
     raft_node_serve(member->node, member->server);
+    if (world->serve)
+        world->serve(member);
     assert_ok(grpc_server_listen(member->server, member->address, err));
     member->is_up = true;
 }
