@@ -301,6 +301,18 @@ static void elect_early(struct raft_node *node)
     raft_campaign(node->core, NULL);
 }
 
+/* Ticks keep their distance from the first one, however late each is: ten of them are a second, also on a busy machine, and every member's
+ * second is as long. What was missed while the process stood still is not made up for. */
+static void await_tick(struct raft_node *node, uv_timer_cb on_tick)
+{
+    uint64_t now_ms = uv_now(node->loop);
+
+    node->next_tick_ms += node->tick_ms;
+    if (node->next_tick_ms <= now_ms)
+        node->next_tick_ms = now_ms + node->tick_ms;
+    uv_timer_start(&node->timer, on_tick, node->next_tick_ms - now_ms, 0);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct raft_node *node = timer->data;
@@ -308,6 +320,7 @@ static void on_tick(uv_timer_t *timer)
 
     if (node_is_over(node))
         return;
+    await_tick(node, on_tick);
     node->silence_ticks = node->role == RAFT_LEADER ? 0 : node->silence_ticks + 1;
     if (raft_tick(node->core, &err) < 0) {
         node_fail(node, &err);
@@ -495,7 +508,8 @@ static void start_handles(struct raft_node *node)
     uv_check_init(node->loop, &node->check);
     node->timer.data = node->news_timer.data = node->prepare.data = node->check.data = node;
     node->handles = 4;
-    uv_timer_start(&node->timer, on_tick, node->tick_ms, node->tick_ms);
+    node->next_tick_ms = uv_now(node->loop);
+    await_tick(node, on_tick);
     uv_prepare_start(&node->prepare, on_prepare);
     uv_check_start(&node->check, on_check);
 }

@@ -88,6 +88,7 @@ struct raft_node {
     struct raft_node_peer *status_peers;
 
     uv_timer_t timer;
+    uint64_t next_tick_ms; /* by the loop's clock */
     uv_timer_t news_timer; /* while a peer's news of the commit index is held back */
     uv_prepare_t prepare;
     uv_check_t check;
