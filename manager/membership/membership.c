@@ -350,7 +350,8 @@ int membership_leave(struct membership *membership, uint64_t raft_id, raft_propo
     if (raft_id != status.id)
         return raft_node_remove_member(raft, raft_id, fn, ctx, err);
     for (size_t i = 0; i < status.peers_count; i++)
-        if (!status.peers[i].is_learner && status.peers[i].link.active_since_ns != 0 && raft_node_transfer(raft, status.peers[i].id, NULL) == 0)
+        if (!status.peers[i].is_learner && status.peers[i].link.active_since_ns != 0 &&
+            raft_node_transfer(raft, status.peers[i].id, NULL) == 0)
             return error_set(err, ERR_AGAIN, "the leader is to leave: leadership goes to member %" PRIx64 " first, which then removes it",
                              status.peers[i].id);
     return raft_node_remove_member(raft, raft_id, fn, ctx, err); /* nobody to hand over to */
