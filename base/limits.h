@@ -26,6 +26,13 @@
 
 #define TLS_CLOSE_MS 1000 /* for last words to a peer that reads slowly */
 
+/* proto/identity */
+#define TOKEN_SIZE_CHARS           128        /* SWMTKN-2-… is 91 */
+#define CERTIFICATE_PEM_SIZE_BYTES (64 * KIB) /* a chain or a bundle of roots */
+#define CERTIFICATE_CHAIN_COUNT    16         /* a leaf and one cross-signed root per rotation under way: 2; a bundle of roots: 2 */
+#define KEYFILE_HEADERS_COUNT      8          /* SwarmKit writes at most four lines */
+#define KEYFILE_LINE_SIZE_CHARS    512        /* the longest, a locked raft-dek, is about 130 */
+
 /* proto/grpc */
 #define GRPC_ADDRESS_SIZE_CHARS 64        /* an IPv6 address in brackets with zone and port */
 #define GRPC_MESSAGE_SIZE_BYTES (4 * MIB) /* grpc-go's default receive limit, swarmkit-wire §1.1 */
@@ -69,12 +76,7 @@
 #define RAFT_SCAN_SIZE_BYTES            (1 * GIB) /* behind damage: bytes checked for whole records before it is called damage */
 
 /* agent */
-#define TOKEN_SIZE_CHARS            128        /* SWMTKN-2-… is 91 */
-#define CERTIFICATE_PEM_SIZE_BYTES  (64 * KIB) /* a chain or a bundle of roots */
-#define CERTIFICATE_CHAIN_COUNT     16         /* a leaf and one cross-signed root per rotation under way: 2; a bundle of roots: 2 */
-#define KEYFILE_HEADERS_COUNT       8          /* SwarmKit writes at most four lines */
-#define KEYFILE_LINE_SIZE_CHARS     512        /* the longest, a locked raft-dek, is about 130 */
-#define JOIN_DIAL_MS                5000       /* these four: swarmkit-wire §1.2 */
+#define JOIN_DIAL_MS                5000 /* these four: swarmkit-wire §1.2 */
 #define JOIN_CALL_MS                5000
 #define JOIN_ROUNDS_COUNT           5
 #define JOIN_RETRY_MS               2000

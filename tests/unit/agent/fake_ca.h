@@ -2,9 +2,9 @@
 #ifndef SKEP_TESTS_UNIT_AGENT_FAKE_CA_H
 #define SKEP_TESTS_UNIT_AGENT_FAKE_CA_H
 
-#include "agent/token.h"
 #include "base/mem.h"
 #include "proto/grpc/grpc.h"
+#include "proto/identity/token.h"
 #include "proto/swarmkit/ca.pb-c.h"
 #include "tests/unit/proto/peer.h"
 

@@ -1,5 +1,5 @@
-/* agent/certificate.c – see certificate.h. */
-#include "agent/certificate.h"
+/* proto/identity/certificate.c – see certificate.h. */
+#include "proto/identity/certificate.h"
 
 #include <openssl/bio.h>
 #include <openssl/err.h>

@@ -1,5 +1,5 @@
-/* agent/token.c – see token.h. */
-#include "agent/token.h"
+/* proto/identity/token.c – see token.h. */
+#include "proto/identity/token.h"
 
 #include <ctype.h>
 #include <stdio.h>

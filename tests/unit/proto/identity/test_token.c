@@ -1,7 +1,7 @@
-#include "agent/token.h"
+#include "proto/identity/token.h"
 
 #include "base/mem.h"
-#include "tests/unit/agent/fixture.h"
+#include "tests/unit/proto/identity/fixture.h"
 
 #define DIGEST "569vklr31mu9610s43l9kdkhmrkf40fvk3l2ny3gyyiz3626y5"
 #define SECRET "ev51kok58hwmzaw6mp9hrx2bo"
