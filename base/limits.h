@@ -26,6 +26,13 @@
 
 #define TLS_CLOSE_MS 1000 /* for last words to a peer that reads slowly */
 
+/* proto/identity */
+#define TOKEN_SIZE_CHARS           128        /* SWMTKN-2-… is 91 */
+#define CERTIFICATE_PEM_SIZE_BYTES (64 * KIB) /* a chain or a bundle of roots */
+#define CERTIFICATE_CHAIN_COUNT    16         /* a leaf and one cross-signed root per rotation under way: 2; a bundle of roots: 2 */
+#define KEYFILE_HEADERS_COUNT      8          /* SwarmKit writes at most four lines */
+#define KEYFILE_LINE_SIZE_CHARS    512        /* the longest, a locked raft-dek, is about 130 */
+
 /* proto/grpc */
 #define GRPC_ADDRESS_SIZE_CHARS 64        /* an IPv6 address in brackets with zone and port */
 #define GRPC_MESSAGE_SIZE_BYTES (4 * MIB) /* grpc-go's default receive limit, swarmkit-wire §1.1 */
@@ -69,12 +76,7 @@
 #define RAFT_SCAN_SIZE_BYTES            (1 * GIB) /* behind damage: bytes checked for whole records before it is called damage */
 
 /* agent */
-#define TOKEN_SIZE_CHARS            128        /* SWMTKN-2-… is 91 */
-#define CERTIFICATE_PEM_SIZE_BYTES  (64 * KIB) /* a chain or a bundle of roots */
-#define CERTIFICATE_CHAIN_COUNT     16         /* a leaf and one cross-signed root per rotation under way: 2; a bundle of roots: 2 */
-#define KEYFILE_HEADERS_COUNT       8          /* SwarmKit writes at most four lines */
-#define KEYFILE_LINE_SIZE_CHARS     512        /* the longest, a locked raft-dek, is about 130 */
-#define JOIN_DIAL_MS                5000       /* these four: swarmkit-wire §1.2 */
+#define JOIN_DIAL_MS                5000 /* these four: swarmkit-wire §1.2 */
 #define JOIN_CALL_MS                5000
 #define JOIN_ROUNDS_COUNT           5
 #define JOIN_RETRY_MS               2000
@@ -255,6 +257,18 @@
 #define STORE_TURNS_COUNT        1000u        /* writers heard for one entry: those that change nothing cost time only */
 #define STORE_HISTORY_COUNT      10000        /* commits a watcher may be behind: seconds of a busy cluster */
 #define STORE_HISTORY_BYTES      (64 * MIB)   /* of objects in them, if nobody else held them */
+
+/* manager/ca */
+#define CA_REQUEST_SIZE_BYTES      (16 * KIB) /* a certificate request; Docker's is 326 bytes, one of RSA 8192 some 3 KiB */
+#define CA_KEY_BITS_COUNT          8192       /* of RSA: a larger one only costs whoever verifies */
+#define CA_EXTERNAL_COUNT          64         /* external CAs of one cluster */
+#define CA_EXTERNAL_URL_SIZE_CHARS 2048
+#define CA_EXTERNAL_RESPONSE_BYTES (256 * KIB) /* these five: SwarmKit's, swarmkit-wire §2.4 and §2.6 */
+#define CA_EXTERNAL_TIMEOUT_MS     5000
+#define CA_SIGN_RETRY_MS           10000       /* nodes that could not be signed for a passing reason are tried again */
+#define CA_ROTATION_INTERVAL_MS    3000        /* between two looks at a root rotation */
+#define CA_ROTATION_BATCH_COUNT    30          /* nodes told to renew at one look: a leader signs as many in well under a second */
+#define CA_BLACKLIST_GRACE_S       (7 * 86400) /* a removed node's id is kept for so long after its certificate ends; SwarmKit's */
 
 /* api */
 #define API_REQUEST_BODY_BYTES     (4 * MIB) /* JSON bodies; image archives are streamed */

@@ -6,7 +6,7 @@
 #include <uv.h>
 
 #include "proto/tls/tls.h"
-#include "tests/unit/agent/authority.h"
+#include "tests/unit/proto/identity/authority.h"
 
 #define DAY_S 86400
 

@@ -1,9 +1,9 @@
-#include "agent/certificate.h"
+#include "proto/identity/certificate.h"
 
-#include "agent/keyfile.h"
 #include "base/mem.h"
-#include "tests/unit/agent/authority.h"
-#include "tests/unit/agent/fixture.h"
+#include "proto/identity/keyfile.h"
+#include "tests/unit/proto/identity/authority.h"
+#include "tests/unit/proto/identity/fixture.h"
 
 static void made_key_fits_its_request(void **state)
 {

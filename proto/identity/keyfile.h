@@ -1,9 +1,9 @@
-/* agent/keyfile.h – a private key as SwarmKit stores it: PEM with "name: value" lines between the first line and a blank one.
+/* proto/identity/keyfile.h – a private key as SwarmKit stores it: PEM with "name: value" lines between the first line and a blank one.
  *
  * OpenSSL refuses such a file, so the lines are taken off before it sees the key and put back when the file is written. A worker's key has
  * kek-version alone; a manager's carries the keys of its Raft log there too, which must survive every rewrite (swarmkit-wire §2.7). */
-#ifndef SKEP_AGENT_KEYFILE_H
-#define SKEP_AGENT_KEYFILE_H
+#ifndef SKEP_PROTO_IDENTITY_KEYFILE_H
+#define SKEP_PROTO_IDENTITY_KEYFILE_H
 
 #include <stdbool.h>
 

@@ -1,6 +1,6 @@
-/* tests/unit/agent/fixture.h – what a real dockerd 20.10.24 wrote, see tests/fixtures/swarm/README.md. */
-#ifndef SKEP_TESTS_UNIT_AGENT_FIXTURE_H
-#define SKEP_TESTS_UNIT_AGENT_FIXTURE_H
+/* tests/unit/proto/identity/fixture.h – what a real dockerd 20.10.24 wrote, see tests/fixtures/swarm/README.md. */
+#ifndef SKEP_TESTS_UNIT_PROTO_IDENTITY_FIXTURE_H
+#define SKEP_TESTS_UNIT_PROTO_IDENTITY_FIXTURE_H
 
 #include "base/buf.h"
 #include "base/file.h"

@@ -1,9 +1,9 @@
-/* agent/certificate.h – the node's own X.509: making a key and a request, reading and judging the answer.
+/* proto/identity/certificate.h – the node's own X.509: making a key and a request, reading and judging the answer.
  *
  * Pure but for the randomness of a key. PEM in, PEM out, so that what is stored and what is compared are the same bytes. The judgement of a
  * chain is the one that proto/tls uses for a peer. What the fields mean: swarmkit-wire §2.3. */
-#ifndef SKEP_AGENT_CERTIFICATE_H
-#define SKEP_AGENT_CERTIFICATE_H
+#ifndef SKEP_PROTO_IDENTITY_CERTIFICATE_H
+#define SKEP_PROTO_IDENTITY_CERTIFICATE_H
 
 #include "base/buf.h"
 #include "base/encode.h"

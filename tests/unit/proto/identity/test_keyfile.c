@@ -1,7 +1,7 @@
-#include "agent/keyfile.h"
+#include "proto/identity/keyfile.h"
 
-#include "agent/certificate.h"
-#include "tests/unit/agent/fixture.h"
+#include "proto/identity/certificate.h"
+#include "tests/unit/proto/identity/fixture.h"
 
 static void docker_key_opens_without_its_header_lines(void **state)
 {

@@ -1,7 +1,7 @@
-/* tests/unit/agent/authority.h – a cluster's CA in small, for tests in virtual time: roots, node certificates and cross-signatures at any
- * instant, with the fields and extensions of SwarmKit's (swarmkit-wire §2.3). */
-#ifndef SKEP_TESTS_UNIT_AGENT_AUTHORITY_H
-#define SKEP_TESTS_UNIT_AGENT_AUTHORITY_H
+/* tests/unit/proto/identity/authority.h – a cluster's CA in small, for tests in virtual time: roots, node certificates and cross-signatures
+ * at any instant, with the fields and extensions of SwarmKit's (swarmkit-wire §2.3). */
+#ifndef SKEP_TESTS_UNIT_PROTO_IDENTITY_AUTHORITY_H
+#define SKEP_TESTS_UNIT_PROTO_IDENTITY_AUTHORITY_H
 
 #include <openssl/bio.h>
 #include <openssl/evp.h>

@@ -1,12 +1,12 @@
-/* agent/token.h – the text a person types to bring a node in: which cluster, and the right to enter it.
+/* proto/identity/token.h – the text a person types to bring a node in: which cluster, and the right to enter it.
  *
  *     SWMTKN-1-<digest of the root CA: 50 of base 36>-<secret: 25 of base 36>
  *     SWMTKN-2-<fips: 0 or 1>-<digest>-<secret>
  *
  * The digest is SHA-256 over the exact bytes of the root CA's PEM, final newline included, so that a manager's answer can be checked before
  * anything is told to it. The text does not say whether it is a worker's or a manager's; only the manager knows (swarmkit-wire §2.2). */
-#ifndef SKEP_AGENT_TOKEN_H
-#define SKEP_AGENT_TOKEN_H
+#ifndef SKEP_PROTO_IDENTITY_TOKEN_H
+#define SKEP_PROTO_IDENTITY_TOKEN_H
 
 #include <stdbool.h>
 
@@ -33,7 +33,8 @@ void token_wipe(struct token *token);
 /* Does the token belong to the cluster whose root CA is @root_pem? ERR_TRUST saying what to do when not. */
 int token_check_root(const struct token *token, struct bytes root_pem, struct error *err);
 
-/* Write the token of a cluster with @root_pem and @secret. */
-void token_format(struct bytes root_pem, const uint8_t secret[TOKEN_SECRET_SIZE_BYTES], char out[TOKEN_SIZE_CHARS + 1]);
+/* Write the token of a cluster with @root_pem and @secret: version 2 where only nodes in FIPS mode are admitted, else version 1. The caller
+ * wipes @out. */
+void token_format(struct bytes root_pem, const uint8_t secret[TOKEN_SECRET_SIZE_BYTES], bool is_fips, char out[TOKEN_SIZE_CHARS + 1]);
 
 #endif

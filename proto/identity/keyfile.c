@@ -1,5 +1,5 @@
-/* agent/keyfile.c – see keyfile.h. */
-#include "agent/keyfile.h"
+/* proto/identity/keyfile.c – see keyfile.h. */
+#include "proto/identity/keyfile.h"
 
 #include <stdlib.h>
 
