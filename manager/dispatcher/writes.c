@@ -152,6 +152,7 @@ static void batch_done(void *ctx, const struct error *err)
     struct dispatcher_batch *batch = ctx;
     struct dispatcher_writes *writes = batch->writes;
     struct dispatcher_write *write;
+    struct error told;
     bool has_unheard = false;
 
     if (writes == NULL) {
@@ -162,6 +163,10 @@ static void batch_done(void *ctx, const struct error *err)
     uint64_t retry_ns = dispatcher->now_ns + DISPATCHER_RETRY_MS * NS_PER_MS;
     if (err)
         log_warn("dispatcher", "what %zu of the nodes say is not written: %s", batch->failed ? 1 : batch->count, err->message);
+    if (err && err->code == ERR_LIMIT && batch->failed == NULL) { /* of the log, not of what was to be written */
+        error_set(&told, ERR_AGAIN, "%s", err->message);
+        err = &told;
+    }
     writes->batch = NULL;
     writes->is_due = writes->is_due && (err == NULL || batch->failed);
     for (size_t i = 0; (write = take_first(batch)) != NULL; i++) {
