@@ -140,9 +140,8 @@ static void on_store(void *ctx)
 
 static void flush(struct dispatcher *dispatcher, uint64_t now_ns)
 {
+    dispatcher_sessions_flush(dispatcher, now_ns); /* first: what ends both is told in the session's words */
     dispatcher_assignments_flush(dispatcher, now_ns);
-    dispatcher_sessions_flush(dispatcher, now_ns);
-    dispatcher_assignments_flush(dispatcher, now_ns); /* a registration ends streams of the session before */
 }
 
 static void step(void *self, uint64_t now_ns)

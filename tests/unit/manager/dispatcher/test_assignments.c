@@ -58,7 +58,8 @@ static void add_task_with(struct house *house, const char *id, const char *node_
             Docker__Swarmkit__V1__ResourceReference *one = &resources[message->spec->n_resource_references];
             docker__swarmkit__v1__resource_reference__init(one);
             one->resource_id = words[i] + 2;
-            one->resource_type = words[i][2] == 's' ? DOCKER__SWARMKIT__V1__RESOURCE_TYPE__SECRET : DOCKER__SWARMKIT__V1__RESOURCE_TYPE__CONFIG;
+            one->resource_type =
+                words[i][2] == 's' ? DOCKER__SWARMKIT__V1__RESOURCE_TYPE__SECRET : DOCKER__SWARMKIT__V1__RESOURCE_TYPE__CONFIG;
             resource_list[message->spec->n_resource_references++] = one;
         } else if (words[i][0] == 's') {
             Docker__Swarmkit__V1__SecretReference *one = &secrets[container.n_secrets];
