@@ -270,6 +270,33 @@
 #define CA_ROTATION_BATCH_COUNT    30          /* nodes told to renew at one look: a leader signs as many in well under a second */
 #define CA_BLACKLIST_GRACE_S       (7 * 86400) /* a removed node's id is kept for so long after its certificate ends; SwarmKit's */
 
+/* manager/dispatcher. Numbers without another reason are SwarmKit's, swarmkit-wire §3 */
+#define DISPATCHER_HEARTBEAT_JITTER_MS    500u      /* either way; a tenth of a shorter period */
+#define DISPATCHER_HEARTBEATS_PER_S_COUNT 1000u     /* of all nodes: a few per cent of one core; beyond 5,000 nodes their period grows */
+#define DISPATCHER_MISSED_COUNT           3u        /* periods without a heartbeat until a node is down */
+#define DISPATCHER_UNKNOWN_COUNT          6u        /* as above, for nodes that a new leader awaits */
+#define DISPATCHER_LATE_MS                1000u     /* a leader that notices so late was itself asleep, and hears the nodes out first */
+#define DISPATCHER_LATE_COUNT             3u        /* but not for ever */
+#define DISPATCHER_DOWN_MS                86400000u /* then the tasks of a node are orphaned */
+#define DISPATCHER_REGISTRATIONS_COUNT    3u        /* again, each within the next of the one before; one more is refused */
+#define DISPATCHER_REGISTRATIONS_MS       8000u
+#define DISPATCHER_WRITES_MS              100u        /* what nodes say is collected for so long, … */
+#define DISPATCHER_WRITES_COUNT           10000u      /* … or until there is so much of it */
+#define DISPATCHER_WRITES_BYTES           (1 * MIB)   /* of what nodes say, in one transaction */
+#define DISPATCHER_RETRY_MS               1000u       /* after the store took no write */
+#define DISPATCHER_CHANGES_MS             100u        /* changes of assignments are collected for so long, … */
+#define DISPATCHER_CHANGES_COUNT          100u        /* … or until there are so many: what goes into one message */
+#define DISPATCHER_MESSAGE_SIZE_BYTES     (4 * MIB)   /* an incremental message ends behind the task that exceeds it */
+#define DISPATCHER_STALL_MS               60000u      /* a stream that takes nothing for so long is ended; the agent begins anew */
+#define DISPATCHER_WAITING_COUNT          20000u      /* changes that wait for such a stream: more than a node has tasks */
+#define DISPATCHER_STREAMS_PER_NODE_COUNT 4u          /* of a kind: one in use, others of connections that broke unseen; the oldest goes */
+#define DISPATCHER_DESCRIPTION_SIZE_BYTES (512 * KIB) /* dockerd's has one or two KiB; it must fit into an entry of the log */
+#define DISPATCHER_UPDATES_COUNT          16384u      /* statuses in one call: all of a node's tasks; agents send up to 1,024 */
+#define DISPATCHER_STATUS_SIZE_BYTES      (64 * KIB)  /* as STATUS_SIZE_BYTES */
+#define DISPATCHER_STATUS_TEXT_BYTES      (16 * KIB)  /* of a status' message and error each; what is longer is cut */
+#define DISPATCHER_TWINS_COUNT            16u         /* stale entries of one host that are looked after: a person has long noticed */
+#define DISPATCHER_NAMESAKES_COUNT        256u        /* nodes of one hostname among which they are looked for: a cluster of "localhost"s */
+
 /* api */
 #define API_REQUEST_BODY_BYTES     (4 * MIB) /* JSON bodies; image archives are streamed */
 #define API_HEADER_SIZE_BYTES      (32 * KIB)
