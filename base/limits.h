@@ -243,14 +243,31 @@
 #define IMAGE_LOAD_QUEUE_BYTES       (1 * MIB)   /* of an archive on its way into the tool: beyond it the API stops reading */
 
 /* manager/store */
-#define STORE_KEY_SIZE_BYTES       256         /* ids are 25 long, names 64; what is longer is not found by what is behind */
-#define STORE_OBJECT_SIZE_BYTES    (16 * MIB)  /* packed: as large as an entry can be; a secret is 500 KiB, a service's spec far less */
-#define STORE_ACTIONS_COUNT        200u        /* changes in one transaction, and in one entry: SwarmKit's, whose managers may share ours */
-#define STORE_ENTRY_SIZE_BYTES     (1536 * KIB) /* SwarmKit's 1.5 MiB */
-#define STORE_ENTRY_ACTIONS_MOST   100000u     /* in an entry that another manager wrote: more changes than any version ever put there */
-#define STORE_TURNS_COUNT          1000u       /* writers heard for one entry: those that change nothing cost time only */
-#define STORE_HISTORY_COUNT        10000       /* commits a watcher may be behind: seconds of a busy cluster */
-#define STORE_HISTORY_BYTES        (64 * MIB)  /* of objects in them, if nobody else held them */
+#define STORE_KEY_SIZE_BYTES     256          /* ids are 25 long, names 64; what is longer is not found by what is behind */
+#define STORE_OBJECT_SIZE_BYTES  (16 * MIB)   /* packed: as large as an entry can be; a secret is 500 KiB, a service's spec far less */
+#define STORE_ACTIONS_COUNT      200u         /* changes in one transaction, and in one entry: SwarmKit's, whose managers may share ours */
+#define STORE_ENTRY_SIZE_BYTES   (1536 * KIB) /* SwarmKit's 1.5 MiB */
+#define STORE_ENTRY_ACTIONS_MOST 100000u      /* in an entry that another manager wrote: more changes than any version ever put there */
+#define STORE_TURNS_COUNT        1000u        /* writers heard for one entry: those that change nothing cost time only */
+#define STORE_HISTORY_COUNT      10000        /* commits a watcher may be behind: seconds of a busy cluster */
+#define STORE_HISTORY_BYTES      (64 * MIB)   /* of objects in them, if nobody else held them */
+
+/* manager/control */
+#define CONTROL_NAME_SIZE_CHARS              63      /* a DNS label: services and networks */
+#define CONTROL_PAYLOAD_NAME_SIZE_CHARS      64      /* secrets and configs; these two are SwarmKit's */
+#define CONTROL_STATUSES_COUNT               65536   /* services in one question for their statuses: more than any cluster has */
+#define SERVICE_TASKS_COUNT                  1000000 /* replicas of one service: ten times what a cluster is planned for */
+#define NODE_REMOVAL_TASKS_BYTES             (512 * KIB) /* tasks orphaned in one transaction: with the cluster's object it stays below its most */
+#define RESTART_DELAY_DEFAULT_S              5           /* this and the next: swarmkit-wire §7.4, §7.5 */
+#define UPDATE_MONITOR_DEFAULT_S             5
+#define CLUSTER_BLACKLIST_GRACE_S            (7 * 86400) /* beyond a removed node's certificate; SwarmKit's, as all of these: swarmkit-wire §6.9 */
+#define CLUSTER_CERTIFICATE_DEFAULT_S        7776000
+#define CLUSTER_TASK_HISTORY_DEFAULT_COUNT   5
+#define CLUSTER_RAFT_TAIL_DEFAULT_COUNT      500
+#define CLUSTER_RAFT_HEARTBEAT_DEFAULT_TICKS 1
+#define CLUSTER_RAFT_ELECTION_DEFAULT_TICKS  10
+#define CLUSTER_SUBNET_DEFAULT_BITS          24
+#define CLUSTER_VXLAN_DEFAULT_PORT           4789
 
 /* api */
 #define API_REQUEST_BODY_BYTES     (4 * MIB) /* JSON bodies; image archives are streamed */
