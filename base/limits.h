@@ -253,8 +253,10 @@
 #define STORE_HISTORY_BYTES      (64 * MIB)   /* of objects in them, if nobody else held them */
 
 /* manager/control */
-#define CONTROL_NAME_SIZE_CHARS              63      /* a DNS label: services and networks */
-#define CONTROL_PAYLOAD_NAME_SIZE_CHARS      64      /* secrets and configs; these two are SwarmKit's */
+#define CONTROL_NAME_SIZE_CHARS              63             /* a DNS label: services and networks */
+#define CONTROL_PAYLOAD_NAME_SIZE_CHARS      64             /* secrets and configs; these two are SwarmKit's */
+#define CONTROL_SECRET_SIZE_BYTES            (500u * 1024u) /* these two are too large by one byte; SwarmKit's */
+#define CONTROL_CONFIG_SIZE_BYTES            (1000u * 1024u)
 #define CONTROL_STATUSES_COUNT               65536   /* services in one question for their statuses: more than any cluster has */
 #define SERVICE_TASKS_COUNT                  1000000 /* replicas of one service: ten times what a cluster is planned for */
 #define NODE_REMOVAL_TASKS_BYTES             (512 * KIB) /* tasks orphaned in one transaction: with the cluster's object it stays below its most */
@@ -262,6 +264,7 @@
 #define UPDATE_MONITOR_DEFAULT_S             5
 #define CLUSTER_BLACKLIST_GRACE_S            (7 * 86400) /* beyond a removed node's certificate; SwarmKit's, as all of these: swarmkit-wire §6.9 */
 #define CLUSTER_CERTIFICATE_DEFAULT_S        7776000
+#define CLUSTER_CERTIFICATE_MIN_S            3600
 #define CLUSTER_TASK_HISTORY_DEFAULT_COUNT   5
 #define CLUSTER_RAFT_TAIL_DEFAULT_COUNT      500
 #define CLUSTER_RAFT_HEARTBEAT_DEFAULT_TICKS 1

@@ -51,7 +51,7 @@ struct control_members {
     void *self;
 };
 
-/* UpdateCluster's part of the CA. Borrowed until it is answered. */
+/* UpdateCluster's part of the CA. What it points to stays until it is answered. */
 struct control_ca_change {
     const Docker__Swarmkit__V1__Cluster *cluster;  /* as it is */
     const Docker__Swarmkit__V1__ClusterSpec *spec; /* as it shall be */
@@ -133,7 +133,37 @@ typedef void control_done_fn(void *ctx, const struct control_answer *answer);
     X(create_service, CreateService)                                                                                                       \
     X(update_service, UpdateService)                                                                                                       \
     X(remove_service, RemoveService)                                                                                                       \
-    X(list_service_statuses, ListServiceStatuses)
+    X(list_service_statuses, ListServiceStatuses)                                                                                          \
+    X(get_network, GetNetwork)                                                                                                             \
+    X(list_networks, ListNetworks)                                                                                                         \
+    X(create_network, CreateNetwork)                                                                                                       \
+    X(remove_network, RemoveNetwork)                                                                                                       \
+    X(get_cluster, GetCluster)                                                                                                             \
+    X(list_clusters, ListClusters)                                                                                                         \
+    X(update_cluster, UpdateCluster)                                                                                                       \
+    X(get_secret, GetSecret)                                                                                                               \
+    X(update_secret, UpdateSecret)                                                                                                         \
+    X(list_secrets, ListSecrets)                                                                                                           \
+    X(create_secret, CreateSecret)                                                                                                         \
+    X(remove_secret, RemoveSecret)                                                                                                         \
+    X(get_config, GetConfig)                                                                                                               \
+    X(update_config, UpdateConfig)                                                                                                         \
+    X(list_configs, ListConfigs)                                                                                                           \
+    X(create_config, CreateConfig)                                                                                                         \
+    X(remove_config, RemoveConfig)                                                                                                         \
+    X(get_extension, GetExtension)                                                                                                         \
+    X(create_extension, CreateExtension)                                                                                                   \
+    X(remove_extension, RemoveExtension)                                                                                                   \
+    X(get_resource, GetResource)                                                                                                           \
+    X(update_resource, UpdateResource)                                                                                                     \
+    X(list_resources, ListResources)                                                                                                       \
+    X(create_resource, CreateResource)                                                                                                     \
+    X(remove_resource, RemoveResource)                                                                                                     \
+    X(create_volume, CreateVolume)                                                                                                         \
+    X(get_volume, GetVolume)                                                                                                               \
+    X(update_volume, UpdateVolume)                                                                                                         \
+    X(list_volumes, ListVolumes)                                                                                                           \
+    X(remove_volume, RemoveVolume)
 
 /* control_get_node(control, request, done, ctx), and so on. @request is copied where it is kept. Data of secrets and private keys of the
  * cluster are in no answer. */

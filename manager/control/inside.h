@@ -183,7 +183,8 @@ bool network_is_predefined(const Docker__Swarmkit__V1__Network *network);
 
 /* --- clusters --- */
 
-#define CLUSTER_NAME "default"
+#define CLUSTER_NAME         "default"
+#define CLUSTER_POOL_DEFAULT "10.0.0.0/8"
 void cluster_expire_blacklist(Docker__Swarmkit__V1__Cluster *cluster, int64_t wall_ns); /* moves the list's entries; frees none */
 
 #endif
