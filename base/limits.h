@@ -297,6 +297,26 @@
 #define DISPATCHER_TWINS_COUNT            16u         /* stale entries of one host that are looked after: a person has long noticed */
 #define DISPATCHER_NAMESAKES_COUNT        256u        /* nodes of one hostname among which they are looked for: a cluster of "localhost"s */
 
+/* manager/control */
+#define CONTROL_NAME_SIZE_CHARS              63             /* a DNS label: services and networks */
+#define CONTROL_PAYLOAD_NAME_SIZE_CHARS      64             /* secrets and configs; these two are SwarmKit's */
+#define CONTROL_SECRET_SIZE_BYTES            (500u * 1024u) /* these two are too large by one byte; SwarmKit's */
+#define CONTROL_CONFIG_SIZE_BYTES            (1000u * 1024u)
+#define CONTROL_STATUSES_COUNT               65536   /* services in one question for their statuses: more than any cluster has */
+#define SERVICE_TASKS_COUNT                  1000000 /* replicas of one service: ten times what a cluster is planned for */
+#define NODE_REMOVAL_TASKS_BYTES             (512 * KIB) /* tasks orphaned in one transaction: with the cluster's object it stays below its most */
+#define RESTART_DELAY_DEFAULT_S              5           /* this and the next: swarmkit-wire §7.4, §7.5 */
+#define UPDATE_MONITOR_DEFAULT_S             5
+#define CLUSTER_BLACKLIST_GRACE_S            (7 * 86400) /* beyond a removed node's certificate; SwarmKit's, as all of these: swarmkit-wire §6.9 */
+#define CLUSTER_CERTIFICATE_DEFAULT_S        7776000
+#define CLUSTER_CERTIFICATE_MIN_S            3600
+#define CLUSTER_TASK_HISTORY_DEFAULT_COUNT   5
+#define CLUSTER_RAFT_TAIL_DEFAULT_COUNT      500
+#define CLUSTER_RAFT_HEARTBEAT_DEFAULT_TICKS 1
+#define CLUSTER_RAFT_ELECTION_DEFAULT_TICKS  10
+#define CLUSTER_SUBNET_DEFAULT_BITS          24
+#define CLUSTER_VXLAN_DEFAULT_PORT           4789
+
 /* api */
 #define API_REQUEST_BODY_BYTES     (4 * MIB) /* JSON bodies; image archives are streamed */
 #define API_HEADER_SIZE_BYTES      (32 * KIB)
