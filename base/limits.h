@@ -186,6 +186,24 @@
 #define RAFT_TICK_MS                 100
 #define RAFT_ADDRESS_SIZE_CHARS      256 /* host and port of a member */
 
+/* manager: scheduler */
+#define CONSTRAINTS_COUNT             1024     /* of one service; people write two or three */
+#define CONSTRAINT_SIZE_CHARS         4096     /* a label's value is rarely longer than a line */
+#define SCHEDULER_ID_SIZE_CHARS       31       /* of a task; SwarmKit's have 25: they lie inside the task's 96 bytes */
+#define SCHEDULER_NODES_COUNT         1000000  /* a hundred times what anyone runs */
+#define SCHEDULER_TASKS_COUNT         16000000 /* some 2 GB of memory */
+#define SCHEDULER_IMAGES_COUNT        65536    /* images with known platforms; beyond it the oldest services go by placement alone */
+#define SCHEDULER_FAILURES_MANY_COUNT 5        /* of one service version on one node, within the next: the node comes last; SwarmKit's */
+#define SCHEDULER_FAILURES_WINDOW_MS  300000
+#define SCHEDULER_FAILURES_KEPT_COUNT 16         /* more of them make a node no worse */
+#define SCHEDULER_EXPLAIN_MS          10000      /* a refusal whose reason changes is told anew at most so often: each costs a commit */
+#define SCHEDULER_REFUSALS_COUNT      16         /* reasons told apart in one explanation; the rest are counted */
+#define SCHEDULER_REFUSAL_NODES_COUNT 4          /* nodes named for one reason */
+#define SCHEDULER_REFUSAL_SIZE_BYTES  256        /* one text of it */
+#define SCHEDULER_EXPLANATION_BYTES   (8 * KIB)  /* the whole as text */
+#define SCHEDULER_VERDICTS_BYTES      (64 * MIB) /* answers kept, a byte for each node and kind of task; forgotten all at once beyond it */
+#define SCHEDULER_PREFERENCES_COUNT   32         /* levels of a spread tree that are followed; people write one or two */
+
 /* runtime */
 #define CONTAINER_ID_SIZE_CHARS         64 /* as Docker's: 32 random bytes in hex */
 #define CONTAINER_DOCUMENT_SIZE_BYTES   (1 * MIB)
