@@ -243,14 +243,26 @@
 #define IMAGE_LOAD_QUEUE_BYTES       (1 * MIB)   /* of an archive on its way into the tool: beyond it the API stops reading */
 
 /* manager/store */
-#define STORE_KEY_SIZE_BYTES       256         /* ids are 25 long, names 64; what is longer is not found by what is behind */
-#define STORE_OBJECT_SIZE_BYTES    (16 * MIB)  /* packed: as large as an entry can be; a secret is 500 KiB, a service's spec far less */
-#define STORE_ACTIONS_COUNT        200u        /* changes in one transaction, and in one entry: SwarmKit's, whose managers may share ours */
-#define STORE_ENTRY_SIZE_BYTES     (1536 * KIB) /* SwarmKit's 1.5 MiB */
-#define STORE_ENTRY_ACTIONS_MOST   100000u     /* in an entry that another manager wrote: more changes than any version ever put there */
-#define STORE_TURNS_COUNT          1000u       /* writers heard for one entry: those that change nothing cost time only */
-#define STORE_HISTORY_COUNT        10000       /* commits a watcher may be behind: seconds of a busy cluster */
-#define STORE_HISTORY_BYTES        (64 * MIB)  /* of objects in them, if nobody else held them */
+#define STORE_KEY_SIZE_BYTES     256          /* ids are 25 long, names 64; what is longer is not found by what is behind */
+#define STORE_OBJECT_SIZE_BYTES  (16 * MIB)   /* packed: as large as an entry can be; a secret is 500 KiB, a service's spec far less */
+#define STORE_ACTIONS_COUNT      200u         /* changes in one transaction, and in one entry: SwarmKit's, whose managers may share ours */
+#define STORE_ENTRY_SIZE_BYTES   (1536 * KIB) /* SwarmKit's 1.5 MiB */
+#define STORE_ENTRY_ACTIONS_MOST 100000u      /* in an entry that another manager wrote: more changes than any version ever put there */
+#define STORE_TURNS_COUNT        1000u        /* writers heard for one entry: those that change nothing cost time only */
+#define STORE_HISTORY_COUNT      10000        /* commits a watcher may be behind: seconds of a busy cluster */
+#define STORE_HISTORY_BYTES      (64 * MIB)   /* of objects in them, if nobody else held them */
+
+/* manager/orchestrator */
+#define ORCHESTRATOR_WRITE_BYTES        (1 * MIB) /* of tasks in one transaction, with room below STORE_ENTRY_SIZE_BYTES */
+#define ORCHESTRATOR_STEP_CHANGES_COUNT 20000u    /* new tasks decided in one step: what is more waits until those are written */
+#define ORCHESTRATOR_RETRY_MS           1000      /* after the store refused */
+#define RESTART_DELAY_DEFAULT_MS        5000      /* these two: swarmkit-wire §7.4 */
+#define RESTART_STOP_WAIT_MS            60000
+#define LOST_SETTLE_MS                  5000 /* a node that is back tells again how its tasks are, once its session stands */
+#define LABEL_DURATION_S                (365 * 86400)
+#define REAPER_INTERVAL_MS              250 /* these three: swarmkit-wire §6.9, §7.7 */
+#define REAPER_SLOTS_COUNT              1000
+#define TASK_HISTORY_DEFAULT_COUNT      5
 
 /* api */
 #define API_REQUEST_BODY_BYTES     (4 * MIB) /* JSON bodies; image archives are streamed */
