@@ -335,6 +335,18 @@
 #define CLUSTER_SUBNET_DEFAULT_BITS          24
 #define CLUSTER_VXLAN_DEFAULT_PORT           4789
 
+/* manager/orchestrator */
+#define ORCHESTRATOR_WRITE_BYTES        (1 * MIB) /* of tasks in one transaction, with room below STORE_ENTRY_SIZE_BYTES */
+#define ORCHESTRATOR_STEP_CHANGES_COUNT 20000u    /* new tasks decided in one step: what is more waits until those are written */
+#define ORCHESTRATOR_RETRY_MS           1000      /* after the store refused */
+#define RESTART_DELAY_DEFAULT_MS        5000      /* these two: swarmkit-wire §7.4 */
+#define RESTART_STOP_WAIT_MS            60000
+#define LOST_SETTLE_MS                  5000 /* a node that is back tells again how its tasks are, once its session stands */
+#define LABEL_DURATION_S                (365 * 86400)
+#define REAPER_INTERVAL_MS              250 /* these three: swarmkit-wire §6.9, §7.7 */
+#define REAPER_SLOTS_COUNT              1000
+#define TASK_HISTORY_DEFAULT_COUNT      5
+
 /* api */
 #define API_REQUEST_BODY_BYTES     (4 * MIB) /* JSON bodies; image archives are streamed */
 #define API_HEADER_SIZE_BYTES      (32 * KIB)
