@@ -370,4 +370,10 @@
 #define API_EVENTS_WATCHERS_COUNT  64
 #define API_STATS_INTERVAL_MS      1000 /* dockerd's */
 
+/* api/swarm */
+#define SWARM_JSON_MEMBERS_COUNT  256   /* in one object: Docker's largest, a container's spec, has some 30; each is looked for among all */
+#define SWARM_JSON_ITEMS_COUNT    16384 /* in one list or map: labels, environment; keeps "[{},{},…]" from growing into all memory */
+#define SWARM_JSON_EXACT_DIGITS   16    /* of a number: with so many a double may skip some, 2^53 is 9007199254740992 */
+#define SWARM_ADDRESS_POOLS_COUNT 64    /* of `docker swarm init`: people give one or two */
+
 #endif
