@@ -166,8 +166,9 @@
 #define RAFT_MESSAGE_SIZE_BYTES      (4 * MIB)   /* one message on the wire: what gRPC peers receive, swarmkit-wire §1.1 */
 #define RAFT_MESSAGE_ENTRIES_BYTES   (1 * MIB)   /* entries in one append, as long as there is more than one */
 #define RAFT_MESSAGE_ENTRIES_COUNT   (512 * KIB) /* entries in one received message: empty ones have eight bytes each */
-#define RAFT_CONTEXT_SIZE_BYTES      (64 * KIB)  /* of a received message; ours are eight */
-#define RAFT_INFLIGHT_COUNT          256         /* append messages on their way to one follower; SwarmKit's */
+#define RAFT_NUMBER_MOST             (UINT64_C(1) << 62) /* of a term or an index that a peer may say: one more can always be added */
+#define RAFT_CONTEXT_SIZE_BYTES      (64 * KIB)          /* of a received message; ours are eight */
+#define RAFT_INFLIGHT_COUNT          256                 /* append messages on their way to one follower; SwarmKit's */
 #define RAFT_INFLIGHT_BYTES          (16 * MIB)
 #define RAFT_PEER_QUEUE_COUNT        4096       /* messages that wait for one peer; SwarmKit's, swarmkit-wire §6.3 */
 #define RAFT_PEER_QUEUE_BYTES        (32 * MIB) /* twice what may be in flight */
@@ -182,7 +183,8 @@
 #define RAFT_SNAPSHOT_PARTS_COUNT    8          /* pieces of RAFT_SNAPSHOT_CHUNK_BYTES in memory on either side of a transfer */
 #define RAFT_SNAPSHOT_RECEIPTS_COUNT 1          /* at once: a member has one leader */
 #define RAFT_SNAPSHOT_INTERVAL_COUNT 10000      /* entries between two snapshots; SwarmKit's */
-#define RAFT_NO_SPACE_RETRY_MS       200        /* a full disk is asked again */
+#define RAFT_SNAPSHOT_RETRY_TICKS    100 /* after a snapshot that could not be made: ten seconds as a rule, and nothing is lost by waiting */
+#define RAFT_NO_SPACE_RETRY_MS       200 /* a full disk is asked again */
 #define RAFT_TICK_MS                 100
 #define RAFT_ADDRESS_SIZE_CHARS      256 /* host and port of a member */
 

@@ -252,7 +252,8 @@ static void run(struct raft_node *node)
     node_serve_reads(node);
     if (!node_is_over(node))
         links_flush(node);
-    if (node->wants_snapshot && !node_is_over(node) && !node->make && !node->restore) {
+    node_reseal_if_due(node);
+    if (node->wants_snapshot && !node_is_over(node) && !node->make && !node->restore && node->snapshot_pause_ticks == 0) {
         node->wants_snapshot = false;
         raft_node_snapshot(node, NULL);
     }
@@ -330,6 +331,7 @@ static void on_tick(uv_timer_t *timer)
     links_tick(node);
     node_tick_reads(node);
     snapshot_send_tick(node);
+    node->snapshot_pause_ticks -= node->snapshot_pause_ticks > 0;
     node_wake(node);
 }
 
@@ -383,11 +385,14 @@ static struct raft_node *allocate(const struct raft_node_options *options)
     node->elects_early = !options->no_early_election && !options->no_pre_vote && !options->no_check_quorum;
     node->snapshot_interval_count = options->snapshot_interval_count ? options->snapshot_interval_count : RAFT_SNAPSHOT_INTERVAL_COUNT;
     node->tail_keep_count = options->log.tail_keep_count ? options->log.tail_keep_count : RAFT_TAIL_KEEP_DEFAULT_COUNT;
+    if (node->tail_keep_count == UINT64_MAX) /* none */
+        node->tail_keep_count = 0;
     node->dir = mem_string(options->log.dir);
     node->disk = options->log.disk ? *options->log.disk : raft_disk_host();
     if (options->log.keys)
-        node->keys = *options->log.keys;
-    node->store = (struct raft_snapshot_store){&node->disk, &node->keys, &node->random, node->dir};
+        node->keys = node->files_keys = *options->log.keys;
+    node->reseal_index = UINT64_MAX;
+    node->store = (struct raft_snapshot_store){&node->disk, &node->files_keys, &node->random, node->dir};
     node->peer_host = (struct raft_peer_host){.loop = options->loop,
                                               .clock = options->clock,
                                               .random = options->random,
@@ -408,6 +413,7 @@ static void free_node(struct raft_node *node)
     raft_book_deinit(&node->book);
     raft_member_deinit(&node->self);
     raft_keys_deinit(&node->keys);
+    raft_keys_deinit(&node->files_keys);
     raft_proposals_deinit(&node->proposals);
     raft_messages_deinit(&node->local);
     raft_messages_deinit(&node->written);
@@ -563,6 +569,7 @@ int raft_node_open(const struct raft_node_options *options, struct raft_node **o
         return failed;
     }
     start_handles(node);
+    node_begin_keys(node);
     links_follow_book(node);
     node_wake(node);
     return 0;

@@ -84,6 +84,7 @@ static void done(struct raft_job *job)
         return;
     }
     if (receipt->is_finished) {
+        node_look_at_keys(receipt->node);
         reply(receipt);
         return;
     }
