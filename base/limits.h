@@ -244,6 +244,18 @@
 #define IMAGE_AUTH_SIZE_BYTES        (16 * KIB)  /* registry credentials as sent in X-Registry-Auth: identity tokens take a few KiB */
 #define IMAGE_LOAD_QUEUE_BYTES       (1 * MIB)   /* of an archive on its way into the tool: beyond it the API stops reading */
 
+/* manager/ca */
+#define CA_REQUEST_SIZE_BYTES      (16 * KIB) /* a certificate request; Docker's is 326 bytes, one of RSA 8192 some 3 KiB */
+#define CA_KEY_BITS_COUNT          8192       /* of RSA: a larger one only costs whoever verifies */
+#define CA_EXTERNAL_COUNT          64         /* external CAs of one cluster */
+#define CA_EXTERNAL_URL_SIZE_CHARS 2048
+#define CA_EXTERNAL_RESPONSE_BYTES (256 * KIB) /* these five: SwarmKit's, swarmkit-wire §2.4 and §2.6 */
+#define CA_EXTERNAL_TIMEOUT_MS     5000
+#define CA_SIGN_RETRY_MS           10000       /* nodes that could not be signed for a passing reason are tried again */
+#define CA_ROTATION_INTERVAL_MS    3000        /* between two looks at a root rotation */
+#define CA_ROTATION_BATCH_COUNT    30          /* nodes told to renew at one look: a leader signs as many in well under a second */
+#define CA_BLACKLIST_GRACE_S       (7 * 86400) /* a removed node's id is kept for so long after its certificate ends; SwarmKit's */
+
 /* api */
 #define API_REQUEST_BODY_BYTES     (4 * MIB) /* JSON bodies; image archives are streamed */
 #define API_HEADER_SIZE_BYTES      (32 * KIB)

@@ -1,11 +1,7 @@
 /* proto/identity/certificate.c – see certificate.h. */
 #include "proto/identity/certificate.h"
 
-#include <openssl/bio.h>
 #include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <time.h>
@@ -14,126 +10,33 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "proto/identity/pem.h"
 #include "proto/tls/verify.h"
-
-static void free_bio(BIO **bio)
-{
-    BIO_free(*bio);
-}
-
-static void free_key(EVP_PKEY **key)
-{
-    EVP_PKEY_free(*key);
-}
-
-static void free_request(X509_REQ **request)
-{
-    X509_REQ_free(*request);
-}
-
-static void free_certificates(STACK_OF(X509) * *list)
-{
-    tls_list_free(*list);
-}
-
-#define cleanup_bio          __attribute__((cleanup(free_bio)))
-#define cleanup_key          __attribute__((cleanup(free_key)))
-#define cleanup_request      __attribute__((cleanup(free_request)))
-#define cleanup_certificates __attribute__((cleanup(free_certificates)))
 
 const char *certificate_role_text(enum certificate_role role)
 {
     return role == CERTIFICATE_MANAGER ? "manager" : "worker";
 }
 
-/* OpenSSL's own words for what went wrong last, and an empty queue. */
-static int fail_with_openssl(struct error *err, int code, const char *what)
-{
-    char text[160];
-    unsigned long number = ERR_get_error();
-    ERR_error_string_n(number, text, sizeof text);
-    ERR_clear_error();
-    return error_set(err, code, "%s: %s", what, number ? text : "no reason given");
-}
-
-static BIO *reader(struct bytes pem)
-{
-    return BIO_new_mem_buf(pem.data ? pem.data : (const uint8_t *)"", (int)pem.size);
-}
-
-static int check_size(struct bytes pem, const char *what, struct error *err)
-{
-    if (pem.size > CERTIFICATE_PEM_SIZE_BYTES)
-        return error_set(err, ERR_CORRUPT, "%s is larger than %u bytes", what, CERTIFICATE_PEM_SIZE_BYTES);
-    return 0;
-}
-
-static int take_bio(BIO *bio, struct buf *out)
-{
-    char *data;
-    long size = BIO_get_mem_data(bio, &data);
-    buf_append(out, data, (size_t)size);
-    return 0;
-}
-
-/* All certificates of a PEM text, in its order: at least one. */
-static int read_list(struct bytes pem, const char *what, STACK_OF(X509) * *out, struct error *err)
-{
-    struct error why;
-    cleanup_certificates STACK_OF(X509) *list = NULL;
-    if (tls_read_list(pem, &list, &why) < 0)
-        return error_set(err, ERR_CORRUPT, "%s cannot be read: %s", what, why.message);
-    if (sk_X509_num(list) > CERTIFICATE_CHAIN_COUNT)
-        return error_set(err, ERR_CORRUPT, "%s has more than %d certificates", what, CERTIFICATE_CHAIN_COUNT);
-    *out = list;
-    list = NULL;
-    return 0;
-}
-
-static int read_key(struct bytes pem, EVP_PKEY **out, struct error *err)
-{
-    int failed = check_size(pem, "the private key", err);
-    if (failed < 0)
-        return failed;
-    cleanup_bio BIO *bio = reader(pem);
-    /* An empty passphrase instead of OpenSSL's default, which would ask the terminal. */
-    *out = PEM_read_bio_PrivateKey(bio, NULL, NULL, (void *)(uintptr_t) "");
-    return *out ? 0 : fail_with_openssl(err, ERR_CORRUPT, "the private key cannot be read");
-}
-
-static int read_request(struct bytes pem, X509_REQ **out, struct error *err)
-{
-    int failed = check_size(pem, "the certificate request", err);
-    if (failed < 0)
-        return failed;
-    cleanup_bio BIO *bio = reader(pem);
-    *out = PEM_read_bio_X509_REQ(bio, NULL, NULL, NULL);
-    return *out ? 0 : fail_with_openssl(err, ERR_CORRUPT, "the certificate request cannot be read");
-}
-
 int certificate_make_key(struct buf *key_pem, struct error *err)
 {
     cleanup_key EVP_PKEY *key = EVP_EC_gen("P-256");
     if (!key)
-        return fail_with_openssl(err, ERR_INTERNAL, "make a P-256 key");
-    cleanup_bio BIO *bio = BIO_new(BIO_s_secmem());
-    if (!PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL))
-        return fail_with_openssl(err, ERR_INTERNAL, "write a P-256 key");
-    return take_bio(bio, key_pem);
+        return pem_fail(err, ERR_INTERNAL, "make a P-256 key");
+    return pem_print_key(key, key_pem, err);
 }
 
 int certificate_make_request(struct bytes key_pem, struct buf *request_pem, struct error *err)
 {
     cleanup_key EVP_PKEY *key = NULL;
-    int failed = read_key(key_pem, &key, err);
+    int failed = pem_read_key(key_pem, &key, err);
     if (failed < 0)
         return failed;
     cleanup_request X509_REQ *request = X509_REQ_new();
-    cleanup_bio BIO *bio = BIO_new(BIO_s_mem());
     if (!X509_REQ_set_version(request, X509_REQ_VERSION_1) || !X509_REQ_set_pubkey(request, key) ||
-        X509_REQ_sign(request, key, EVP_sha256()) <= 0 || !PEM_write_bio_X509_REQ(bio, request))
-        return fail_with_openssl(err, ERR_INTERNAL, "make a certificate request");
-    return take_bio(bio, request_pem);
+        X509_REQ_sign(request, key, EVP_sha256()) <= 0)
+        return pem_fail(err, ERR_INTERNAL, "make a certificate request");
+    return pem_print_request(request, request_pem, err);
 }
 
 /* The first (or next) value of an attribute, copied; NULL when there is none or it holds what no id holds. */
@@ -186,21 +89,6 @@ static X509 *find_issuer(X509 *child, STACK_OF(X509) * candidates, int first)
     return NULL;
 }
 
-static int read_issuer(const X509 *issuer, struct certificate *out)
-{
-    uint8_t *der = NULL;
-    int size = i2d_X509_NAME(X509_get_subject_name(issuer), &der);
-    if (size > 0)
-        buf_append(&out->issuer_subject_der, der, (size_t)size);
-    OPENSSL_free(der);
-    der = NULL;
-    size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(issuer), &der);
-    if (size > 0)
-        buf_append(&out->issuer_public_key_der, der, (size_t)size);
-    OPENSSL_free(der);
-    return 0;
-}
-
 static int read_leaf(STACK_OF(X509) * chain, STACK_OF(X509) * roots, struct certificate *out, struct error *err)
 {
     X509 *leaf = sk_X509_value(chain, 0);
@@ -220,7 +108,8 @@ static int read_leaf(STACK_OF(X509) * chain, STACK_OF(X509) * roots, struct cert
         issuer = find_issuer(leaf, roots, 0);
     if (!issuer)
         return error_set(err, ERR_TRUST, "the certificate was issued by an authority that is not among the cluster's root CAs");
-    return read_issuer(issuer, out);
+    pem_print_issuer(issuer, &out->issuer_subject_der, &out->issuer_public_key_der);
+    return 0;
 }
 
 void certificate_deinit(struct certificate *certificate)
@@ -237,10 +126,10 @@ int certificate_read(struct bytes chain_pem, struct bytes roots_pem, struct cert
     *out = (struct certificate){0};
     cleanup_certificates STACK_OF(X509) *chain = NULL;
     cleanup_certificates STACK_OF(X509) *roots = NULL;
-    int failed = read_list(chain_pem, "the certificate", &chain, err);
+    int failed = pem_read_certificates(chain_pem, "the certificate", &chain, err);
     if (failed < 0)
         return failed;
-    failed = read_list(roots_pem, "the root CA", &roots, err);
+    failed = pem_read_certificates(roots_pem, "the root CA", &roots, err);
     if (failed < 0)
         return failed;
     failed = read_leaf(chain, roots, out, err);
@@ -279,10 +168,10 @@ int certificate_verify(struct bytes chain_pem, struct bytes roots_pem, int64_t w
     cleanup_certificates STACK_OF(X509) *chain = NULL;
     cleanup_certificates STACK_OF(X509) *roots = NULL;
     set_flaw(flaw, CERTIFICATE_BROKEN);
-    int failed = read_list(chain_pem, "the certificate", &chain, err);
+    int failed = pem_read_certificates(chain_pem, "the certificate", &chain, err);
     if (failed < 0)
         return failed;
-    failed = read_list(roots_pem, "the root CA", &roots, err);
+    failed = pem_read_certificates(roots_pem, "the root CA", &roots, err);
     if (failed < 0)
         return failed;
     enum tls_flaw found;
@@ -303,21 +192,6 @@ static int refuse_time(const X509 *one, enum certificate_flaw flaw, int64_t wall
                                                  : "set this host's clock, or the manager's");
 }
 
-/* RSA from 2048 bits, or one of the three NIST curves; signed with SHA-2. */
-static bool is_accepted_algorithm(X509 *root)
-{
-    EVP_PKEY *key = X509_get0_pubkey(root);
-    int digest = NID_undef;
-    if (!key || !OBJ_find_sigid_algs(X509_get_signature_nid(root), &digest, NULL))
-        return false;
-    if (digest != NID_sha256 && digest != NID_sha384 && digest != NID_sha512)
-        return false;
-    int bits = EVP_PKEY_get_bits(key);
-    if (EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA)
-        return bits >= 2048;
-    return EVP_PKEY_get_base_id(key) == EVP_PKEY_EC && (bits == 256 || bits == 384 || bits == 521);
-}
-
 static int check_root(X509 *root, int64_t wall_ns, enum certificate_flaw *flaw, struct error *err)
 {
     time_t at = (time_t)(wall_ns / (int64_t)NS_PER_S);
@@ -325,7 +199,7 @@ static int check_root(X509 *root, int64_t wall_ns, enum certificate_flaw *flaw, 
         return error_set(err, ERR_CORRUPT, "the root CA is not signed by itself");
     if (X509_check_ca(root) != 1)
         return error_set(err, ERR_CORRUPT, "the root CA is not marked as an authority");
-    if (!is_accepted_algorithm(root))
+    if (!pem_is_accepted_key(X509_get0_pubkey(root)) || !pem_is_accepted_signature(X509_get_signature_nid(root)))
         return error_set(err, ERR_CORRUPT, "the root CA's key or signature is of a kind that is not accepted");
     enum certificate_flaw wrong = X509_cmp_time(X509_get0_notBefore(root), &at) > 0  ? CERTIFICATE_NOT_YET_VALID
                                   : X509_cmp_time(X509_get0_notAfter(root), &at) < 0 ? CERTIFICATE_EXPIRED
@@ -340,7 +214,7 @@ int certificate_check_roots(struct bytes pem, int64_t wall_ns, enum certificate_
 {
     cleanup_certificates STACK_OF(X509) *roots = NULL;
     set_flaw(flaw, CERTIFICATE_BROKEN);
-    int failed = read_list(pem, "the root CA", &roots, err);
+    int failed = pem_read_certificates(pem, "the root CA", &roots, err);
     for (int i = 0; failed == 0 && i < sk_X509_num(roots); i++)
         failed = check_root(sk_X509_value(roots, i), wall_ns, flaw, err);
     return failed < 0 ? failed : set_flaw(flaw, CERTIFICATE_SOUND);
@@ -350,10 +224,10 @@ int certificate_match_key(struct bytes chain_pem, struct bytes key_pem, struct e
 {
     cleanup_certificates STACK_OF(X509) *chain = NULL;
     cleanup_key EVP_PKEY *key = NULL;
-    int failed = read_list(chain_pem, "the certificate", &chain, err);
+    int failed = pem_read_certificates(chain_pem, "the certificate", &chain, err);
     if (failed < 0)
         return failed;
-    failed = read_key(key_pem, &key, err);
+    failed = pem_read_key(key_pem, &key, err);
     if (failed < 0)
         return failed;
     if (EVP_PKEY_eq(X509_get0_pubkey(sk_X509_value(chain, 0)), key) == 1)
@@ -366,10 +240,10 @@ int certificate_match_request(struct bytes request_pem, struct bytes key_pem, st
 {
     cleanup_request X509_REQ *request = NULL;
     cleanup_key EVP_PKEY *key = NULL;
-    int failed = read_request(request_pem, &request, err);
+    int failed = pem_read_request(request_pem, &request, err);
     if (failed < 0)
         return failed;
-    failed = read_key(key_pem, &key, err);
+    failed = pem_read_key(key_pem, &key, err);
     if (failed < 0)
         return failed;
     if (EVP_PKEY_eq(X509_REQ_get0_pubkey(request), key) == 1)

@@ -143,13 +143,13 @@ int token_check_root(const struct token *token, struct bytes root_pem, struct er
     return 0;
 }
 
-void token_format(struct bytes root_pem, const uint8_t secret[TOKEN_SECRET_SIZE_BYTES], char out[TOKEN_SIZE_CHARS + 1])
+void token_format(struct bytes root_pem, const uint8_t secret[TOKEN_SECRET_SIZE_BYTES], bool is_fips, char out[TOKEN_SIZE_CHARS + 1])
 {
     uint8_t digest[SHA256_SIZE_BYTES];
     char digest_text[TOKEN_DIGEST_SIZE_CHARS + 1], secret_text[TOKEN_SECRET_SIZE_CHARS + 1];
     sha256(root_pem, digest);
     encode_base36(bytes_of(digest, sizeof digest), digest_text, TOKEN_DIGEST_SIZE_CHARS);
     encode_base36(bytes_of(secret, TOKEN_SECRET_SIZE_BYTES), secret_text, TOKEN_SECRET_SIZE_CHARS);
-    snprintf(out, TOKEN_SIZE_CHARS + 1, "SWMTKN-1-%s-%s", digest_text, secret_text);
+    snprintf(out, TOKEN_SIZE_CHARS + 1, "SWMTKN-%s-%s-%s", is_fips ? "2-1" : "1", digest_text, secret_text);
     mem_wipe(secret_text, sizeof secret_text);
 }

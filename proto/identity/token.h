@@ -33,7 +33,8 @@ void token_wipe(struct token *token);
 /* Does the token belong to the cluster whose root CA is @root_pem? ERR_TRUST saying what to do when not. */
 int token_check_root(const struct token *token, struct bytes root_pem, struct error *err);
 
-/* Write the token of a cluster with @root_pem and @secret. */
-void token_format(struct bytes root_pem, const uint8_t secret[TOKEN_SECRET_SIZE_BYTES], char out[TOKEN_SIZE_CHARS + 1]);
+/* Write the token of a cluster with @root_pem and @secret: version 2 where only nodes in FIPS mode are admitted, else version 1. The caller
+ * wipes @out. */
+void token_format(struct bytes root_pem, const uint8_t secret[TOKEN_SECRET_SIZE_BYTES], bool is_fips, char out[TOKEN_SIZE_CHARS + 1]);
 
 #endif

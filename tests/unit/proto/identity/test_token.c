@@ -47,10 +47,13 @@ static void formatted_token_parses_again(void **state)
     cleanup_buf struct buf root = {0};
     char text[TOKEN_SIZE_CHARS + 1];
     struct token token;
-    token_format(fixture(&root, "root-1.crt"), secret, text);
+    token_format(fixture(&root, "root-1.crt"), secret, false, text);
     assert_memory_equal(text, "SWMTKN-1-" DIGEST "-", strlen("SWMTKN-1-" DIGEST "-"));
     assert_ok(token_parse(text, &token, err));
     assert_ok(token_check_root(&token, buf_bytes(&root), err));
+    token_format(buf_bytes(&root), secret, true, text);
+    assert_memory_equal(text, "SWMTKN-2-1-" DIGEST "-", strlen("SWMTKN-2-1-" DIGEST "-"));
+    assert_fails(token_parse(text, &token, err), ERR_UNSUPPORTED, "FIPS");
 }
 
 static void second_version_parses(void **state)
