@@ -349,6 +349,14 @@
 #define REAPER_SLOTS_COUNT              1000
 #define TASK_HISTORY_DEFAULT_COUNT      5
 
+#define CA_EXTERNAL_SLACK_MS       2000 /* for skep-external-ca to start and to end */
+#define CA_EXTERNAL_JOB_BYTES                                                                                                              \
+    (1 * MIB) /* a question: roots, chain, key and body; or an answer, a certificate whose JSON takes six times its size */
+#define CA_SIGN_RETRY_MS        10000       /* nodes that could not be signed for a passing reason are tried again */
+#define CA_ROTATION_INTERVAL_MS 3000        /* between two looks at a root rotation */
+#define CA_ROTATION_BATCH_COUNT 30          /* nodes told to renew at one look: a leader signs as many in well under a second */
+#define CA_BLACKLIST_GRACE_S    (7 * 86400) /* a removed node's id is kept for so long after its certificate ends; SwarmKit's */
+
 /* api */
 #define API_REQUEST_BODY_BYTES     (4 * MIB) /* JSON bodies; image archives are streamed */
 #define API_HEADER_SIZE_BYTES      (32 * KIB)

@@ -1,4 +1,5 @@
-/* tests/fuzz/fuzz_certificate_request.c – a certificate request as any holder of a token may send it; what passes the check is signed. */
+/* tests/fuzz/fuzz_certificate_request.c – a certificate request as any holder of a token may send it; what passes the check is signed. Each
+ * input is tried as the text that it is, and as what such a text holds. */
 #include <assert.h>
 
 #include "base/clock.h"
@@ -24,7 +25,7 @@ static struct ca_signer *make_signer(struct ca_root *root)
     return signer;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void sign(struct bytes request_pem)
 {
     static struct ca_root root;
     static struct ca_signer *signer;
@@ -34,11 +35,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct ca_subject subject = {"cluster", "node", CERTIFICATE_WORKER};
     struct error err;
     cleanup_buf struct buf chain = {0};
-    int checked = ca_request_check(bytes_of(data, size), &err);
-    int made = ca_sign(signer, bytes_of(data, size), &subject, INT64_C(86400000000000), &random, WALL_NS, &chain, &err);
+    int checked = ca_request_check(request_pem, &err);
+    int made = ca_sign(signer, request_pem, &subject, INT64_C(86400000000000), &random, WALL_NS, &chain, &err);
     assert(checked == made);
     int verified = made < 0 ? 0 : certificate_verify(buf_bytes(&chain), buf_bytes(&root.cert_pem), WALL_NS, NULL, &err);
     assert(verified == 0);
     (void)checked, (void)verified;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    cleanup_buf struct buf base64 = {0}, pem = {0};
+    sign(bytes_of(data, size));
+    encode_base64(bytes_of(data, size), &base64);
+    buf_append_string(&pem, "-----BEGIN CERTIFICATE REQUEST-----\n");
+    for (size_t i = 0; i < base64.size; i += 64)
+        buf_append_format(&pem, "%.64s\n", (char *)base64.data + i);
+    buf_append_string(&pem, "-----END CERTIFICATE REQUEST-----\n");
+    sign(buf_bytes(&pem));
     return 0;
 }
