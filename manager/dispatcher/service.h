@@ -28,7 +28,8 @@ struct dispatcher_service_options {
 };
 
 struct dispatcher_service *dispatcher_service_new(const struct dispatcher_service_options *options);
-void dispatcher_service_attach(struct dispatcher_service *service, struct grpc_server *server); /* handles its methods there; to any number */
+void dispatcher_service_attach(struct dispatcher_service *service,
+                               struct grpc_server *server); /* handles its methods there; to any number */
 
 /* Every server it is attached to has stopped. */
 void dispatcher_service_free(struct dispatcher_service *service);

@@ -148,8 +148,8 @@ static struct cluster *begin(void)
     authority_init(&cluster->authority, NOW_NS - DAY_NS);
     cluster->papers = papers_make(&cluster->authority, &(struct papers_options){.name = "leader", .from_wall_ns = NOW_NS - DAY_NS});
     cluster->credentials = peer_credentials(&cluster->wall_ns, &cluster->papers, &cluster->authority);
-    cluster->server = grpc_server_new(&(struct grpc_server_options){
-        .loop = &cluster->loop, .clock = peer_clock(&cluster->wall_ns), .credentials = cluster->credentials});
+    cluster->server = grpc_server_new(
+        &(struct grpc_server_options){.loop = &cluster->loop, .clock = peer_clock(&cluster->wall_ns), .credentials = cluster->credentials});
     cluster->service = dispatcher_service_new(&(struct dispatcher_service_options){
         .clock = peer_clock(&cluster->wall_ns), .dispatcher = current, .identify = identify, .ctx = cluster});
     dispatcher_service_attach(cluster->service, cluster->server);
@@ -452,9 +452,9 @@ struct caller {
 
 static struct caller dial(struct cluster *cluster, const char *node_id)
 {
-    struct caller caller = {.papers = papers_make(&cluster->authority, &(struct papers_options){.role = "swarm-worker",
-                                                                                                .name = node_id,
-                                                                                                .from_wall_ns = NOW_NS - DAY_NS})};
+    struct caller caller = {
+        .papers = papers_make(&cluster->authority,
+                              &(struct papers_options){.role = "swarm-worker", .name = node_id, .from_wall_ns = NOW_NS - DAY_NS})};
     caller.credentials = peer_credentials(&cluster->wall_ns, &caller.papers, &cluster->authority);
     assert_ok(grpc_channel_new(&(struct grpc_channel_options){.loop = &cluster->loop,
                                                               .clock = peer_clock(&cluster->wall_ns),
