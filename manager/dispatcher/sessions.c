@@ -124,18 +124,15 @@ static int check_request(const Docker__Swarmkit__V1__SessionRequest *request, st
 
 static bool is_live_session(const struct dispatcher_node *node, const char *session_id)
 {
-    return node && node->machine.state == DISPATCHER_LIVE && session_id[0] && strcmp(session_id, node->session_id) == 0;
+    return node->machine.state == DISPATCHER_LIVE && session_id[0] && strcmp(session_id, node->session_id) == 0;
 }
 
 static int admit(struct dispatcher *dispatcher, const char *node_id, const char *session_id, struct dispatcher_node **out,
                  struct error *err)
 {
-    struct dispatcher_node *node = dispatcher_node_find(dispatcher, node_id);
-
     if (store_node(dispatcher->host.store, node_id) == NULL)
         return error_set(err, ERR_PEER, "node not found"); /* a plain error of SwarmKit's: code 2 */
-    if (node == NULL)
-        node = dispatcher_node_obtain(dispatcher, node_id);
+    struct dispatcher_node *node = dispatcher_node_obtain(dispatcher, node_id);
     int failed = is_live_session(node, session_id) ? 0 : dispatcher_node_check_rate(node, dispatcher->now_ns, err);
     if (failed == 0)
         *out = node;
