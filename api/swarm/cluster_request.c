@@ -1,5 +1,4 @@
 /* api/swarm/cluster_request.c – see json_cluster.h: what is asked of a swarm as a whole, beside its spec. */
-#include <math.h>
 #include <string.h>
 
 #include "api/swarm/json_cluster.h"
@@ -41,9 +40,10 @@ static int read_u32(const cJSON *json, const char *name, uint32_t *out, struct e
     *out = 0;
     if (item == NULL)
         return 0;
-    if (!cJSON_IsNumber(item) || trunc(item->valuedouble) != item->valuedouble || item->valuedouble < 0 || item->valuedouble > UINT32_MAX)
+    double number = cJSON_IsNumber(item) ? item->valuedouble : -1;
+    if (!(number >= 0 && number <= UINT32_MAX) || (double)(uint32_t)number < number)
         return error_set(err, ERR_INVALID, "%s: not a whole number between 0 and %u", name, UINT32_MAX);
-    *out = (uint32_t)item->valuedouble;
+    *out = (uint32_t)number;
     return 0;
 }
 

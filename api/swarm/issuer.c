@@ -26,8 +26,10 @@ int issuer_of_certificate(struct bytes pem, struct issuer *out, struct error *er
         return error_set(err, ERR_INVALID, "not a certificate in PEM");
     }
     unsigned char *subject = NULL, *key = NULL;
-    append_der(i2d_X509_NAME(X509_get_subject_name(certificate), &subject), subject, &out->subject);
-    append_der(i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &key), key, &out->public_key);
+    int subject_length = i2d_X509_NAME(X509_get_subject_name(certificate), &subject);
+    int key_length = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &key);
+    append_der(subject_length, subject, &out->subject);
+    append_der(key_length, key, &out->public_key);
     X509_free(certificate);
     if (out->subject.size > 0 && out->public_key.size > 0)
         return 0;

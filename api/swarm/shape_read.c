@@ -150,18 +150,22 @@ static bool whole_of_text(const char *text, struct whole *out)
     return true;
 }
 
+static bool whole_of_double(double number, struct whole *out)
+{
+    double size = number < 0 ? -number : number;
+    if (!(size <= 9007199254740992.0)) /* 2^53: beyond it a double skips whole numbers; and what is none is here, too */
+        return false;
+    *out = (struct whole){number < 0, (uint64_t)size};
+    return (double)out->magnitude >= size;
+}
+
 static int read_whole(const cJSON *item, const struct shape_place *place, int64_t least, uint64_t most, struct whole *out,
                       struct error *err)
 {
-    const double exact = 9007199254740992.0; /* 2^53: beyond it a double skips whole numbers */
-    bool is_whole = cJSON_IsString(item) && whole_of_text(item->valuestring, out);
-    if (cJSON_IsNumber(item) && trunc(item->valuedouble) == item->valuedouble && fabs(item->valuedouble) <= exact) {
-        *out = (struct whole){item->valuedouble < 0, (uint64_t)fabs(item->valuedouble)};
-        is_whole = true;
-    }
+    bool is_whole =
+        cJSON_IsString(item) ? whole_of_text(item->valuestring, out) : cJSON_IsNumber(item) && whole_of_double(item->valuedouble, out);
     if (!is_whole)
-        return refuse(place, err, ERR_INVALID, "not a whole number%s",
-                      cJSON_IsNumber(item) && fabs(item->valuedouble) > exact ? " that fits into 64 bits" : "");
+        return refuse(place, err, ERR_INVALID, "not a whole number of 64 bits");
     uint64_t bound = out->is_negative ? (uint64_t)0 - (uint64_t)least : most;
     if (out->magnitude > bound)
         return refuse(place, err, ERR_INVALID, "%s%" PRIu64 " is not between %" PRId64 " and %" PRIu64, out->is_negative ? "-" : "",
