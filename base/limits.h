@@ -345,6 +345,11 @@
 #define RESTART_STOP_WAIT_MS            60000
 #define LOST_SETTLE_MS                  5000 /* a node that is back tells again how its tasks are, once its session stands */
 #define LABEL_DURATION_S                (365 * 86400)
+#define UPDATE_MONITOR_DEFAULT_MS       5000  /* swarmkit-wire §7.5 */
+#define UPDATE_WRITE_MS                 10000 /* a state that is not written by then is asked for again */
+#define SLOT_UPDATE_LOOK_MS             60000 /* a task that does not come up is looked at again */
+#define ROLES_INTERVAL_MS               5000  /* these two: swarmkit-wire §6.6 */
+#define ROLES_CHANGE_MS                 5000
 #define REAPER_INTERVAL_MS              250 /* these three: swarmkit-wire §6.9, §7.7 */
 #define REAPER_SLOTS_COUNT              1000
 #define TASK_HISTORY_DEFAULT_COUNT      5

@@ -1,5 +1,6 @@
 /* manager/orchestrator/global.c – one task on each node that is up, not drained and fits. Source: swarmkit-wire §7.3. */
 #include "manager/orchestrator/inside.h"
+#include "manager/orchestrator/updater.h"
 
 #define AVAILABILITY(name) DOCKER__SWARMKIT__V1__NODE_SPEC__AVAILABILITY__##name
 
@@ -67,6 +68,8 @@ uint64_t global_look_slot(struct orchestrator *orchestrator, struct view_slot *s
         changes_group(orchestrator);
         changes_create(orchestrator, slot, is_job ? STATE(COMPLETE) : STATE(RUNNING));
         slot_promise(slot, SLOT_WANTED);
+    } else if (!is_paused) {
+        updater_notice(orchestrator, slot);
     }
     return again_ns;
 }

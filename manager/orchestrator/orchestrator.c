@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "manager/orchestrator/inside.h"
+#include "manager/orchestrator/updater.h"
 
 static void on_ready(void *ctx)
 {
@@ -74,6 +75,7 @@ static void look_at_service(struct orchestrator *orchestrator, struct view_servi
 {
     if (service->object && service->mode == VIEW_REPLICATED)
         replicated_look(orchestrator, service);
+    updater_look(orchestrator, service);
     service->is_changed = false;
 }
 
@@ -123,6 +125,8 @@ static void step(void *self, uint64_t now_ns)
     look_at_slots(orchestrator, &slots);
     reaper_look(orchestrator);
     changes_flush(orchestrator);
+    if (orchestrator->view.dirty_slots || orchestrator->view.dirty_services) /* marked while others were looked at */
+        part_wake(&orchestrator->host);
 }
 
 static uint64_t deadline_ns(const void *self)
@@ -139,6 +143,8 @@ static void free_orchestrator(void *self)
     struct orchestrator *orchestrator = self;
 
     assert(orchestrator->writes == 0); /* part.h: they have been told */
+    for (struct view_service *service = orchestrator->view.services; service; service = service->hh.next)
+        updater_cancel(orchestrator, service);
     view_deinit(&orchestrator->view);
     free(orchestrator->changes);
     free(orchestrator);

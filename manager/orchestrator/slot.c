@@ -235,7 +235,7 @@ static uint64_t settle_copies(struct orchestrator *orchestrator, struct view_slo
             settled_ns = settled_ns > task->node->back_ns + LOST_SETTLE_MS * NS_PER_MS ? settled_ns
                                                                                        : task->node->back_ns + LOST_SETTLE_MS * NS_PER_MS;
     }
-    if (count < 2 || updater_owns(slot))
+    if (count < 2 || updater_owns(orchestrator, slot))
         return TIMER_NEVER;
     if (settled_ns > orchestrator->now_ns)
         return settled_ns;
@@ -279,6 +279,8 @@ void slot_look(struct orchestrator *orchestrator, struct view_slot *slot)
     struct view_service *service = slot->service;
     uint64_t again_ns = TIMER_NEVER;
 
+    if (service->update)
+        updater_watch_slot(orchestrator, slot);
     if (slot->writes) /* looked at again when its writes are through */
         return;
     if (service->object == NULL)

@@ -182,7 +182,7 @@ void view_free_slot_if_empty(struct view *view, struct view_slot *slot)
 {
     struct view_service *service = slot->service;
 
-    if (slot->tasks || slot->writes || slot->is_dirty || slot->is_aged || slot->update)
+    if (slot->tasks || slot->writes || slot->is_dirty || slot->is_aged || slot->update || slot->is_queued)
         return;
     if (slot->is_counted) {
         view_set_class(slot, SLOT_FREE); /* its number is there to be taken */

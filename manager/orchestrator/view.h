@@ -47,8 +47,10 @@ struct view_slot {
     bool is_dirty, is_aged;
     struct view_slot *next_dirty, *next_aged;
     struct timer timer;
-    struct slot_update *update; /* NULL: no update is at work on it */
-    char key[];                 /* the number in decimal, or the node's id */
+    struct slot_update *update; /* NULL: it is not its turn in an update */
+    bool is_queued;             /* for its turn; it stays meanwhile */
+    struct view_slot *next_queued;
+    char key[]; /* the number in decimal, or the node's id */
 };
 
 struct view_service {

@@ -416,6 +416,7 @@ static inline void swarm_change(struct swarm *swarm, struct spec *spec)
     service_type message = *store_service(swarm->world.store, spec->annotations.name);
     Docker__Swarmkit__V1__Version version = DOCKER__SWARMKIT__V1__VERSION__INIT, iteration = DOCKER__SWARMKIT__V1__VERSION__INIT;
     Docker__Swarmkit__V1__JobStatus job = DOCKER__SWARMKIT__V1__JOB_STATUS__INIT;
+    swarm->world.wall_ns += 1000; /* so that a slot's tasks have an order */
     message.previous_spec = message.spec;
     message.previous_spec_version = message.spec_version;
     message.spec = &spec->spec;
