@@ -331,6 +331,7 @@ static void on_tick(uv_timer_t *timer)
     links_tick(node);
     node_tick_reads(node);
     snapshot_send_tick(node);
+    snapshot_receipt_tick(node);
     node->snapshot_pause_ticks -= node->snapshot_pause_ticks > 0;
     node_wake(node);
 }
@@ -384,6 +385,7 @@ static struct raft_node *allocate(const struct raft_node_options *options)
     node->election_ticks = options->election_ticks ? options->election_ticks : ELECTION_TICKS;
     node->elects_early = !options->no_early_election && !options->no_pre_vote && !options->no_check_quorum;
     node->snapshot_interval_count = options->snapshot_interval_count ? options->snapshot_interval_count : RAFT_SNAPSHOT_INTERVAL_COUNT;
+    node->snapshot_most_bytes = options->snapshot_most_bytes ? options->snapshot_most_bytes : RAFT_SNAPSHOT_SIZE_BYTES;
     node->tail_keep_count = options->log.tail_keep_count ? options->log.tail_keep_count : RAFT_TAIL_KEEP_DEFAULT_COUNT;
     if (node->tail_keep_count == UINT64_MAX) /* none */
         node->tail_keep_count = 0;

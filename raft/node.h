@@ -77,6 +77,7 @@ struct raft_node_options {
     bool no_early_election;            /* leave the time of an election to chance alone; see docs/raft.md */
     unsigned storage_stall_ticks;      /* 2 × election_ticks; UINT_MAX: never */
     uint64_t snapshot_interval_count;  /* RAFT_SNAPSHOT_INTERVAL_COUNT; UINT64_MAX: none */
+    uint64_t snapshot_most_bytes;      /* of an image that a leader sends; RAFT_SNAPSHOT_SIZE_BYTES */
     uint64_t message_most_bytes;       /* RAFT_MESSAGE_ENTRIES_BYTES; SwarmKit's is 65,535 */
     uint64_t uncommitted_most_bytes;   /* RAFT_PROPOSALS_BYTES */
 };

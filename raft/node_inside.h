@@ -40,7 +40,7 @@ struct raft_node {
     char *cluster_id;
     unsigned tick_ms, election_ticks;
     bool elects_early;
-    uint64_t snapshot_interval_count, tail_keep_count;
+    uint64_t snapshot_interval_count, snapshot_most_bytes, tail_keep_count;
 
     struct raft *core;
     struct raft_memory_storage storage;
@@ -84,7 +84,6 @@ struct raft_node {
     struct served_call *calls;
     struct snapshot_send *sends;
     struct snapshot_receipt *receipts;
-    size_t receipts_count;
     struct snapshot_make *make;
     unsigned snapshot_pause_ticks; /* since one could not be made */
     bool has_said_no_snapshot;
@@ -155,6 +154,7 @@ int snapshot_restore_now(struct raft_node *node, const struct raft_snapshot *met
  * or a newer one is coming in already. */
 int snapshot_receipt_begin(struct raft_node *node, struct grpc_call *call, struct raft_message *message, struct snapshot_receipt **place,
                            struct error *err);
+void snapshot_receipt_tick(struct raft_node *node);
 int snapshot_receipt_add(struct snapshot_receipt *receipt, const struct raft_message *part, struct bytes data, struct error *err);
 void snapshot_receipt_end(struct snapshot_receipt *receipt);     /* complete: it is stepped and the call answered */
 void snapshot_receipt_abandon(struct snapshot_receipt *receipt); /* its call is over */

@@ -114,7 +114,7 @@ bool node_is_rotating(const struct raft_node *node)
 
     raft_writer_status(node->writer, &status);
     return status.needs_old_keys || node->reseal_index != UINT64_MAX ||
-           (holds_old_keys(node) && (node->make || node->receipts_count > 0 || status.looks_count > 0));
+           (holds_old_keys(node) && (node->make || node->receipts || status.looks_count > 0));
 }
 
 void node_look_at_keys(struct raft_node *node)

@@ -46,7 +46,7 @@ struct world {
     char dir[64];
     struct authority authority;
     struct world_member members[WORLD_MEMBERS];
-    uint64_t snapshot_interval, tail_keep;
+    uint64_t snapshot_interval, snapshot_most, tail_keep;
     unsigned stall_ticks;
     int stopped;
     /* What stands on the nodes, where it is not the map: sets member->node; and ends it, then world_closed(). */
@@ -182,6 +182,7 @@ static inline int world_try_start(struct world *world, size_t at, size_t first_c
                                         .is_bootstrap = is_bootstrap,
                                         .tick_ms = WORLD_TICK_MS,
                                         .storage_stall_ticks = world->stall_ticks,
+                                        .snapshot_most_bytes = world->snapshot_most,
                                         .snapshot_interval_count = world->snapshot_interval};
     member->kv.node = NULL;
     int failed = world->open ? world->open(member, &options, failure) : raft_node_open(&options, &member->kv.node, failure);
