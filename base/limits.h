@@ -354,7 +354,7 @@
 #define REAPER_SLOTS_COUNT              1000
 #define TASK_HISTORY_DEFAULT_COUNT      5
 
-#define CA_EXTERNAL_SLACK_MS       2000 /* for skep-external-ca to start and to end */
+#define CA_EXTERNAL_SLACK_MS 2000 /* for skep-external-ca to start and to end */
 #define CA_EXTERNAL_JOB_BYTES                                                                                                              \
     (1 * MIB) /* a question: roots, chain, key and body; or an answer, a certificate whose JSON takes six times its size */
 #define CA_SIGN_RETRY_MS        10000       /* nodes that could not be signed for a passing reason are tried again */

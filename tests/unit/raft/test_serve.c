@@ -17,8 +17,8 @@ struct attempt {
 
 struct trial {
     struct world world;
-    struct world_member *victim;          /* member 1; 2 is its only peer, and nobody is there */
-    struct grpc_channel *channels[5];     /* to it, with the certificates of node1 to node4, and a worker's */
+    struct world_member *victim;      /* member 1; 2 is its only peer, and nobody is there */
+    struct grpc_channel *channels[5]; /* to it, with the certificates of node1 to node4, and a worker's */
     struct tls_credentials *worker;
     struct papers worker_papers;
 };
@@ -97,8 +97,7 @@ static void start(struct trial *trial, int as, const struct method *method, stru
     static const struct grpc_call_handlers handlers = {.on_message = on_message, .on_done = on_done};
     static const struct grpc_call_handlers raw = {.on_bytes = on_bytes, .on_done = on_done}; /* no descriptor describes that one */
     *attempt = (struct attempt){.code = -1};
-    attempt->call =
-        grpc_call_start(trial->channels[as], method, NULL, method == &raft_stream_method ? &raw : &handlers, attempt);
+    attempt->call = grpc_call_start(trial->channels[as], method, NULL, method == &raft_stream_method ? &raw : &handlers, attempt);
 }
 
 static void finish(struct trial *trial, struct attempt *attempt)
@@ -111,7 +110,7 @@ static void finish(struct trial *trial, struct attempt *attempt)
 #define assert_answer(attempt, want, text)                                                                                                 \
     do {                                                                                                                                   \
         if ((attempt)->code != (want) || !strstr((attempt)->message, (text)))                                                              \
-            fail_msg("%s: %s; not %s: %s", grpc_code_name((attempt)->code), (attempt)->message, grpc_code_name(want), (text));              \
+            fail_msg("%s: %s; not %s: %s", grpc_code_name((attempt)->code), (attempt)->message, grpc_code_name(want), (text));             \
     } while (0)
 
 static struct attempt send_bytes(struct trial *trial, int as, const struct method *method, struct bytes packed)
@@ -208,8 +207,8 @@ static void what_is_not_for_it_is_dropped_in_peace(void **state)
         int as;
         struct raft_message message;
     } cases[] = {
-        {1, {.type = RAFT_MESSAGE_HEARTBEAT, .to = 4, .from = 2, .term = 100}},                                        /* another's */
-        {2, {.type = RAFT_MESSAGE_VOTE, .to = 1, .from = 3, .term = 100, .index = 100, .log_term = 99}},              /* a stranger's */
+        {1, {.type = RAFT_MESSAGE_HEARTBEAT, .to = 4, .from = 2, .term = 100}},                          /* another's */
+        {2, {.type = RAFT_MESSAGE_VOTE, .to = 1, .from = 3, .term = 100, .index = 100, .log_term = 99}}, /* a stranger's */
         {2, {.type = RAFT_MESSAGE_PRE_VOTE, .to = 1, .from = 3, .term = 100, .index = 100, .log_term = 99}},
         {1, {.type = RAFT_MESSAGE_PROPOSE, .to = 1, .from = 2, .entries = &entry, .entries_count = 1}},
     };
@@ -251,10 +250,10 @@ static void bytes_that_are_no_message(void **state)
         const char *packed;
         size_t size;
     } cases[] = {
-        {"\x0a\x7f\x08", 3},                                              /* longer than it is */
-        {"\x0a\x00", 2},                                                  /* no type, from nobody */
-        {"\x0a\x06\x08\x00\x10\x01\x18\x02", 8},                          /* MsgHup from a peer */
-        {"\x0a\x06\x08\x07\x10\x01\x18\x02", 8},                          /* a snapshot without one */
+        {"\x0a\x7f\x08", 3},                                                                  /* longer than it is */
+        {"\x0a\x00", 2},                                                                      /* no type, from nobody */
+        {"\x0a\x06\x08\x00\x10\x01\x18\x02", 8},                                              /* MsgHup from a peer */
+        {"\x0a\x06\x08\x07\x10\x01\x18\x02", 8},                                              /* a snapshot without one */
         {"\x0a\x11\x08\x03\x10\x01\x18\x02\x20\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 19}, /* the last term there is */
         {"\xff\xff\xff\xff", 4},
     };
@@ -397,7 +396,9 @@ static void parts_that_do_not_belong_together(void **state)
         {snapshot_message(&other_index), GRPC_INVALID_ARGUMENT, "is different from the previously received"},
         {snapshot_message(&other_term), GRPC_INVALID_ARGUMENT, "is different from the previously received"},
         {{.type = RAFT_MESSAGE_SNAPSHOT, .to = 1, .from = 3, .term = TERM, .snapshot = &first}, GRPC_INVALID_ARGUMENT, "different"},
-        {{.type = RAFT_MESSAGE_SNAPSHOT, .to = 1, .from = 2, .term = TERM, .index = 9, .snapshot = &first}, GRPC_INVALID_ARGUMENT, "different"},
+        {{.type = RAFT_MESSAGE_SNAPSHOT, .to = 1, .from = 2, .term = TERM, .index = 9, .snapshot = &first},
+         GRPC_INVALID_ARGUMENT,
+         "different"},
         {{.type = RAFT_MESSAGE_HEARTBEAT, .to = 1, .from = 2, .term = TERM}, GRPC_INVALID_ARGUMENT, "not of type 7"},
         {{.type = RAFT_MESSAGE_SNAPSHOT, .to = 1, .from = 1, .term = TERM, .snapshot = &first}, GRPC_PERMISSION_DENIED, "in whose name"},
     };
