@@ -54,7 +54,8 @@ static void print_place(const struct shape_place *place, struct buf *out)
         buf_append_format(out, "%s%s", out->size > 0 ? "." : "", place->name);
 }
 
-static int refuse_v(const struct shape_place *place, struct error *err, int code, const char *format, va_list args)
+static int __attribute__((format(printf, 4, 0)))
+refuse_v(const struct shape_place *place, struct error *err, int code, const char *format, va_list args)
 {
     cleanup_buf struct buf where = {0};
     struct error cause = {0};

@@ -107,7 +107,7 @@ static char *first_segment(const struct trial *t)
 static void damage(struct trial *t)
 {
     cleanup_free char *path = first_segment(t);
-    uint8_t byte;
+    uint8_t byte = 0;
     int file = open(path, O_RDWR | O_CLOEXEC);
     assert_true(file >= 0 && pread(file, &byte, 1, 4096 + 200) == 1);
     byte ^= 0x40;

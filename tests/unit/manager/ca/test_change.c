@@ -378,7 +378,6 @@ static void without_a_key_the_old_external_ca_signs_the_new_root(void **state)
 static void root_made_by_force_is_the_one_that_was_signed(void **state)
 {
     struct proposal *proposal = *state;
-    cleanup_buf struct buf crossed = {0}, made = {0};
     message_set_bytes(&proposal->cluster->root_ca->ca_key, bytes_of(NULL, 0));
     propose_external(proposal, "https://old", NULL);
     proposal->spec->ca_config->force_rotate = 1;
