@@ -292,6 +292,7 @@ int join_driver_start(const struct join_driver_options *options, struct join_dri
     struct join_options join = {.token = options->token,
                                 .remotes = options->remotes,
                                 .remote_count = options->remote_count,
+                                .can_manage = options->can_manage,
                                 .random = options->random,
                                 .identity = options->identity};
     int failed = join_start(&driver->join, &join, now_ns(driver), &driver->todo, err);

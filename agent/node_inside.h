@@ -70,5 +70,6 @@ void node_close_connections(struct node *node); /* join, renewal, session, logs;
 
 /* node.c: the session was taken by a manager. */
 void node_registered(struct node *node);
+void node_identity_changed(struct node *node);
 
 #endif

@@ -157,6 +157,7 @@ static void on_replaced(void *ctx)
     struct node *node = ctx;
     if (node->session)
         session_driver_credentials_changed(node->session);
+    node_identity_changed(node);
 }
 
 static void on_health(void *ctx, enum renewal_health health, const struct error *trouble)

@@ -268,6 +268,11 @@
 #define MEMBERSHIP_HEALTH_MS 5000  /* a prospective member answers within it */
 #define MEMBERSHIP_JOIN_MS   25000 /* for the leader to call back, and for the quorum to agree */
 
+/* manager */
+#define MEMBER_FILE_SIZE_BYTES (64 * KIB) /* a number, an address and a few keys */
+#define MANAGER_CONTROL_MS     20000      /* a follower waits so long for the leader: a change takes a few milliseconds, an external CA 5 s */
+#define MANAGER_HAND_OVER_MS   2000       /* two elections: a leader that closes does not wait longer for the next one */
+
 /* manager/store */
 #define STORE_KEY_SIZE_BYTES     256          /* ids are 25 long, names 64; what is longer is not found by what is behind */
 #define STORE_OBJECT_SIZE_BYTES  (16 * MIB)   /* packed: as large as an entry can be; a secret is 500 KiB, a service's spec far less */
