@@ -321,6 +321,7 @@
 #define DISPATCHER_STATUS_TEXT_BYTES      (16 * KIB)  /* of a status' message and error each; what is longer is cut */
 #define DISPATCHER_TWINS_COUNT            16u         /* stale entries of one host that are looked after: a person has long noticed */
 #define DISPATCHER_NAMESAKES_COUNT        256u        /* nodes of one hostname among which they are looked for: a cluster of "localhost"s */
+#define DISPATCHER_STEP_STREAMS_COUNT     500u        /* streams of a kind served at once: some 20 ms, then the loop has its turn */
 
 /* manager/control */
 #define CONTROL_NAME_SIZE_CHARS              63             /* a DNS label: services and networks */

@@ -270,14 +270,14 @@ static void serve(struct dispatcher_session *session, struct common *common, uin
     drop(session);
 }
 
-void dispatcher_sessions_flush(struct dispatcher *dispatcher, uint64_t now_ns)
+void dispatcher_sessions_flush(struct dispatcher *dispatcher, size_t most, uint64_t now_ns)
 {
     struct common common;
 
     if (dispatcher->due_sessions == NULL)
         return;
     list_managers(dispatcher, &common);
-    while (dispatcher->due_sessions) {
+    for (; dispatcher->due_sessions && most > 0; most--) {
         struct dispatcher_session *session = dispatcher->due_sessions;
         DL_DELETE2(dispatcher->due_sessions, session, due_prev, due_next);
         session->is_due = false;
