@@ -301,7 +301,7 @@ static int orphan_tasks(struct store_tx *tx, const char *node_id, bool *is_all, 
 static int write_remove_node(struct call *call, struct store_tx *tx, struct error *err)
 {
     const Docker__Swarmkit__V1__Node *node = store_tx_node(tx, call->id);
-    bool is_all;
+    bool is_all = true;
 
     if (node == NULL)
         return error_set(err, ERR_NOT_FOUND, "node %s not found", call->id);
