@@ -273,6 +273,10 @@
 #define MANAGER_CONTROL_MS     20000      /* a follower waits so long for the leader: a change takes a few milliseconds, an external CA 5 s */
 #define MANAGER_HAND_OVER_MS   2000       /* two elections: a leader that closes does not wait longer for the next one */
 
+/* manager/logs */
+#define LOG_BROKER_SUBSCRIPTIONS_COUNT 256        /* people who read logs at once */
+#define LOG_BROKER_MISSING_BYTES       (16 * KIB) /* of what could not be had, told at the end: a line for each node or task */
+
 /* manager/store */
 #define STORE_KEY_SIZE_BYTES     256          /* ids are 25 long, names 64; what is longer is not found by what is behind */
 #define STORE_OBJECT_SIZE_BYTES  (16 * MIB)   /* packed: as large as an entry can be; a secret is 500 KiB, a service's spec far less */

@@ -8,6 +8,7 @@
 #include "manager/ca/service.h"
 #include "manager/dispatcher/service.h"
 #include "manager/leader/leader.h"
+#include "manager/logs/service.h"
 #include "manager/manager.h"
 #include "manager/member.h"
 #include "manager/membership/membership.h"
@@ -35,6 +36,7 @@ struct manager {
     struct grpc_server *server;
     struct dispatcher_service *dispatcher_service;
     struct ca_service *ca_service;
+    struct log_service *log_service;
     struct membership_asking *asking; /* joining: the question under way */
     struct replica *replica;          /* NULL until it is a member */
     struct leader *leader;
@@ -83,7 +85,8 @@ void serve_before(struct manager *manager, struct grpc_server *server); /* handl
 
 void parts_open(struct manager *manager);  /* control, membership and the leader's parts; the replica is there */
 void parts_close(struct manager *manager); /* the replica is closing: everyone was told */
-struct dispatcher *parts_dispatcher(void *manager);
+struct dispatcher *parts_dispatcher(void *manager); /* NULL: this manager does not lead */
+struct log_broker *parts_log_broker(void *manager); /* the same */
 size_t parts_managers(void *manager, struct dispatcher_manager *out, size_t capacity);
 
 #endif

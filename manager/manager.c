@@ -79,6 +79,7 @@ static void end_leading(struct manager *manager)
     error_set(&why, ERR_UNAVAILABLE, "this manager does not lead any more");
     ca_authority_end(manager->authority, &why);
     ca_service_release(manager->ca_service);
+    log_service_release(manager->log_service);
     leader_end(manager->leader);
 }
 
@@ -381,6 +382,7 @@ static void on_server_stopped(void *ctx)
 
     dispatcher_service_free(manager->dispatcher_service);
     ca_service_free(manager->ca_service);
+    log_service_free(manager->log_service);
     if (manager->replica == NULL) {
         on_leader_closed(manager);
         return;

@@ -14,6 +14,7 @@
 #define SKEP_MANAGER_MANAGER_H
 
 #include "manager/control/control.h"
+#include "manager/logs/broker.h"
 #include "manager/replica/replica.h"
 
 struct manager;
@@ -64,5 +65,13 @@ const char *manager_address(const struct manager *manager); /* where the others 
  * SwarmKit's words. @request is copied where it is kept. */
 void manager_call(struct manager *manager, enum method_id method, const ProtobufCMessage *request, control_done_fn *done, void *ctx);
 void manager_abandon(struct manager *manager, void *ctx); /* the asker is gone: @done is not called for @ctx any more */
+
+/* What tasks print, as Logs/SubscribeLogs: manager/logs/broker.h. @out until the reader's end() or close. end() may come inside
+ * …_writable(). */
+struct manager_logs;
+int manager_logs_open(struct manager *manager, const Docker__Swarmkit__V1__SubscribeLogsRequest *request, const struct log_reader *reader,
+                      struct manager_logs **out, struct error *err);
+void manager_logs_writable(struct manager_logs *logs);
+void manager_logs_close(struct manager_logs *logs);
 
 #endif

@@ -131,6 +131,12 @@ static struct part make_allocator(const struct part_host *host, void *ctx)
     return allocator_new(host);
 }
 
+static struct part make_logs(const struct part_host *host, void *ctx)
+{
+    (void)ctx;
+    return log_broker_part(log_broker_new(host));
+}
+
 static struct part make_ca(const struct part_host *host, void *ctx)
 {
     (void)ctx;
@@ -141,6 +147,12 @@ struct dispatcher *parts_dispatcher(void *self)
 {
     struct manager *manager = self;
     return manager->leader ? leader_part(manager->leader, "dispatcher") : NULL;
+}
+
+struct log_broker *parts_log_broker(void *self)
+{
+    struct manager *manager = self;
+    return manager->leader ? leader_part(manager->leader, "logs") : NULL;
 }
 
 /* --- life --- */
@@ -165,6 +177,7 @@ void parts_open(struct manager *manager)
         leader_new(&(struct leader_options){.loop = options->loop, .clock = options->clock, .random = options->random, .store = store});
     leader_add(manager->leader, make_dispatcher, manager);
     leader_add(manager->leader, make_ca, manager);
+    leader_add(manager->leader, make_logs, manager);
     leader_add(manager->leader, make_orchestrator, manager);
     leader_add(manager->leader, make_allocator, manager);
 }

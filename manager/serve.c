@@ -244,6 +244,16 @@ static bool identify_for_ca(void *ctx, struct grpc_call *call, struct ca_service
     return true;
 }
 
+static bool identify_for_logs(void *ctx, struct grpc_call *call, char node_id[LOG_NODE_ID_SIZE_CHARS])
+{
+    struct gate gate;
+
+    if (!gate_enter(ctx, call, &gate))
+        return false;
+    snprintf(node_id, LOG_NODE_ID_SIZE_CHARS, "%s", gate.caller.node_id);
+    return true;
+}
+
 static struct store *store_of_leader(void *ctx)
 {
     return manager_is_leading(ctx) ? manager_store(ctx) : NULL;
@@ -260,6 +270,9 @@ void serve_before(struct manager *manager, struct grpc_server *server)
     for (size_t i = 0; i < sizeof raft / sizeof raft[0]; i++)
         grpc_server_handle(server, &method_list[raft[i]], not_yet, manager);
     grpc_server_handle(server, &raft_stream_method, not_yet, manager);
+    manager->log_service =
+        log_service_new(&(struct log_service_options){.broker = parts_log_broker, .identify = identify_for_logs, .ctx = manager});
+    log_service_attach(manager->log_service, server);
     membership_serve_health(server, &manager->is_serving);
     manager->dispatcher_service = dispatcher_service_new(&(struct dispatcher_service_options){
         .clock = manager->options.clock, .dispatcher = parts_dispatcher, .identify = identify, .ctx = manager});
