@@ -22,11 +22,15 @@ void message_free(ProtobufCMessage *message); /* NULL is fine */
 
 /* Free a message that may carry a key, a token or a secret: every text and every run of bytes in it is wiped first. NULL is fine. */
 void message_wipe_free(ProtobufCMessage *message);
+void message_wipe(ProtobufCMessage *message); /* only that */
 
 void message_pack(const ProtobufCMessage *message, struct buf *out); /* appends */
 
 /* A deep copy, unknown fields included; freed with message_free(). */
 ProtobufCMessage *message_copy(const ProtobufCMessage *message);
+
+/* A deep copy in one piece of memory, as small as it can be; freed with free(). For those who keep many. @size_bytes may be NULL. */
+ProtobufCMessage *message_compact(const ProtobufCMessage *message, size_t *size_bytes);
 
 /* The same content, field by field: map entries in any order are not the same. By packed bytes. */
 bool message_equal(const ProtobufCMessage *a, const ProtobufCMessage *b);

@@ -378,7 +378,6 @@ static void without_a_key_the_old_external_ca_signs_the_new_root(void **state)
 static void root_made_by_force_is_the_one_that_was_signed(void **state)
 {
     struct proposal *proposal = *state;
-    cleanup_buf struct buf crossed = {0}, made = {0};
     message_set_bytes(&proposal->cluster->root_ca->ca_key, bytes_of(NULL, 0));
     propose_external(proposal, "https://old", NULL);
     proposal->spec->ca_config->force_rotate = 1;
@@ -389,7 +388,8 @@ static void root_made_by_force_is_the_one_that_was_signed(void **state)
     assert_ok(step(proposal, err)); /* asked again, it asks for the same key */
     assert_int_equal(proposal->question.want, CA_CHANGE_WANTS_CROSS_SIGN);
     char *first = strstr(body, "\"certificate_request\":\""), *second = strstr(proposal->question.body, "\"certificate_request\":\"");
-    assert_memory_equal(first, second, 200); /* up to the signature, of which each is new */
+    assert_memory_equal(first + 80, second + 80,
+                        120); /* behind the length of the whole, up to the signature: it is new and of any length */
     ca_change_cross_signed(proposal->change, bytes_of(NULL, 0));
     refused(proposal, ERR_UNAVAILABLE, "no external CA of the current CA certificate signed");
 }

@@ -1,5 +1,5 @@
-/* tests/unit/agent/test_isolation.c – the rule as a table. */
-#include "agent/isolation.h"
+/* tests/unit/base/test_isolation.c – the rule as a table. */
+#include "base/isolation.h"
 
 #include "tests/unit/test.h"
 
@@ -10,7 +10,7 @@ static void windows_builds(void **state)
     static const struct {
         const char *host, *image;
         bool offers_hyperv;
-        enum document_isolation wish;
+        enum isolation wish;
         int want; /* an isolation, or NO */
         const char *message;
     } rows[] = {
@@ -42,7 +42,7 @@ static void windows_builds(void **state)
                                             .offers_hyperv = rows[i].offers_hyperv,
                                             .preferred = ISOLATION_PROCESS};
         const struct isolation_image image = {"windows", "amd64", rows[i].image};
-        enum document_isolation got = ISOLATION_DEFAULT;
+        enum isolation got = ISOLATION_DEFAULT;
         if (rows[i].want == NO) {
             assert_fails(isolation_choose(&host, &image, rows[i].wish, &got, err), ERR_UNSUPPORTED, rows[i].message);
             continue;
@@ -62,7 +62,7 @@ static void linux_hosts(void **state)
                                   .hyperv_missing = "/dev/kvm: permission denied",
                                   .preferred = ISOLATION_PROCESS};
     struct isolation_image image = {"linux", "amd64", ""};
-    enum document_isolation got = ISOLATION_DEFAULT;
+    enum isolation got = ISOLATION_DEFAULT;
     (void)state;
     assert_ok(isolation_choose(&host, &image, ISOLATION_DEFAULT, &got, err));
     assert_int_equal(got, ISOLATION_PROCESS);

@@ -1,5 +1,5 @@
 /* The isolation rule. Each kind has one function that says yes or why not; choosing tries them in the wish's order. */
-#include "agent/isolation.h"
+#include "base/isolation.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,19 +17,19 @@ struct windows_version {
     long major, minor, build, revision;
 };
 
-const char *isolation_name(enum document_isolation isolation)
+const char *isolation_name(enum isolation isolation)
 {
     return isolation == ISOLATION_PROCESS ? "process" : isolation == ISOLATION_HYPERV ? "hyperv" : "default";
 }
 
-static const char *architecture_name(const char *name)
+const char *isolation_architecture_normal(const char *architecture)
 {
     static const char *const same[][2] = {
         {"x86_64", "amd64"}, {"x86-64", "amd64"}, {"aarch64", "arm64"}, {"armv7l", "arm"}, {"i686", "386"}};
     for (size_t i = 0; i < sizeof same / sizeof same[0]; i++)
-        if (text_equal(name, same[i][0]))
+        if (text_equal(architecture, same[i][0]))
             return same[i][1];
-    return name;
+    return architecture;
 }
 
 static bool fits(const char *wanted, const char *got)
@@ -85,9 +85,9 @@ static bool is_windows(const struct isolation_host *host)
     return text_equal(host->os, "windows");
 }
 
-/* Why @image cannot run here with this isolation, into @why; true when it can. */
-static bool is_possible(const struct isolation_host *host, const struct isolation_image *image, enum document_isolation isolation,
-                        char *why, size_t size)
+/* Can @image run here with this isolation? Where not, @why says why; NULL with size 0: nobody wants to know. */
+static bool is_possible(const struct isolation_host *host, const struct isolation_image *image, enum isolation isolation, char *why,
+                        size_t size)
 {
     bool is_process = isolation == ISOLATION_PROCESS;
     if (!(is_process ? host->offers_process : host->offers_hyperv)) {
@@ -117,37 +117,50 @@ static bool is_possible(const struct isolation_host *host, const struct isolatio
     return false;
 }
 
-static int check_platform(const struct isolation_host *host, const struct isolation_image *image, struct error *err)
+/* The last check that a platform fails, or ISOLATION_KIND where it fits. */
+static enum isolation_check check_platform(const struct isolation_host *host, const struct isolation_image *image, char *why, size_t size)
 {
-    if (!fits(image->os, host->os))
-        return error_set(err, ERR_UNSUPPORTED, "node %s: operating system: the image is for %s, the host is %s", host->node, image->os,
-                         host->os);
-    const char *want = architecture_name(image->architecture), *have = architecture_name(host->architecture);
-    if (!fits(want, have))
-        return error_set(err, ERR_UNSUPPORTED, "node %s: architecture: the image is for %s, the host is %s", host->node, want, have);
-    return 0;
+    if (!fits(image->os, host->os)) {
+        (void)snprintf(why, size, "operating system: the image is for %s, the host is %s", image->os, host->os);
+        return ISOLATION_OS;
+    }
+    const char *want = isolation_architecture_normal(image->architecture), *have = isolation_architecture_normal(host->architecture);
+    if (!fits(want, have)) {
+        (void)snprintf(why, size, "architecture: the image is for %s, the host is %s", want, have);
+        return ISOLATION_ARCHITECTURE;
+    }
+    return ISOLATION_KIND;
 }
 
-int isolation_choose(const struct isolation_host *host, const struct isolation_image *image, enum document_isolation wish,
-                     enum document_isolation *out, struct error *err)
+struct isolation_verdict isolation_judge(const struct isolation_host *host, const struct isolation_image *image, enum isolation wish,
+                                         char *why, size_t size)
 {
-    char why[400] = "", why_other[400] = "";
-    if (check_platform(host, image, err) < 0)
-        return ERR_UNSUPPORTED;
-    enum document_isolation first = wish != ISOLATION_DEFAULT             ? wish
-                                    : host->preferred == ISOLATION_HYPERV ? ISOLATION_HYPERV
-                                                                          : ISOLATION_PROCESS;
-    if (is_possible(host, image, first, why, sizeof why)) {
-        *out = first;
-        return 0;
-    }
-    bool would_hyperv = first == ISOLATION_PROCESS && is_possible(host, image, ISOLATION_HYPERV, why_other, sizeof why_other);
-    if (wish == ISOLATION_DEFAULT && would_hyperv) {
-        *out = ISOLATION_HYPERV;
-        return 0;
-    }
-    if (wish == ISOLATION_DEFAULT && first == ISOLATION_PROCESS)
-        return error_set(err, ERR_UNSUPPORTED, "node %s: isolation default: %s; %s", host->node, why, why_other);
-    return error_set(err, ERR_UNSUPPORTED, "node %s: isolation %s: %s%s", host->node, isolation_name(wish), why,
-                     would_hyperv ? "; hyperv would work here" : "");
+    char first_why[400] = "", hyperv_why[400] = "";
+    size_t text_size = why ? sizeof first_why : 0;
+    enum isolation first = wish != ISOLATION_DEFAULT ? wish : host->preferred == ISOLATION_HYPERV ? ISOLATION_HYPERV : ISOLATION_PROCESS;
+    struct isolation_verdict verdict = {.failed = check_platform(host, image, why, why ? size : 0)};
+    if (verdict.failed != ISOLATION_KIND)
+        return verdict;
+    if (is_possible(host, image, first, first_why, text_size))
+        return (struct isolation_verdict){.is_possible = true, .isolation = first};
+    bool would_hyperv = first == ISOLATION_PROCESS && is_possible(host, image, ISOLATION_HYPERV, hyperv_why, text_size);
+    if (wish == ISOLATION_DEFAULT && would_hyperv)
+        return (struct isolation_verdict){.is_possible = true, .isolation = ISOLATION_HYPERV};
+    verdict.hyperv_would_work = would_hyperv;
+    if (why && wish == ISOLATION_DEFAULT && first == ISOLATION_PROCESS)
+        (void)snprintf(why, size, "isolation default: %s; %s", first_why, hyperv_why);
+    else if (why)
+        (void)snprintf(why, size, "isolation %s: %s%s", isolation_name(wish), first_why, would_hyperv ? "; hyperv would work here" : "");
+    return verdict;
+}
+
+int isolation_choose(const struct isolation_host *host, const struct isolation_image *image, enum isolation wish, enum isolation *out,
+                     struct error *err)
+{
+    char why[900] = "";
+    struct isolation_verdict verdict = isolation_judge(host, image, wish, why, sizeof why);
+    if (!verdict.is_possible)
+        return error_set(err, ERR_UNSUPPORTED, "node %s: %s", host->node, why);
+    *out = verdict.isolation;
+    return 0;
 }
