@@ -294,10 +294,17 @@
 #define CA_EXTERNAL_URL_SIZE_CHARS 2048
 #define CA_EXTERNAL_RESPONSE_BYTES (256 * KIB) /* these five: SwarmKit's, swarmkit-wire §2.4 and §2.6 */
 #define CA_EXTERNAL_TIMEOUT_MS     5000
-#define CA_SIGN_RETRY_MS           10000       /* nodes that could not be signed for a passing reason are tried again */
-#define CA_ROTATION_INTERVAL_MS    3000        /* between two looks at a root rotation */
-#define CA_ROTATION_BATCH_COUNT    30          /* nodes told to renew at one look: a leader signs as many in well under a second */
-#define CA_BLACKLIST_GRACE_S       (7 * 86400) /* a removed node's id is kept for so long after its certificate ends; SwarmKit's */
+#define CA_SIGN_RETRY_MS           10000 /* nodes that could not be signed for a passing reason are tried again */
+#define CA_ROTATION_INTERVAL_MS    3000  /* between two looks at a root rotation */
+#define CA_ROTATION_BATCH_COUNT    30    /* nodes told to renew at one look: a leader signs as many in well under a second */
+#define CA_EXTERNAL_SLACK_MS       2000  /* for skep-external-ca to start and to end */
+#define CA_EXTERNAL_JOB_BYTES                                                                                                              \
+    (1 * MIB) /* a question: roots, chain, key and body; or an answer, a certificate whose JSON takes six times its size */
+#define CA_EXTERNAL_CALLS_COUNT  4u  /* nodes whose certificates are asked of external CAs at once: each takes a process */
+#define CA_SIGN_BATCH_COUNT      50u /* nodes signed in one transaction: some 20 ms, in which this manager does nothing else */
+#define CA_ISSUES_COUNT          10000u /* requests for a certificate on their way into the store: every node of a cluster that comes at once */
+#define CA_HELD_CALLS_COUNT      20000u /* calls held until a node has its certificate: two for each of those */
+#define CA_HELD_CALLS_NODE_COUNT 4u     /* for one node: one in use, others of connections that broke unseen; the oldest is let go */
 
 /* manager/dispatcher. Numbers without another reason are SwarmKit's, swarmkit-wire §3 */
 #define DISPATCHER_HEARTBEAT_JITTER_MS    500u      /* either way; a tenth of a shorter period */
@@ -363,14 +370,6 @@
 #define REAPER_INTERVAL_MS              250 /* these three: swarmkit-wire §6.9, §7.7 */
 #define REAPER_SLOTS_COUNT              1000
 #define TASK_HISTORY_DEFAULT_COUNT      5
-
-#define CA_EXTERNAL_SLACK_MS 2000 /* for skep-external-ca to start and to end */
-#define CA_EXTERNAL_JOB_BYTES                                                                                                              \
-    (1 * MIB) /* a question: roots, chain, key and body; or an answer, a certificate whose JSON takes six times its size */
-#define CA_SIGN_RETRY_MS        10000       /* nodes that could not be signed for a passing reason are tried again */
-#define CA_ROTATION_INTERVAL_MS 3000        /* between two looks at a root rotation */
-#define CA_ROTATION_BATCH_COUNT 30          /* nodes told to renew at one look: a leader signs as many in well under a second */
-#define CA_BLACKLIST_GRACE_S    (7 * 86400) /* a removed node's id is kept for so long after its certificate ends; SwarmKit's */
 
 /* api */
 #define API_REQUEST_BODY_BYTES     (4 * MIB) /* JSON bodies; image archives are streamed */

@@ -190,3 +190,29 @@ void ca_external_call_cancel(struct ca_external_call *call)
     call->on_done = NULL;
     give_up(call);
 }
+
+/* ---- as a table ---- */
+
+static int start_call(void *self, const struct external_job *job, ca_external_cb on_done, void *ctx, void **call, struct error *err)
+{
+    const struct ca_external_way *way = self;
+    struct external_job complete = *job;
+    struct ca_external_call *made;
+    int failed = way->papers(way->ctx, &complete.chain_pem, &complete.key_pem, err);
+    if (failed == 0)
+        failed = ca_external_call_start(way->loop, way->tool_path, &complete, on_done, ctx, &made, err);
+    if (failed == 0)
+        *call = made;
+    return failed;
+}
+
+static void cancel_call(void *self, void *call)
+{
+    (void)self;
+    ca_external_call_cancel(call);
+}
+
+struct ca_asker ca_external_asker(const struct ca_external_way *way)
+{
+    return (struct ca_asker){.start = start_call, .cancel = cancel_call, .self = (void *)(uintptr_t)way};
+}

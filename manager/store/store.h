@@ -143,7 +143,7 @@ struct store_commit {
 };
 
 /* Someone who follows at their own pace. @on_ready is called when there is something to read again, after nothing was; read until
- * ERR_NOT_FOUND. Kept here for it are the newest STORE_HISTORY_COUNT commits of at most STORE_HISTORY_BYTES. */
+ * ERR_NOT_FOUND, there or later. Kept here for it are the newest STORE_HISTORY_COUNT commits of at most STORE_HISTORY_BYTES. */
 struct store_watcher;
 struct store_watcher *store_watch(struct store *store, void (*on_ready)(void *ctx), void *ctx); /* from now on */
 
