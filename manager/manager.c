@@ -383,6 +383,8 @@ static void on_server_stopped(void *ctx)
     dispatcher_service_free(manager->dispatcher_service);
     ca_service_free(manager->ca_service);
     log_service_free(manager->log_service);
+    manager->ca_service = NULL; /* leading ends behind them */
+    manager->log_service = NULL;
     if (manager->replica == NULL) {
         on_leader_closed(manager);
         return;

@@ -222,6 +222,8 @@ void log_service_release(struct log_service *service)
     struct served *served, *next;
     struct error why;
 
+    if (service == NULL)
+        return;
     error_set(&why, ERR_UNAVAILABLE, "log broker is stopped: this manager does not lead any more");
     DL_FOREACH_SAFE (service->calls, served, next) {
         if (served->publication == NULL)

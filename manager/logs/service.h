@@ -22,7 +22,7 @@ struct log_service_options {
 struct log_service *log_service_new(const struct log_service_options *options);
 void log_service_attach(struct log_service *service, struct grpc_server *server);
 
-/* This manager leads no more: nodes that publish are told so. Before the broker goes. */
+/* This manager leads no more: nodes that publish are told so. Before the broker goes. NULL is fine. */
 void log_service_release(struct log_service *service);
 
 void log_service_free(struct log_service *service); /* every server it is attached to has stopped; NULL is fine */
