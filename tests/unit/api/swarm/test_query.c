@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "api/swarm/docker_time.h"
+#include "api/swarm/made_name.h"
 #include "api/swarm/query.h"
 #include "api/swarm/reply.h"
 #include "api/swarm/utf8.h"
@@ -140,6 +141,24 @@ static void replies_say_what_was_made(void **state)
     assert_int_equal(swarm_http_status(-1), 500);
 }
 
+static void made_names_fit_a_service(void **state)
+{
+    (void)state;
+    struct random_seeded seeded;
+    random_seeded_init(&seeded, 7);
+    struct random random = random_from_seeded(&seeded);
+    char name[MADE_NAME_SIZE], before[MADE_NAME_SIZE] = "";
+    for (int i = 0; i < 2000; i++) {
+        made_name(&random, name);
+        size_t kind = strspn(name, "abcdefghijklmnopqrstuvwxyz"), thing = strspn(name + kind + 1, "abcdefghijklmnopqrstuvwxyz");
+        assert_true(kind > 2 && name[kind] == '_' && thing > 2);
+        assert_int_equal(strspn(name + kind + 1 + thing, "0123456789"), 1);
+        assert_int_equal(strlen(name), kind + thing + 2);
+        assert_string_not_equal(name, before);
+        strcpy(before, name);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -150,6 +169,7 @@ int main(void)
         cmocka_unit_test(instants_have_as_many_digits_as_it_takes),
         cmocka_unit_test(utf8_is_told_from_what_is_not),
         cmocka_unit_test(replies_say_what_was_made),
+        cmocka_unit_test(made_names_fit_a_service),
     };
     return cmocka_run_group_tests_name("api/swarm/query", tests, NULL, NULL);
 }
