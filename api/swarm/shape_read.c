@@ -1,6 +1,6 @@
 /* api/swarm/shape_read.c – see shape.h: from JSON to messages. */
+#include <float.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,7 +54,8 @@ static void print_place(const struct shape_place *place, struct buf *out)
         buf_append_format(out, "%s%s", out->size > 0 ? "." : "", place->name);
 }
 
-static int refuse_v(const struct shape_place *place, struct error *err, int code, const char *format, va_list args)
+static int __attribute__((format(printf, 4, 0)))
+refuse_v(const struct shape_place *place, struct error *err, int code, const char *format, va_list args)
 {
     cleanup_buf struct buf where = {0};
     struct error cause = {0};
@@ -321,9 +322,9 @@ static int read_float(const struct reading *reading, struct error *err)
 {
     if (!cJSON_IsNumber(reading->item))
         return refuse(&reading->place, err, ERR_INVALID, "not a number");
-    float number = (float)reading->item->valuedouble;
-    if (!isfinite(number))
+    if (!(reading->item->valuedouble >= (double)-FLT_MAX && reading->item->valuedouble <= (double)FLT_MAX))
         return refuse(&reading->place, err, ERR_INVALID, "%g is too large", reading->item->valuedouble);
+    float number = (float)reading->item->valuedouble;
     memcpy(at(reading), &number, sizeof number);
     return 0;
 }
