@@ -187,7 +187,7 @@ static cJSON *write_number(const ProtobufCFieldDescriptor *field, const void *va
         memcpy(&number, value, sizeof number);
         return number != 0 || always ? short_float(number) : NULL;
     default:
-        assert(!"a type that no message of ours has");
+        assert(false); /* a type that no message of ours has */
         return NULL;
     }
 }
