@@ -21,6 +21,7 @@ struct api_options {
     struct clock clock;
     struct api_node node;          /* api_node_wire(node) */
     struct api_images images;      /* api_images_wire(store) */
+    struct api_swarm swarm;        /* all NULL: this node can only be a worker */
     struct hcs *hcs;               /* borrowed; every system in it is shown as a container */
     const char *state_dir;         /* copied; `docker info` shows it as Docker Root Dir */
     const char *hostname;          /* copied; NULL: the system's */
