@@ -380,6 +380,9 @@
 #define API_CLOSE_TIMEOUT_MS       30000       /* an answer that ends the connection: no byte of it taken for so long */
 #define API_WRITE_STALL_TIMEOUT_MS 3600000     /* a person may keep `docker logs -f` in a pager for an hour */
 #define API_JOIN_TIMEOUT_MS        20000       /* dockerd answers a join after as long and goes on in the background */
+#define API_SWARM_TIMEOUT_MS       20000       /* all that one request asks of the managers; dockerd's */
+#define API_INIT_TIMEOUT_MS        60000       /* a swarm's first manager: its keys, and its first election */
+#define API_SERVICE_NETWORKS_COUNT 64          /* of one service: each is looked up */
 #define API_REGISTRY_AUTH_BYTES    (16 * KIB)  /* X-Registry-Auth decoded: a token or a password */
 #define API_FILTERS_COUNT          64          /* values in one filters= argument */
 #define API_EVENTS_WATCHERS_COUNT  64
