@@ -6,6 +6,7 @@
 
 #include "agent/node.h"
 #include "manager/control/control.h"
+#include "manager/logs/broker.h"
 #include "runtime/image/image.h"
 
 struct api_node {
@@ -47,7 +48,8 @@ struct api_init_request {
     uint32_t subnet_size; /* in bits; 0: the default */
     bool force_new_cluster, autolock;
     int availability; /* Docker__Swarmkit__V1__NodeSpec__Availability */
-    /* What the new cluster is to have; NULL, and what is zero in it: the defaults. */
+    /* What the new cluster is to have; NULL, and what is zero in it: the defaults. The API itself updates the cluster with it once init is
+     * done, so that only what cannot wait so long is taken from here (the CA). */
     const Docker__Swarmkit__V1__ClusterSpec *spec;
 };
 
@@ -66,10 +68,16 @@ struct api_swarm {
     void (*abandon)(void *self, void *ctx); /* no answer of call(), init(), unlock() and unlock_key() for @ctx any more */
     /* Begin a swarm with this node as its manager. ERR_EXISTS: it is in one already. */
     int (*init)(void *self, const struct api_init_request *request, api_init_done *done, void *ctx, struct error *err);
-    /* ERR_PRECONDITION: it is not locked. */
+    /* Asked where the node's state is NODE_LOCKED. @key is borrowed until it is answered. ERR_INVALID: no key at all; ERR_TRUST: not the
+     * right one. */
     int (*unlock)(void *self, const char *key, api_unlock_done *done, void *ctx, struct error *err);
     /* "SWMKEY-1-…"; "" where managers are not locked. A secret. */
     void (*unlock_key)(void *self, api_unlock_key_done *done, void *ctx);
+    /* What tasks print, here or at the leader: as log_broker_subscribe(). *logs until the reader's end() or logs_close(). */
+    int (*logs_open)(void *self, const Docker__Swarmkit__V1__SubscribeLogsRequest *request, const struct log_reader *reader, void **logs,
+                     struct error *err);
+    void (*logs_writable)(void *self, void *logs); /* the reader has room again; its end() may come inside */
+    void (*logs_close)(void *self, void *logs);
 };
 
 /* The real rooms (wire_node.c, wire_images.c). */

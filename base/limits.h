@@ -375,6 +375,7 @@
 #define API_REQUEST_BODY_BYTES     (4 * MIB) /* JSON bodies; image archives are streamed */
 #define API_HEADER_SIZE_BYTES      (32 * KIB)
 #define API_CONNECTIONS_COUNT      256
+#define LOG_DETAILS_COUNT          16  /* of a line that a task has printed: three are ours, the rest a logging option's */
 #define API_EVENTS_BACKLOG_COUNT   256 /* per listener; Docker keeps as many for --since */
 #define API_HEADERS_COUNT          100 /* docker sends about six */
 #define API_LISTENERS_COUNT        8
@@ -389,6 +390,9 @@
 #define API_CLOSE_TIMEOUT_MS       30000       /* an answer that ends the connection: no byte of it taken for so long */
 #define API_WRITE_STALL_TIMEOUT_MS 3600000     /* a person may keep `docker logs -f` in a pager for an hour */
 #define API_JOIN_TIMEOUT_MS        20000       /* dockerd answers a join after as long and goes on in the background */
+#define API_SWARM_TIMEOUT_MS       20000       /* all that one request asks of the managers; dockerd's */
+#define API_INIT_TIMEOUT_MS        60000       /* a swarm's first manager: its keys, and its first election */
+#define API_SERVICE_NETWORKS_COUNT 64          /* of one service: each is looked up */
 #define API_REGISTRY_AUTH_BYTES    (16 * KIB)  /* X-Registry-Auth decoded: a token or a password */
 #define API_FILTERS_COUNT          64          /* values in one filters= argument */
 #define API_EVENTS_WATCHERS_COUNT  64

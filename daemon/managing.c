@@ -357,6 +357,28 @@ static void unlock_key(void *self, api_unlock_key_done *done, void *ctx)
     done(ctx, "", NULL);
 }
 
+static int logs_open(void *self, const Docker__Swarmkit__V1__SubscribeLogsRequest *request, const struct log_reader *reader, void **logs,
+                     struct error *err)
+{
+    struct managing *managing = self;
+
+    if (managing->manager == NULL)
+        return error_set(err, ERR_UNAVAILABLE, "no manager runs here");
+    return manager_logs_open(managing->manager, request, reader, (struct manager_logs **)logs, err);
+}
+
+static void logs_writable(void *self, void *logs)
+{
+    (void)self;
+    manager_logs_writable(logs);
+}
+
+static void logs_close(void *self, void *logs)
+{
+    (void)self;
+    manager_logs_close(logs);
+}
+
 struct api_swarm managing_swarm(struct managing *managing)
 {
     return (struct api_swarm){.self = managing,
@@ -365,7 +387,10 @@ struct api_swarm managing_swarm(struct managing *managing)
                               .abandon = abandon,
                               .init = init,
                               .unlock = unlock,
-                              .unlock_key = unlock_key};
+                              .unlock_key = unlock_key,
+                              .logs_open = logs_open,
+                              .logs_writable = logs_writable,
+                              .logs_close = logs_close};
 }
 
 /* --- life --- */
