@@ -1,5 +1,5 @@
-/* tests/unit/manager/ca/test_service.c – the CA over real TLS on loopback, with the part that signs behind it: with the agent's own join and
- * renewal at the other end, and with calls made by hand. */
+/* tests/unit/manager/ca/test_service.c – the CA over real TLS on loopback, with the part that signs behind it: with the agent's own join
+ * and renewal at the other end, and with calls made by hand. */
 #include "manager/ca/service.h"
 
 #include "agent/join_driver.h"
@@ -82,8 +82,8 @@ static bool identify(void *ctx, struct grpc_call *call, struct ca_service_identi
 
 static void start_part(struct house *house)
 {
-    house->part = ca_part_new(&(struct ca_part_options){
-        .host = {house->world.store, peer_clock(&house->wall_ns), random_system(), on_wake, house}});
+    house->part =
+        ca_part_new(&(struct ca_part_options){.host = {house->world.store, peer_clock(&house->wall_ns), random_system(), on_wake, house}});
     house->has_part = house->is_woken = true;
 }
 
@@ -112,12 +112,10 @@ static struct house *begin_with(size_t history_count)
     uv_loop_init(&house->loop);
     world_begin_with(&house->world, history_count);
     house->world.wall_ns = now();
-    assert_ok(ca_found(&(struct ca_found_options){.cluster_id = CLUSTER_ID,
-                                                  .node_id = "leader",
-                                                  .expiry_ns = 90 * DAY_NS,
-                                                  .random = random_system(),
-                                                  .wall_ns = now()},
-                       &house->founding, err));
+    assert_ok(ca_found(
+        &(struct ca_found_options){
+            .cluster_id = CLUSTER_ID, .node_id = "leader", .expiry_ns = 90 * DAY_NS, .random = random_system(), .wall_ns = now()},
+        &house->founding, err));
     struct clock clock = peer_clock(&house->wall_ns);
     house->credentials = tls_credentials_new(&clock);
     house->anyone = tls_credentials_new(&clock);
@@ -125,8 +123,8 @@ static struct house *begin_with(size_t history_count)
                                   buf_bytes(&house->founding.root_pem), err));
     assert_ok(tls_credentials_set(house->anyone, bytes_of(NULL, 0), bytes_of(NULL, 0), buf_bytes(&house->founding.root_pem), err));
     house->server = grpc_server_new(&(struct grpc_server_options){.loop = &house->loop, .clock = clock, .credentials = house->credentials});
-    house->service = ca_service_new(
-        &(struct ca_service_options){.random = random_system(), .store = current_store, .identify = identify, .ctx = house});
+    house->service =
+        ca_service_new(&(struct ca_service_options){.random = random_system(), .store = current_store, .identify = identify, .ctx = house});
     ca_service_attach(house->service, house->server);
     assert_ok(grpc_server_listen(house->server, "127.0.0.1:0", err));
     snprintf(house->address, sizeof house->address, "127.0.0.1:%u", grpc_server_port(house->server));
