@@ -1,4 +1,5 @@
-/* manager/ca/part.h – the CA's part of the leader's work: signs the nodes that wait for a certificate, and brings a root rotation to its end.
+/* manager/ca/part.h – the CA's part of the leader's work: signs the nodes that wait for a certificate, and brings a root rotation to its
+ * end.
  *
  * What a request makes of a node is manager/ca/service.h's, over the store: a node that came with a token is there already accepted, one
  * that renews is in state RENEW (manager/ca/issue.h). Here they become ISSUED, or FAILED with the reason: by an external CA where the

@@ -1,5 +1,5 @@
-/* manager/ca/part_ask.c – nodes whose certificates are asked of external CAs: some at once, each for itself. An answer takes time: what comes
- * of it is decided on the node and the root as they are then. */
+/* manager/ca/part_ask.c – nodes whose certificates are asked of external CAs: some at once, each for itself. An answer takes time: what
+ * comes of it is decided on the node and the root as they are then. */
 #include <stdlib.h>
 #include <utlist.h>
 
@@ -51,8 +51,8 @@ static Docker__Swarmkit__V1__Node *judge(const struct ca_asking *asking, const D
     if (failed == 0)
         failed = ca_issue_subject(node, cluster->id, &subject, &why);
     if (failed == 0)
-        failed = ca_external_chain(buf_bytes(&asking->cert_pem), buf_bytes(&asking->request_pem), &subject, cluster->root_ca, wall_ns, &chain,
-                                   &why);
+        failed = ca_external_chain(buf_bytes(&asking->cert_pem), buf_bytes(&asking->request_pem), &subject, cluster->root_ca, wall_ns,
+                                   &chain, &why);
     return failed < 0 ? ca_issue_failed(node, why.message) : ca_issue_signed(node, buf_bytes(&chain));
 }
 

@@ -1,5 +1,5 @@
-/* manager/ca/part_inside.h – the insides of the CA's part, shared by the files that are it: part.c (who is due, and when), part_sign.c (with
- * the cluster's own key), part_ask.c (by external CAs), part_rotate.c (a root rotation).
+/* manager/ca/part_inside.h – the insides of the CA's part, shared by the files that are it: part.c (who is due, and when), part_sign.c
+ * (with the cluster's own key), part_ask.c (by external CAs), part_rotate.c (a root rotation).
  *
  * A write outlives the part where it must: the log tells a writer whose entry is proposed when that is decided. */
 #ifndef SKEP_MANAGER_CA_PART_INSIDE_H

@@ -51,8 +51,7 @@ static int tell_nodes(struct ca_rotating *rotating, struct store_tx *tx, Docker_
 static int finish(struct ca_rotating *rotating, struct store_tx *tx, const Docker__Swarmkit__V1__Cluster *old, struct error *err)
 {
     Docker__Swarmkit__V1__Cluster cluster = *old;
-    int failed =
-        ca_rotation_finish(old->root_ca, old->fips, &rotating->part->host.random, store_tx_wall_ns(tx), &cluster.root_ca, err);
+    int failed = ca_rotation_finish(old->root_ca, old->fips, &rotating->part->host.random, store_tx_wall_ns(tx), &cluster.root_ca, err);
     if (failed < 0)
         return failed;
     failed = store_tx_update(tx, &cluster.base, err);

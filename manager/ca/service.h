@@ -1,4 +1,5 @@
-/* manager/ca/service.h – the CA on gRPC: CA/GetRootCACertificate, CA/GetUnlockKey, NodeCA/IssueNodeCertificate, NodeCA/NodeCertificateStatus.
+/* manager/ca/service.h – the CA on gRPC: CA/GetRootCACertificate, CA/GetUnlockKey, NodeCA/IssueNodeCertificate,
+ * NodeCA/NodeCertificateStatus.
  *
  * It reads the store and writes requests into it; what signs them is the leader's part (manager/ca/part.h). Who calls, whether they may,
  * and what is passed on to another leader is the owner's: it says whose call it is, or deals with it itself. A certificate of this cluster

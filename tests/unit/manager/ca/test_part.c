@@ -43,8 +43,8 @@ static void node_is_signed_for_the_role_and_the_time_that_is_asked_for(void **st
     leader_put(leader, node);
     leader_pass(leader, 0);
     assert_certified(leader, "n1", &applicant, &leader->root);
-    assert_ok(certificate_read(message_bytes(leader_seen(leader, "n1")->certificate->certificate), buf_bytes(&leader->root.cert_pem), &got,
-                               err));
+    assert_ok(
+        certificate_read(message_bytes(leader_seen(leader, "n1")->certificate->certificate), buf_bytes(&leader->root.cert_pem), &got, err));
     assert_int_equal(got.role, CERTIFICATE_MANAGER);
     assert_true(got.not_after_wall_ns == now() + 2 * HOUR_NS);
     certificate_deinit(&got);
