@@ -262,7 +262,7 @@ static int erase_identity(struct node *node, struct error *err)
     return failed;
 }
 
-int node_found(struct node *node, const struct node_papers *papers, struct error *err)
+int node_found_swarm(struct node *node, const struct node_papers *papers, struct error *err)
 {
     struct identity *identity = node->identity;
     if (node->life.state != LIFE_OUTSIDE || identity->has_certificate)

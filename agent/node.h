@@ -95,7 +95,7 @@ struct node_papers {
     struct bytes root_pem, chain_pem, key_pem;
     const char *listen_addr, *advertise_addr, *data_path_addr;
 };
-int node_found(struct node *node, const struct node_papers *papers, struct error *err);
+int node_found_swarm(struct node *node, const struct node_papers *papers, struct error *err);
 
 /* What the node shows on the wire: of its certificate, as it is renewed. For a manager on the same host; lives as long as the node. */
 struct tls_credentials *node_credentials(const struct node *node);

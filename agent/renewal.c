@@ -313,7 +313,7 @@ static void on_told(struct renewal *renewal, const struct renewal_event *event, 
                       (renewal->told_role != CERTIFICATE_WORKER || state == RENEWAL_RESTING);
     renewal->told_status = event->status;
     renewal->told_role = event->role;
-    renewal->is_promotion_refused = event->role == CERTIFICATE_MANAGER;
+    renewal->is_promotion_refused = event->role == CERTIFICATE_MANAGER && renewal->certificate.role == CERTIFICATE_WORKER;
     if (state != RENEWAL_RESTING && state != RENEWAL_BACKING_OFF) {
         answer(renewal, RENEWAL_DO_GO_ON, out);
         return;

@@ -78,11 +78,10 @@ static int only_address(char **out, struct error *err)
         }
     uv_free_interface_addresses(list, count);
     if (found == 0)
-        return error_set(err, ERR_PRECONDITION, "could not find the system's IP address - specify one with --advertise-addr");
+        return error_set(err, ERR_PRECONDITION, "could not find the system's IP address");
     if (found > 1)
         return error_set(err, ERR_PRECONDITION,
-                         "could not choose an IP address to advertise since this system has multiple addresses (%.*s) - specify one with "
-                         "--advertise-addr",
+                         "could not choose an IP address to advertise since this system has multiple addresses (%.*s)",
                          (int)names.size, (const char *)names.data);
     *out = mem_string(first);
     return 0;

@@ -213,7 +213,7 @@ static void on_ready(void *ctx)
                                        .listen_addr = founding->listen,
                                        .advertise_addr = founding->advertise,
                                        .data_path_addr = founding->data_path};
-    if (node_found(managing->options.node, &papers, &err) == 0) {
+    if (node_found_swarm(managing->options.node, &papers, &err) == 0) {
         log_info(ROOM, "a swarm begins: node %s is its first manager, at %s", founding->node_id, founding->advertise);
         end_founding(managing, NULL);
         return;

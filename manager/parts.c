@@ -10,6 +10,7 @@
 #include "manager/orchestrator/compare.h"
 #include "manager/orchestrator/orchestrator.h"
 #include "manager/scheduler/fit.h"
+#include "manager/scheduler/part.h"
 
 /* --- who is in the Raft group --- */
 
@@ -143,6 +144,12 @@ static struct part make_ca(const struct part_host *host, void *ctx)
     return ca_part_new(&(struct ca_part_options){.host = *host});
 }
 
+static struct part make_scheduler(const struct part_host *host, void *ctx)
+{
+    (void)ctx;
+    return scheduler_part_new(host);
+}
+
 struct dispatcher *parts_dispatcher(void *self)
 {
     struct manager *manager = self;
@@ -180,6 +187,7 @@ void parts_open(struct manager *manager)
     leader_add(manager->leader, make_logs, manager);
     leader_add(manager->leader, make_orchestrator, manager);
     leader_add(manager->leader, make_allocator, manager);
+    leader_add(manager->leader, make_scheduler, manager);
 }
 
 void parts_close(struct manager *manager)
