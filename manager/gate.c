@@ -72,7 +72,7 @@ bool gate_enter(struct manager *manager, struct grpc_call *call, struct gate *ou
 void gate_close(struct manager *manager)
 {
     if (manager->to_leader)
-        grpc_channel_close(manager->to_leader);
+        grpc_channel_abort(manager->to_leader); /* the one who does not answer needs no farewell */
     manager->to_leader = NULL;
     free(manager->to_leader_address);
     manager->to_leader_address = NULL;
@@ -95,6 +95,15 @@ static int dial(struct manager *manager, const char *address, struct error *err)
         return err->code;
     manager->to_leader_address = mem_string(address);
     return 0;
+}
+
+/* Calls to one who leads no more end, so that nobody waits for what cannot come. */
+void gate_look(struct manager *manager, const struct raft_node_status *status)
+{
+    bool is_stale = status->leader == status->id || (status->leader_address && !text_equal(status->leader_address, manager->to_leader_address));
+
+    if (manager->to_leader && status->leader != RAFT_NOBODY && is_stale)
+        gate_close(manager);
 }
 
 int gate_leader(struct manager *manager, struct grpc_channel **out, struct error *err)

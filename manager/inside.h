@@ -75,6 +75,7 @@ bool gate_enter(struct manager *manager, struct grpc_call *call, struct gate *ou
 
 /* The channel to whoever leads. ERR_UNAVAILABLE: nobody does, or this manager, which is not ready for it. */
 int gate_leader(struct manager *manager, struct grpc_channel **out, struct error *err);
+void gate_look(struct manager *manager, const struct raft_node_status *status); /* who leads may be another by now */
 void gate_close(struct manager *manager);
 
 /* --- serve.c --- */

@@ -156,6 +156,7 @@ static void on_look(uv_timer_t *timer)
         return;
     tell_dispatcher(manager);
     raft_node_status(replica_raft(manager->replica), &status);
+    gate_look(manager, &status);
     if (status.leader != RAFT_NOBODY && status.leader != status.id)
         ready(manager);
 }

@@ -39,10 +39,16 @@ static void answered_here(void *ctx, const struct control_answer *answer)
 
 static void answered_by_leader(void *ctx, const struct grpc_status *status, ProtobufCMessage *reply)
 {
-    if (status->code == GRPC_OK && reply)
+    struct error changed;
+
+    if (status->code == GRPC_OK && reply) {
         end(ctx, &(struct control_answer){.response = reply});
-    else
+    } else if (!status->is_from_peer && status->code == GRPC_CANCELED) {
+        error_set(&changed, ERR_UNAVAILABLE, "another manager leads since this was asked: whether it was done is not known; ask again");
+        end(ctx, &(struct control_answer){.err = &changed, .grpc_status = GRPC_UNAVAILABLE});
+    } else {
         end(ctx, &(struct control_answer){.err = &status->error, .grpc_status = status->code});
+    }
 }
 
 static bool is_of_control(enum method_id method)
