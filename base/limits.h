@@ -311,7 +311,7 @@
 #define CA_EXTERNAL_JOB_BYTES                                                                                                              \
     (1 * MIB) /* a question: roots, chain, key and body; or an answer, a certificate whose JSON takes six times its size */
 #define CA_EXTERNAL_CALLS_COUNT  4u  /* nodes whose certificates are asked of external CAs at once: each takes a process */
-#define CA_SIGN_BATCH_COUNT      50u /* nodes signed in one transaction: some 20 ms, in which this manager does nothing else */
+#define CA_SIGN_BATCH_COUNT      50u /* nodes signed in one transaction: some 30 ms, in which this manager does nothing else */
 #define CA_ISSUES_COUNT          10000u /* requests for a certificate on their way into the store: every node of a cluster that comes at once */
 #define CA_HELD_CALLS_COUNT      20000u /* calls held until a node has its certificate: two for each of those */
 #define CA_HELD_CALLS_NODE_COUNT 4u     /* for one node: one in use, others of connections that broke unseen; the oldest is let go */

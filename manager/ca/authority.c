@@ -75,7 +75,8 @@ static void on_answer(void *ctx, const struct error *err, struct bytes cert_pem)
     struct pending *pending = ctx;
     pending->call = NULL;
     if (err)
-        log_warn("ca", "%s: %s", pending->want == CA_CHANGE_WANTS_REACH ? "no external CA can be reached" : "no external CA signs the new root",
+        log_warn("ca", "%s: %s",
+                 pending->want == CA_CHANGE_WANTS_REACH ? "no external CA can be reached" : "no external CA signs the new root",
                  err->message);
     if (pending->want == CA_CHANGE_WANTS_REACH)
         ca_change_reached(pending->change, !err);

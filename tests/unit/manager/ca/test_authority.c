@@ -286,9 +286,8 @@ static void changes_do_not_mix_and_end_when_they_are_told_to(void **state)
     spec_message *other = MESSAGE_COPY(bureau->spec);
     struct error why;
     ca_authority_free(bureau->authority);
-    bureau->authority = ca_authority_new(&(struct ca_authority_options){.clock = {.wall_ns = bureau_wall, .self = bureau},
-                                                                        .random = random_system(),
-                                                                        .asker = {many_start, many_cancel, &many}});
+    bureau->authority = ca_authority_new(&(struct ca_authority_options){
+        .clock = {.wall_ns = bureau_wall, .self = bureau}, .random = random_system(), .asker = {many_start, many_cancel, &many}});
     bureau->table = ca_authority_control(bureau->authority);
     message_set_bytes(&bureau->spec->ca_config->signing_ca_cert, buf_bytes(&bureau->next.cert_pem));
     add_external(bureau->spec, buf_bytes(&bureau->next.cert_pem));
@@ -318,8 +317,7 @@ static void unlock_keys_and_expiry_are_the_ca_s(void **state)
     struct bureau *bureau = *state;
     cleanup_buf struct buf chain = {0};
     int64_t wall_ns = 0;
-    bureau->cluster->spec->encryption_config =
-        MESSAGE_NEW(Docker__Swarmkit__V1__EncryptionConfig, docker__swarmkit__v1__encryption_config);
+    bureau->cluster->spec->encryption_config = MESSAGE_NEW(Docker__Swarmkit__V1__EncryptionConfig, docker__swarmkit__v1__encryption_config);
     bureau->cluster->spec->encryption_config->auto_lock_managers = true;
     bureau->table.unlock(bureau->table.self, bureau->cluster, false);
     assert_int_equal(bureau->cluster->n_unlock_keys, 1);
@@ -397,11 +395,11 @@ static void control_may_be_freed_when_the_changes_have_ended(void **state)
     bureau->cluster->spec->annotations = MESSAGE_NEW(Docker__Swarmkit__V1__Annotations, docker__swarmkit__v1__annotations);
     message_set_string(&bureau->cluster->spec->annotations->name, "default");
     do_create(&world, bureau->cluster);
-    struct control *control =
-        control_new(&(struct control_options){.host = {.store = world.store, .random = random_system()},
-                                              .rules = {.check_constraints = check_constraints, .check_image = check_image, .is_dirty = is_dirty},
-                                              .members = {.find = is_no_member, .may_remove = may_remove},
-                                              .authority = bureau->table});
+    struct control *control = control_new(
+        &(struct control_options){.host = {.store = world.store, .random = random_system()},
+                                  .rules = {.check_constraints = check_constraints, .check_image = check_image, .is_dirty = is_dirty},
+                                  .members = {.find = is_no_member, .may_remove = may_remove},
+                                  .authority = bureau->table});
     Docker__Swarmkit__V1__UpdateClusterRequest request = DOCKER__SWARMKIT__V1__UPDATE_CLUSTER_REQUEST__INIT;
     const cluster_message *seen = store_cluster(world.store, CLUSTER_ID);
     request.cluster_id = seen->id;

@@ -124,6 +124,28 @@ static void all_nodes_renew_and_the_new_root_is_alone(void **state)
     assert_certified(leader, "late", &rotating->applicant, &rotating->next);
 }
 
+/* Three objects of half a megabyte do not go into one entry of the log. */
+static void large_nodes_are_told_fewer_at_a_time(void **state)
+{
+    struct rotating *rotating = *state;
+    struct leader *leader = &rotating->leader;
+    cleanup_free char *text = mem_alloc(500001);
+    memset(text, 'x', 500000);
+    put_nodes(rotating, 5);
+    for (int i = 0; i < 5; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "n%d", i);
+        node_message *node = MESSAGE_COPY(leader_seen(leader, id));
+        message_set_string(&node->description->hostname, text);
+        put_again(leader, &node->base);
+    }
+    rotate(rotating);
+    leader_pass(leader, 0);
+    assert_in_range(count_in(leader, STATE(ROTATE)), 2, 3);
+    leader_pass(leader, 2 * CA_ROTATION_INTERVAL_MS);
+    assert_int_equal(count_in(leader, STATE(ROTATE)), 5);
+}
+
 static void node_that_is_gone_holds_nothing_up(void **state)
 {
     struct rotating *rotating = *state;
@@ -217,6 +239,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(all_nodes_renew_and_the_new_root_is_alone),
+        TEST(large_nodes_are_told_fewer_at_a_time),
         TEST(node_that_is_gone_holds_nothing_up),
         TEST(canceled_rotation_is_looked_at_no_more),
         TEST(look_decides_on_the_rotation_as_it_is),
