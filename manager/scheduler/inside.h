@@ -9,7 +9,8 @@
  *                BLOCKED   pending tasks, and no node fits. @waits has the filters that keep it from some node; when a node changes in a
  *                          way that may pass one of them, it is asked again for this group, and becomes a hint if it fits
  *
- * So of a blocked group this holds: every node that fits is a hint, or dirty and not yet looked at. */
+ * So of a blocked group this holds: every node that fits is a hint, or dirty and not yet looked at; and of what any other node fails,
+ * something is in @waits. */
 #ifndef SKEP_MANAGER_SCHEDULER_INSIDE_H
 #define SKEP_MANAGER_SCHEDULER_INSIDE_H
 
@@ -31,9 +32,10 @@ typedef Docker__Swarmkit__V1__Task Task;
 #define SCHED_BIT(filter) (1u << (filter))
 enum {
     SCHED_STATIC = SCHED_BIT(SCHEDULER_FILTER_PLUGIN) | SCHED_BIT(SCHEDULER_FILTER_CONSTRAINT) | SCHED_BIT(SCHEDULER_FILTER_PLATFORM),
-    SCHED_EVERY = SCHED_BIT(SCHEDULER_FILTER_COUNT) - 1,
-    SCHED_WAITING = SCHED_BIT(SCHEDULER_FILTER_COUNT),  /* dirty: a preassigned task came */
-    SCHED_GONE = SCHED_BIT(SCHEDULER_FILTER_COUNT + 1), /* dirty: it takes no tasks any more */
+    SCHED_NEW = SCHED_BIT(SCHEDULER_FILTER_COUNT), /* dirty: it takes tasks from now on. Every blocked group waits for such */
+    SCHED_EVERY = 2 * SCHED_NEW - 1,
+    SCHED_WAITING = SCHED_NEW << 1, /* dirty: a preassigned task came */
+    SCHED_GONE = SCHED_NEW << 2,    /* dirty: it takes no tasks any more */
 };
 
 struct sched_group;
@@ -54,7 +56,7 @@ struct sched_node {
     uint32_t task_count; /* tasks that point here */
     bool is_known;
     int state, availability; /* as the messages number them */
-    unsigned dirty;          /* filters that it may pass now and did not before, and SCHED_WAITING, SCHED_GONE */
+    unsigned dirty;          /* filters that it may pass now and did not before, and SCHED_NEW, … */
     struct sched_facts facts;
     uint64_t facts_hash, generics_hash;
     int64_t cpu_total, memory_total;
@@ -132,9 +134,9 @@ struct sched_group {
 };
 
 struct sched_service {
-    const char *id;
     struct sched_presence presence;
     struct sched_group *groups;
+    char id[];
 };
 
 /* A blocked group, with what rules out most nodes at a glance. */
@@ -189,6 +191,8 @@ struct scheduler {
     struct sched_failure *failures; /* since the last run: they have no time yet */
     size_t failure_count, failure_capacity;
     struct sched_group *failing_groups;
+    uint8_t *failing_by_node; /* of the group that is being placed, where they are many; else all 0 */
+    size_t failing_capacity;
     int64_t swept_ns, now_ns;
 
     size_t known_image_count;
@@ -197,6 +201,7 @@ struct scheduler {
     size_t budget, visit_count; /* of this run: what is left, and nodes looked at since */
     struct scheduler_decision *decisions;
     size_t decision_count, decision_capacity;
+    struct buf key;                     /* of rules that are looked for */
     struct arena arena;                 /* explanations */
     struct sched_candidate *candidates; /* room for a choice */
     size_t candidate_capacity;
@@ -261,8 +266,16 @@ bool sched_spread(struct scheduler *s, struct sched_group *group); /* as sched_c
 void sched_failures_note(struct scheduler *s, struct sched_group *group, uint32_t node);
 void sched_failures_stamp(struct scheduler *s);
 void sched_failures_forget_node(struct scheduler *s, uint32_t node);
-uint32_t sched_failures_many(const struct scheduler *s, const struct sched_group *group,
-                             uint32_t node); /* 0 below the number that counts */
+
+/* Around a choice: the group's failures by node, for sched_failures_many(). */
+void sched_failures_lay_out(struct scheduler *s, const struct sched_group *group);
+void sched_failures_clear(struct scheduler *s, const struct sched_group *group);
+
+/* 0 below the number that counts. */
+static inline uint32_t sched_failures_many(const struct scheduler *s, uint32_t node)
+{
+    return s->failing_by_node[node];
+}
 
 /* image.c */
 struct sched_image *sched_image_need(struct scheduler *s, const char *reference);

@@ -126,9 +126,10 @@ void sched_queue_block(struct scheduler *s, struct sched_group *group)
     group->hint_count = 0;
     if (group->blocked_place == 0) {
         SCHED_GROW(s->blocked, s->blocked_count, s->blocked_capacity);
-        s->blocked[s->blocked_count++] = (struct sched_blocked){group, group->cpu, group->memory, SCHED_EVERY};
+        s->blocked[s->blocked_count++] = (struct sched_blocked){group, group->cpu, group->memory, 0};
         group->blocked_place = (uint32_t)s->blocked_count;
     }
+    s->blocked[group->blocked_place - 1].waits = SCHED_EVERY; /* until tell() has asked every node */
     if (group->tell_from)
         tell_now(s, group);
     else
@@ -156,17 +157,14 @@ static void ask_for_blocked(struct scheduler *s, uint32_t node, unsigned bits)
             sched_queue_stale(s, blocked->group);
         if (!load->is_ready || (blocked->waits & bits) == 0)
             continue;
-        if (!has_room(blocked, load)) {
-            blocked->waits |= SCHED_BIT(SCHEDULER_FILTER_RESOURCE);
-            continue;
-        }
-        enum scheduler_filter filter = sched_check(s, blocked->group, node);
+        enum scheduler_filter filter = has_room(blocked, load) ? sched_check(s, blocked->group, node) : SCHEDULER_FILTER_RESOURCE;
         if (filter == SCHEDULER_FILTER_COUNT) {
             sched_queue_hint(s, blocked->group, node);
             continue;
         }
         blocked->waits |= SCHED_BIT(filter);
-        sched_queue_stale(s, blocked->group);
+        if (filter != SCHEDULER_FILTER_RESOURCE || (bits & SCHED_NEW)) /* else it failed that before, too */
+            sched_queue_stale(s, blocked->group);
     }
     s->visit_count += s->blocked_count / 16;
 }
@@ -231,7 +229,7 @@ static bool tell(struct scheduler *s, struct sched_group *group)
     const struct scheduler_explanation *explanation = sched_explain_group(s, group, &waits, &fits);
     if (fits)
         return false;
-    s->blocked[group->blocked_place - 1].waits = waits;
+    s->blocked[group->blocked_place - 1].waits = waits | SCHED_NEW;
     uint32_t hash = (uint32_t)sched_hash(explanation->text, strlen(explanation->text), 0);
     if (!group->tell_from && group->told != hash)
         group->tell_from = group->pending;

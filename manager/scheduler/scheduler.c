@@ -60,7 +60,6 @@ static void free_services(struct scheduler *s)
             sched_group_free(s, group);
         }
         sched_presence_deinit(&service->presence);
-        sched_strings_release(&s->strings, service->id);
         free(service);
     }
 }
@@ -98,8 +97,10 @@ void scheduler_free(struct scheduler *s)
     free(s->blocked);
     free(s->dirty);
     free(s->failures);
+    free(s->failing_by_node);
     free(s->decisions);
     free(s->candidates);
+    buf_deinit(&s->key);
     arena_deinit(&s->arena);
     free(s);
 }
