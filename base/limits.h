@@ -190,7 +190,7 @@
 #define SCHEDULER_ID_SIZE_CHARS       31       /* of a task; SwarmKit's have 25: they lie inside the task's 96 bytes */
 #define SCHEDULER_NODES_COUNT         1000000  /* a hundred times what anyone runs */
 #define SCHEDULER_TASKS_COUNT         16000000 /* some 2 GB of memory */
-#define SCHEDULER_IMAGES_COUNT        65536    /* images with known platforms; beyond it the oldest services go by placement alone */
+#define SCHEDULER_IMAGES_COUNT        65536    /* images with known platforms; what is learnt beyond it is refused: they go by placement */
 #define SCHEDULER_FAILURES_MANY_COUNT 5        /* of one service version on one node, within the next: the node comes last; SwarmKit's */
 #define SCHEDULER_FAILURES_WINDOW_MS  300000
 #define SCHEDULER_FAILURES_KEPT_COUNT 16         /* more of them make a node no worse */

@@ -38,6 +38,8 @@ enum {
     SCHED_GONE = SCHED_NEW << 2,    /* dirty: it takes no tasks any more */
 };
 
+enum { SCHED_VISITS_PER_BUDGET = 256 };
+
 struct sched_group;
 struct sched_service;
 struct sched_task;
@@ -285,6 +287,8 @@ void sched_image_free(struct scheduler *s, struct sched_image *image);
 /* explain.c; into the scheduler's arena */
 struct scheduler_explanation *sched_explain_group(struct scheduler *s, struct sched_group *group, unsigned *waits, bool *fits);
 struct scheduler_explanation *sched_explain_node(struct scheduler *s, struct sched_group *group, struct sched_node *node);
+uint32_t sched_text_hash(const char *text);                     /* of a refusal, as a task remembers it */
+uint32_t sched_refusal_hash(enum scheduler_filter filter); /* of what sched_explain_node() would say */
 
 /* scheduler.c */
 void sched_spend_visits(struct scheduler *s); /* nodes that were looked at come off the budget */

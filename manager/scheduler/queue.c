@@ -1,7 +1,6 @@
 /* Which group is tried when: the queue, the blocked ones and what may unblock them, and who is still to be told that nothing fits. */
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 #include <utlist.h>
 
 #include "base/mem.h"
@@ -171,7 +170,7 @@ static void ask_for_blocked(struct scheduler *s, uint32_t node, unsigned bits)
 
 static void refuse(struct scheduler *s, struct sched_task *task, const struct scheduler_explanation *explanation)
 {
-    uint32_t hash = (uint32_t)sched_hash(explanation->text, strlen(explanation->text), 0);
+    uint32_t hash = sched_text_hash(explanation->text);
     if (task->told == hash)
         return;
     task->told = hash;
@@ -196,9 +195,10 @@ static void ask_for_waiting(struct scheduler *s, struct sched_node *node)
 {
     struct sched_task *task, *next;
     DL_FOREACH_SAFE (node->waiting, task, next) {
-        if (sched_fits(s, task->group, node->index))
+        enum scheduler_filter filter = sched_check(s, task->group, node->index);
+        if (filter == SCHEDULER_FILTER_COUNT)
             confirm(s, task);
-        else
+        else if (task->told != sched_refusal_hash(filter)) /* the details are worth their price only where they are told */
             refuse(s, task, sched_explain_node(s, task->group, node));
     }
 }
@@ -230,7 +230,7 @@ static bool tell(struct scheduler *s, struct sched_group *group)
     if (fits)
         return false;
     s->blocked[group->blocked_place - 1].waits = waits | SCHED_NEW;
-    uint32_t hash = (uint32_t)sched_hash(explanation->text, strlen(explanation->text), 0);
+    uint32_t hash = sched_text_hash(explanation->text);
     if (!group->tell_from && group->told != hash)
         group->tell_from = group->pending;
     bool is_whole = !group->tell_from || group->tell_from == group->pending;
@@ -258,6 +258,7 @@ static void tell_or_queue(struct scheduler *s, struct sched_group *group)
     }
     if (!tell(s, group))
         sched_queue_all(s, group);
+    s->visit_count += SCHED_VISITS_PER_BUDGET; /* making the texts; few nodes are asked in a small swarm */
     sched_spend_visits(s);
 }
 

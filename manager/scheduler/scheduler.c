@@ -7,8 +7,6 @@
 #include "base/mem.h"
 #include "manager/scheduler/inside.h"
 
-enum { VISITS_PER_BUDGET = 256 };
-
 /* Names of what lies in the tables. */
 
 static const char *node_name(const void *item)
@@ -107,8 +105,8 @@ void scheduler_free(struct scheduler *s)
 
 void sched_spend_visits(struct scheduler *s)
 {
-    size_t cost = s->visit_count / VISITS_PER_BUDGET;
-    s->visit_count -= cost * VISITS_PER_BUDGET;
+    size_t cost = s->visit_count / SCHED_VISITS_PER_BUDGET;
+    s->visit_count -= cost * SCHED_VISITS_PER_BUDGET;
     s->budget -= cost < s->budget ? cost : s->budget;
 }
 

@@ -196,7 +196,7 @@ static void update(struct scheduler *s, struct sched_task *task, const Task *mes
     if (where == SCHED_ON_NODE && stays_on_node(s, task, group, message))
         return;
     const char *refusal = message->status ? message->status->err : NULL;
-    task->told = text_empty(refusal) ? 0 : (uint32_t)sched_hash(refusal, strlen(refusal), 0);
+    task->told = text_empty(refusal) ? 0 : sched_text_hash(refusal);
     if (where == SCHED_PENDING && task->where == SCHED_PENDING && task->group == group)
         return;
     if (where == SCHED_PREASSIGNED && task->where == SCHED_PREASSIGNED && task->group == group &&
