@@ -8,23 +8,7 @@
 #include "base/mem.h"
 #include "google/protobuf/duration.pb-c.h"
 #include "google/protobuf/timestamp.pb-c.h"
-
-#define FIELD_NUMBER_MOST 536870911 /* 29 bits */
-
-/* A varint of at most ten bytes. */
-static bool read_varint(struct bytes *rest, uint64_t *value)
-{
-    *value = 0;
-    for (unsigned shift = 0; shift < 70 && rest->size > 0; shift += 7) {
-        uint8_t byte = rest->data[0];
-        *rest = bytes_of(rest->data + 1, rest->size - 1);
-        if (shift < 64)
-            *value |= (uint64_t)(byte & 0x7f) << shift;
-        if ((byte & 0x80) == 0)
-            return true;
-    }
-    return false;
-}
+#include "proto/fields.h"
 
 static bool skip(struct bytes *rest, uint64_t size)
 {
@@ -41,20 +25,20 @@ static int check_depth(const ProtobufCMessageDescriptor *descriptor, struct byte
         return error_set(err, ERR_LIMIT, "nested deeper than %d", MESSAGE_DEPTH_COUNT);
     while (rest.size > 0) {
         uint64_t key, length = 0;
-        if (!read_varint(&rest, &key))
+        if (!field_take_varint(&rest, &key))
             return error_set(err, ERR_INVALID, "a field's key is cut short");
         if (key >> 3 == 0 || key >> 3 > FIELD_NUMBER_MOST) /* protobuf-c takes some of these, and cannot read them again */
             return error_set(err, ERR_INVALID, "there is no field %llu", (unsigned long long)(key >> 3));
         bool good = true;
         switch (key & 7) {
         case 0:
-            good = read_varint(&rest, &length);
+            good = field_take_varint(&rest, &length);
             break;
         case 1:
             good = skip(&rest, 8);
             break;
         case 2: {
-            good = read_varint(&rest, &length) && length <= rest.size;
+            good = field_take_varint(&rest, &length) && length <= rest.size;
             const ProtobufCFieldDescriptor *field =
                 good && key >> 3 <= UINT32_MAX ? protobuf_c_message_descriptor_get_field(descriptor, (unsigned)(key >> 3)) : NULL;
             if (field && field->type == PROTOBUF_C_TYPE_MESSAGE &&
@@ -133,8 +117,6 @@ void message_free(ProtobufCMessage *message)
         protobuf_c_message_free_unpacked(message, NULL);
 }
 
-static void wipe(ProtobufCMessage *message);
-
 static void wipe_value(const ProtobufCFieldDescriptor *field, void *value)
 {
     char *text = *(char **)value;
@@ -150,7 +132,7 @@ static void wipe_value(const ProtobufCFieldDescriptor *field, void *value)
         break;
     case PROTOBUF_C_TYPE_MESSAGE:
         if (text)
-            wipe(*(ProtobufCMessage **)value);
+            message_wipe(*(ProtobufCMessage **)value);
         break;
     default:
         break;
@@ -177,7 +159,7 @@ static void wipe_field(ProtobufCMessage *message, const ProtobufCFieldDescriptor
 }
 
 /* As deep as the message was unpacked: MESSAGE_DEPTH_COUNT at most. */
-static void wipe(ProtobufCMessage *message)
+void message_wipe(ProtobufCMessage *message)
 {
     for (unsigned i = 0; i < message->descriptor->n_fields; i++)
         wipe_field(message, &message->descriptor->fields[i]);
@@ -188,7 +170,7 @@ static void wipe(ProtobufCMessage *message)
 void message_wipe_free(ProtobufCMessage *message)
 {
     if (message)
-        wipe(message);
+        message_wipe(message);
     message_free(message);
 }
 
@@ -258,4 +240,29 @@ void message_set_duration(struct Google__Protobuf__Duration *duration, int64_t n
     google__protobuf__duration__init(duration);
     duration->seconds = ns / (int64_t)NS_PER_S;
     duration->nanos = (int32_t)(ns % (int64_t)NS_PER_S);
+}
+
+ProtobufCMessage *message_new(const ProtobufCMessageDescriptor *descriptor)
+{
+    ProtobufCMessage *message = mem_alloc(descriptor->sizeof_message);
+    protobuf_c_message_init(descriptor, message);
+    return message;
+}
+
+void message_set_string(char **field, const char *value)
+{
+    char *old = *field;
+    *field = value && *value ? mem_string(value) : (char *)(uintptr_t)protobuf_c_empty_string;
+    if (!old || old == protobuf_c_empty_string)
+        return;
+    mem_wipe(old, strlen(old));
+    free(old);
+}
+
+void message_set_bytes(ProtobufCBinaryData *field, struct bytes value)
+{
+    ProtobufCBinaryData old = *field;
+    *field = (ProtobufCBinaryData){value.size, mem_copy(value.data, value.size)};
+    mem_wipe(old.data, old.len);
+    free(old.data);
 }

@@ -1,6 +1,7 @@
 /* tests/fuzz/fuzz_message.c – each message that a peer may send: the first byte picks one, two per method. What was unpacked packs to
  * something that unpacks to the same. */
 #include <assert.h>
+#include <stdlib.h>
 
 #include "base/mem.h"
 #include "proto/message.h"
@@ -18,8 +19,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct error err;
     if (message_unpack(descriptor, bytes_of(data + 1, size - 1), 64 * KIB, &message, &err) < 0)
         return 0;
+    ProtobufCMessage *compact = message_compact(message, NULL);
     again = message_copy(message);
     assert(message_equal(message, again));
+    assert(message_equal(message, compact));
+    free(compact);
     message_free(message);
     message_free(again);
     return 0;

@@ -1,0 +1,21 @@
+/* manager/orchestrator/allocator.h – gives new tasks what they need of networks before they are scheduled: NEW becomes PENDING.
+ *
+ * What there is to give so far is nothing: tasks on the nodes' own networks (host, bridge, none) and with ports published by their nodes
+ * (mode host) need nothing, and pass. A task that needs an overlay network or an ingress port stays NEW, and its status says why; whoever
+ * takes in services should have refused it (allocator_check()).
+ *
+ * Source: swarmkit-wire §4.1, §7.9. */
+#ifndef SKEP_MANAGER_ORCHESTRATOR_ALLOCATOR_H
+#define SKEP_MANAGER_ORCHESTRATOR_ALLOCATOR_H
+
+#include "manager/part.h"
+
+/* @host borrowed. */
+struct part allocator_new(const struct part_host *host);
+
+/* Whether the tasks of such a service can be given what they need. ERR_UNSUPPORTED names the port or network; ERR_NOT_FOUND: a network that
+ * is not there. @network finds one by id or name, NULL: none. */
+typedef const Docker__Swarmkit__V1__Network *allocator_network_fn(void *ctx, const char *id_or_name);
+int allocator_check(const Docker__Swarmkit__V1__ServiceSpec *spec, allocator_network_fn *network, void *ctx, struct error *err);
+
+#endif

@@ -1,0 +1,295 @@
+/* manager/orchestrator/slot.c – what one slot needs now: its replacement started when its time has come, what ended or lost its node
+ * replaced, and of two copies one stopped. */
+#include "base/limits.h"
+#include "manager/orchestrator/inside.h"
+#include "manager/orchestrator/updater.h"
+#include "proto/message.h"
+
+/* --- what a slot is --- */
+
+static const Docker__Swarmkit__V1__Version *iteration_of(const struct view_service *service)
+{
+    const Docker__Swarmkit__V1__Service *message = service_message(service);
+    return message && message->job_status ? message->job_status->job_iteration : NULL;
+}
+
+static bool is_of_iteration(const struct view_task *task)
+{
+    const struct view_service *service = task->slot->service;
+    return !view_mode_is_job(service->mode) || version_index(task_message(task)->job_iteration) == version_index(iteration_of(service));
+}
+
+bool task_is_wanted(const struct view_task *task)
+{
+    bool is_job = task->slot && view_mode_is_job(task->slot->service->mode);
+
+    if (is_job)
+        return task_desired(task) <= STATE(COMPLETE) && task_state(task) != STATE(COMPLETE) && is_of_iteration(task);
+    return task_desired(task) <= STATE(RUNNING);
+}
+
+bool slot_has_wanted(const struct view_slot *slot)
+{
+    for (const struct view_task *task = slot->tasks; task; task = task->slot_next)
+        if (task_is_wanted(task))
+            return true;
+    return false;
+}
+
+static bool is_rolling_back(const struct view_service *service)
+{
+    const Docker__Swarmkit__V1__Service *message = service_message(service);
+    return message && message->update_status &&
+           message->update_status->state == DOCKER__SWARMKIT__V1__UPDATE_STATUS__UPDATE_STATE__ROLLBACK_STARTED;
+}
+
+static enum slot_class class_of(const struct view_slot *slot)
+{
+    const struct view_task *newest = slot->last;
+    bool is_job = view_mode_is_job(slot->service->mode);
+
+    for (const struct view_task *task = slot->tasks; is_job && task; task = task->slot_next)
+        if (task_state(task) == STATE(COMPLETE) && task_desired(task) < STATE(REMOVE) && is_of_iteration(task))
+            return SLOT_DONE;
+    if (slot_has_wanted(slot))
+        return SLOT_WANTED;
+    if (newest == NULL || task_desired(newest) >= STATE(REMOVE) || !is_of_iteration(newest) || is_rolling_back(slot->service))
+        return SLOT_FREE;
+    return restart_is_allowed(slot, newest) ? SLOT_FREE : SLOT_OVER;
+}
+
+void slot_classify(struct orchestrator *orchestrator, struct view_slot *slot)
+{
+    enum slot_class class = slot->writes ? slot->promise : class_of(slot);
+
+    bool is_same = slot->is_counted && slot->class == class;
+    if (!is_same || class == SLOT_FREE) /* free ones tell their number again: it was skipped while a write was on its way */
+        view_set_class(slot, class);
+    if (!is_same)
+        view_mark_service(&orchestrator->view, slot->service);
+}
+
+/* --- a task's trouble --- */
+
+enum trouble task_trouble(const struct orchestrator *orchestrator, const struct view_task *task, uint64_t *again_ns)
+{
+    const Docker__Swarmkit__V1__Node *node = task->node ? node_message(task->node) : NULL;
+
+    if (task_state(task) > STATE(RUNNING))
+        return TROUBLE_ENDED;
+    if (task->node == NULL)
+        return TROUBLE_NONE;
+    if (node == NULL)
+        return TROUBLE_LOST;
+    bool is_drained = node->spec && node->spec->availability == DOCKER__SWARMKIT__V1__NODE_SPEC__AVAILABILITY__DRAIN;
+    if (is_drained)
+        return TROUBLE_DRAINED;
+    if (task->node->down_ns == TIMER_NEVER)
+        return TROUBLE_NONE;
+    uint64_t lost_ns = task->node->down_ns + task->slot->service->lost_after_ns;
+    if (lost_ns <= orchestrator->now_ns)
+        return TROUBLE_LOST;
+    *again_ns = earlier(*again_ns, lost_ns);
+    return TROUBLE_AWAITED;
+}
+
+/* --- starting what waits --- */
+
+/* Made by an earlier leader: from when it was made, as its own policy says. */
+static struct view_start *derive_start(struct orchestrator *orchestrator, const struct view_task *task)
+{
+    const Docker__Swarmkit__V1__Task *message = task_message(task);
+    int64_t wall_ns = clock_wall_ns(&orchestrator->host.clock);
+    int64_t created_ns = message_timestamp_ns(message->meta ? message->meta->created_at : NULL, wall_ns);
+    uint64_t ago_ns = created_ns < wall_ns ? (uint64_t)(wall_ns - created_ns) : 0;
+    uint64_t delay_ns = restart_delay_ns(message), stop_wait_ns = RESTART_STOP_WAIT_MS * NS_PER_MS, now_ns = orchestrator->now_ns;
+
+    view_expect_start(&orchestrator->view, message->id, now_ns + (delay_ns > ago_ns ? delay_ns - ago_ns : 0),
+                      now_ns + (stop_wait_ns > ago_ns ? stop_wait_ns - ago_ns : 0));
+    return view_start(&orchestrator->view, message->id);
+}
+
+static bool has_stopped(const struct view_task *task)
+{
+    if (task_state(task) > STATE(RUNNING) || task->node == NULL || task_state(task) < STATE(ASSIGNED))
+        return true;
+    return task->node->object == NULL || task->node->down_ns != TIMER_NEVER;
+}
+
+static bool older_ones_stopped(const struct view_task *task)
+{
+    for (const struct view_task *older = task->slot_prev; older; older = older->slot_prev)
+        if (!task_is_wanted(older) && !has_stopped(older))
+            return false;
+    return true;
+}
+
+/* When it may start: now or earlier, or when to ask again. */
+static uint64_t start_ns(const struct view_start *start, const struct view_task *task)
+{
+    bool is_free = start->stop_wait_ns == 0 || older_ones_stopped(task);
+    return is_free || start->stop_wait_ns < start->not_before_ns ? start->not_before_ns : start->stop_wait_ns;
+}
+
+static struct view_start *start_of(struct orchestrator *orchestrator, const struct view_task *task)
+{
+    struct view_start *start;
+
+    if (task_desired(task) != STATE(READY)) {
+        view_forget_start(&orchestrator->view, store_object_id(task->object));
+        return NULL;
+    }
+    start = view_start(&orchestrator->view, store_object_id(task->object));
+    return start ? start : derive_start(orchestrator, task);
+}
+
+/* --- supervising --- */
+
+static bool has_younger_wanted(const struct view_task *task)
+{
+    for (const struct view_task *younger = task->slot_next; younger; younger = younger->slot_next)
+        if (task_is_wanted(younger))
+            return true;
+    return false;
+}
+
+/* @task ended, or is on a node that is lost or drained. */
+static void replace(struct orchestrator *orchestrator, struct view_task *task, enum trouble trouble)
+{
+    struct view_slot *slot = task->slot;
+    bool may_return = trouble == TROUBLE_LOST && slot->service->keeps_old && task->node->object;
+
+    if (!has_younger_wanted(task)) {
+        restart_task(orchestrator, task, trouble, may_return);
+    } else if (!may_return) {
+        changes_group(orchestrator);
+        changes_desire(orchestrator, task, STATE(SHUTDOWN));
+        slot_promise(slot, SLOT_WANTED);
+    }
+}
+
+static uint64_t look_at_task(struct orchestrator *orchestrator, struct view_task *task)
+{
+    uint64_t again_ns = TIMER_NEVER, now_ns = orchestrator->now_ns;
+    struct view_start *start = start_of(orchestrator, task);
+    enum trouble trouble = task_trouble(orchestrator, task, &again_ns);
+    bool is_well = trouble == TROUBLE_NONE || trouble == TROUBLE_AWAITED;
+
+    if (start && is_well) {
+        uint64_t due_ns = start_ns(start, task);
+        if (due_ns > now_ns)
+            return earlier(again_ns, due_ns);
+        changes_group(orchestrator);
+        changes_desire(orchestrator, task, view_mode_is_job(task->slot->service->mode) ? STATE(COMPLETE) : STATE(RUNNING));
+        slot_promise(task->slot, SLOT_WANTED);
+        return again_ns;
+    }
+    if (is_well)
+        return again_ns;
+    if (start && start->not_before_ns > now_ns) /* it failed before it was to start: not sooner than if it had started */
+        return earlier(again_ns, start->not_before_ns);
+    replace(orchestrator, task, trouble);
+    return again_ns;
+}
+
+/* --- copies too many --- */
+
+static bool is_well(const struct orchestrator *orchestrator, const struct view_task *task)
+{
+    uint64_t unused = TIMER_NEVER;
+    return task_is_wanted(task) && task_trouble(orchestrator, task, &unused) == TROUBLE_NONE;
+}
+
+/* Which of those that are well stays: of the service's spec before another; then as skep.keep says, a running one before another. */
+static struct view_task *choose(const struct orchestrator *orchestrator, const struct view_slot *slot)
+{
+    struct view_task *best = NULL;
+    bool best_runs = false, best_is_clean = false;
+
+    for (struct view_task *task = slot->tasks; task; task = task->slot_next) {
+        if (!is_well(orchestrator, task))
+            continue;
+        bool runs = task_state(task) == STATE(RUNNING), is_clean = !updater_is_dirty(orchestrator, task);
+        bool is_better = best == NULL || is_clean > best_is_clean;
+        if (best && is_clean == best_is_clean)
+            is_better = runs > best_runs || (runs == best_runs && !slot->service->keeps_old);
+        if (!is_better)
+            continue;
+        best = task;
+        best_runs = runs;
+        best_is_clean = is_clean;
+    }
+    return best;
+}
+
+static uint64_t settle_copies(struct orchestrator *orchestrator, struct view_slot *slot)
+{
+    uint64_t settled_ns = 0;
+    size_t count = 0;
+
+    for (const struct view_task *task = slot->tasks; task; task = task->slot_next) {
+        if (!is_well(orchestrator, task))
+            continue;
+        count++;
+        if (task->node && task->node->back_ns) /* what it says of its tasks may be on the way */
+            settled_ns = settled_ns > task->node->back_ns + LOST_SETTLE_MS * NS_PER_MS ? settled_ns
+                                                                                       : task->node->back_ns + LOST_SETTLE_MS * NS_PER_MS;
+    }
+    if (count < 2 || updater_owns(orchestrator, slot))
+        return TIMER_NEVER;
+    if (settled_ns > orchestrator->now_ns)
+        return settled_ns;
+    const struct view_task *kept = choose(orchestrator, slot);
+    changes_group(orchestrator);
+    for (struct view_task *task = slot->tasks; task; task = task->slot_next)
+        if (task != kept && is_well(orchestrator, task))
+            changes_desire(orchestrator, task, STATE(SHUTDOWN));
+    slot_promise(slot, SLOT_WANTED);
+    return TIMER_NEVER;
+}
+
+uint64_t slot_supervise(struct orchestrator *orchestrator, struct view_slot *slot)
+{
+    uint64_t again_ns = TIMER_NEVER;
+
+    for (struct view_task *task = slot->tasks; task && !slot->writes; task = task->slot_next)
+        if (task_is_wanted(task))
+            again_ns = earlier(again_ns, look_at_task(orchestrator, task));
+    if (slot->writes)
+        return TIMER_NEVER;
+    return earlier(again_ns, settle_copies(orchestrator, slot));
+}
+
+/* --- looking --- */
+
+void slot_remove_all(struct orchestrator *orchestrator, struct view_slot *slot)
+{
+    for (struct view_task *task = slot->tasks; task; task = task->slot_next) {
+        if (task_desired(task) >= STATE(REMOVE))
+            continue;
+        changes_group(orchestrator);
+        changes_desire(orchestrator, task, STATE(REMOVE));
+    }
+    if (slot->writes)
+        slot_promise(slot, SLOT_FREE);
+}
+
+void slot_look(struct orchestrator *orchestrator, struct view_slot *slot)
+{
+    struct view_service *service = slot->service;
+    uint64_t again_ns = TIMER_NEVER;
+
+    if (service->update)
+        updater_watch_slot(orchestrator, slot);
+    if (slot->writes) /* looked at again when its writes are through */
+        return;
+    if (service->object == NULL)
+        slot_remove_all(orchestrator, slot);
+    else if (view_mode_is_global(service->mode))
+        again_ns = global_look_slot(orchestrator, slot);
+    else
+        again_ns = slot_supervise(orchestrator, slot);
+    if (slot->writes == 0 && slot->update)
+        again_ns = earlier(again_ns, updater_look_slot(orchestrator, slot));
+    timers_set(&orchestrator->view.timers, &slot->timer, slot->writes ? TIMER_NEVER : again_ns);
+}
