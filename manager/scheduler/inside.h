@@ -287,7 +287,7 @@ void sched_image_free(struct scheduler *s, struct sched_image *image);
 /* explain.c; into the scheduler's arena */
 struct scheduler_explanation *sched_explain_group(struct scheduler *s, struct sched_group *group, unsigned *waits, bool *fits);
 struct scheduler_explanation *sched_explain_node(struct scheduler *s, struct sched_group *group, struct sched_node *node);
-uint32_t sched_text_hash(const char *text);                     /* of a refusal, as a task remembers it */
+uint32_t sched_text_hash(const char *text);                /* of a refusal, as a task remembers it */
 uint32_t sched_refusal_hash(enum scheduler_filter filter); /* of what sched_explain_node() would say */
 
 /* scheduler.c */
