@@ -241,9 +241,10 @@ void sched_queue_task(struct scheduler *s, struct sched_task *task);  /* it is p
 void sched_queue_drop(struct scheduler *s, struct sched_task *task);  /* it is not any more */
 void sched_queue_all(struct scheduler *s, struct sched_group *group); /* its wishes changed: try it on every node */
 void sched_queue_hint(struct scheduler *s, struct sched_group *group, uint32_t node);
-void sched_queue_leave(struct scheduler *s, struct sched_group *group); /* it has no pending tasks any more */
-void sched_queue_block(struct scheduler *s, struct sched_group *group); /* nothing fits */
-void sched_queue_stale(struct scheduler *s, struct sched_group *group); /* what it was told may no longer be so */
+void sched_queue_leave(struct scheduler *s, struct sched_group *group);  /* it has no pending tasks any more */
+void sched_queue_block(struct scheduler *s, struct sched_group *group);  /* nothing fits */
+void sched_queue_stale(struct scheduler *s, struct sched_group *group);  /* what it was told may no longer be so */
+void sched_queue_retell(struct scheduler *s, struct sched_group *group); /* one of its tasks was told a reason that it does not have */
 void sched_queue_read_dirty(struct scheduler *s);
 void sched_queue_tell(struct scheduler *s);
 int64_t sched_queue_due(const struct scheduler *s);

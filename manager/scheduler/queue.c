@@ -140,6 +140,14 @@ void sched_queue_stale(struct scheduler *s, struct sched_group *group)
     tell_later(s, group);
 }
 
+/* Those that know the reason already are passed over by their own memory. */
+void sched_queue_retell(struct scheduler *s, struct sched_group *group)
+{
+    group->tell_from = group->pending;
+    if (group->state == SCHED_BLOCKED)
+        tell_now(s, group);
+}
+
 /* Nodes that may take more than before. */
 
 static bool has_room(const struct sched_blocked *blocked, const struct sched_load *load)

@@ -155,6 +155,34 @@ static void what_the_status_says_already_is_not_told(void **state)
     swarm_deinit(&swarm);
 }
 
+/* Its commit failed, or another change came first: the store has the task as before. */
+static void a_refusal_that_was_not_written_is_told_again(void **state)
+{
+    static struct swarm swarm;
+    (void)state;
+    swarm_init(&swarm);
+    Node *node = node_make(&swarm, "n1");
+    node->description->resources->nano_cpus = CPU;
+    node_set(&swarm, node);
+    Task *first = big(&swarm, "s", "first"), *second = big(&swarm, "s", "second"), *global = big(&swarm, "g", "global");
+    task_set(&swarm, first);
+    task_set(&swarm, second);
+    task_state(&swarm, global, "n1", PENDING);
+    swarm_run(&swarm);
+    assert_int_equal(swarm.count, 3);
+    first->status->err = swarm_copy(&swarm, swarm_text_of(&swarm, "first"));
+    task_set(&swarm, first);
+    task_set(&swarm, second);
+    task_set(&swarm, global);
+    swarm_run(&swarm);
+    assert_int_equal(swarm.count, 2);
+    assert_string_equal(swarm_text_of(&swarm, "second"), "no suitable node (insufficient resources on 1 node)");
+    assert_string_equal(swarm_text_of(&swarm, "global"), "insufficient resources on 1 node");
+    swarm_run(&swarm);
+    assert_int_equal(swarm.count, 0);
+    swarm_deinit(&swarm);
+}
+
 static void preassigned_tasks_stay_on_their_node(void **state)
 {
     static struct swarm swarm;
@@ -241,6 +269,7 @@ int main(void)
         cmocka_unit_test(a_second_reason_is_not_forgotten),
         cmocka_unit_test(a_refusal_is_told_once_and_anew_when_it_changes),
         cmocka_unit_test(what_the_status_says_already_is_not_told),
+        cmocka_unit_test(a_refusal_that_was_not_written_is_told_again),
         cmocka_unit_test(preassigned_tasks_stay_on_their_node),
         cmocka_unit_test(the_budget_bounds_a_run),
         cmocka_unit_test(groups_take_turns),
