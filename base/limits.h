@@ -205,6 +205,12 @@
 #define SCHEDULER_EXPLANATION_BYTES   (8 * KIB)  /* the whole as text */
 #define SCHEDULER_VERDICTS_BYTES      (64 * MIB) /* answers kept, a byte for each node and kind of task; forgotten all at once beyond it */
 #define SCHEDULER_PREFERENCES_COUNT   32         /* levels of a spread tree that are followed; people write one or two */
+#define SCHEDULER_COLLECT_MS          10         /* quiet for so long: what comes together is placed together. SwarmKit's rounds cost */
+#define SCHEDULER_COLLECT_MOST_MS     100        /* more than ours: it waits 50 ms, and 1 s at most */
+#define SCHEDULER_RUN_COUNT           2000      /* decisions in one step: some 10 ms of the loop; ten transactions of STORE_ACTIONS_COUNT */
+#define SCHEDULER_WRITES_COUNT        50        /* transactions on their way: 10,000 decisions, ahead of any disk */
+#define SCHEDULER_WRITE_BYTES         (1 * MIB) /* of tasks in one, with room below STORE_ENTRY_SIZE_BYTES */
+#define SCHEDULER_RETRY_MS            1000      /* after the store refused */
 #define IMAGE_FACTS_SIZE_BYTES        (256 * KIB) /* of IMAGE_INDEX_ENTRIES_COUNT entries, each of some 100 bytes, and no more */
 #define IMAGE_FACTS_REFERENCE_CHARS   512         /* an image as a service names it: registry, repository, tag and digest */
 #define IMAGE_FACTS_WORD_CHARS        64          /* "windows", "amd64", "10.0.20348.2113" */
