@@ -140,6 +140,51 @@ static void a_refusal_is_told_once_and_anew_when_it_changes(void **state)
     swarm_deinit(&swarm);
 }
 
+/* Some were told another reason in between: they are told again, too. */
+static void a_reason_that_comes_back_is_told_to_all(void **state)
+{
+    static struct swarm swarm;
+    (void)state;
+    swarm_init(&swarm);
+    Node *first = node_make(&swarm, "n1"), *second = node_make(&swarm, "n2");
+    first->description->resources->nano_cpus = second->description->resources->nano_cpus = CPU;
+    node_set(&swarm, first);
+    task_set(&swarm, big(&swarm, "s", "old"));
+    swarm_run(&swarm);
+    assert_string_equal(swarm_text_of(&swarm, "old"), "no suitable node (insufficient resources on 1 node)");
+    node_set(&swarm, second);
+    task_set(&swarm, big(&swarm, "s", "new"));
+    swarm_run(&swarm);
+    assert_int_equal(swarm.count, 1); /* "old" is told later */
+    assert_string_equal(swarm_text_of(&swarm, "new"), "no suitable node (insufficient resources on 2 nodes)");
+    scheduler_node_remove(swarm.scheduler, "n2");
+    swarm.now_ns += 10 * SECOND;
+    swarm_run(&swarm);
+    assert_int_equal(swarm.count, 1);
+    assert_string_equal(swarm_text_of(&swarm, "new"), "no suitable node (insufficient resources on 1 node)");
+    swarm_deinit(&swarm);
+}
+
+static void a_node_that_is_gone_is_in_no_reason(void **state)
+{
+    static struct swarm swarm;
+    (void)state;
+    swarm_init(&swarm);
+    for (size_t i = 0; i < 3; i++) {
+        Node *node = node_make(&swarm, arena_format(&swarm.arena, "n%zu", i));
+        node->description->resources->nano_cpus = CPU;
+        node_set(&swarm, node);
+    }
+    task_set(&swarm, big(&swarm, "s", "t"));
+    swarm_run(&swarm);
+    assert_string_equal(swarm_text_of(&swarm, "t"), "no suitable node (insufficient resources on 3 nodes)");
+    scheduler_node_remove(swarm.scheduler, "n1"); /* nothing is left of it: it had no tasks */
+    swarm.now_ns += 10 * SECOND;
+    swarm_run(&swarm);
+    assert_string_equal(swarm_text_of(&swarm, "t"), "no suitable node (insufficient resources on 2 nodes)");
+    swarm_deinit(&swarm);
+}
+
 /* A new leader does not write again what the old one wrote. */
 static void what_the_status_says_already_is_not_told(void **state)
 {
@@ -268,6 +313,8 @@ int main(void)
         cmocka_unit_test(nodes_that_help),
         cmocka_unit_test(a_second_reason_is_not_forgotten),
         cmocka_unit_test(a_refusal_is_told_once_and_anew_when_it_changes),
+        cmocka_unit_test(a_reason_that_comes_back_is_told_to_all),
+        cmocka_unit_test(a_node_that_is_gone_is_in_no_reason),
         cmocka_unit_test(what_the_status_says_already_is_not_told),
         cmocka_unit_test(a_refusal_that_was_not_written_is_told_again),
         cmocka_unit_test(preassigned_tasks_stay_on_their_node),
