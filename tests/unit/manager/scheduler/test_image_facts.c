@@ -42,7 +42,8 @@ static void what_is_no_document_is_refused(void **state)
     assert_fails(parse("{\"platforms\":[]}", &facts, err), ERR_INVALID, "image is missing");
     assert_fails(parse("{\"image\":\"\",\"platforms\":[]}", &facts, err), ERR_INVALID, "image is missing");
     assert_fails(parse("{\"image\":7,\"platforms\":[]}", &facts, err), ERR_INVALID, "image is no text");
-    assert_fails(parse("{\"image\":\"a b\",\"platforms\":[]}", &facts, err), ERR_INVALID, "image has a character that is not printable at 1");
+    assert_fails(parse("{\"image\":\"a b\",\"platforms\":[]}", &facts, err), ERR_INVALID,
+                 "image has a character that is not printable at 1");
     assert_fails(parse("{\"image\":\"\\u00fc\",\"platforms\":[]}", &facts, err), ERR_INVALID, "not printable at 0");
     assert_fails(parse("{\"image\":\"a\"}", &facts, err), ERR_INVALID, "platforms is no list");
     assert_fails(parse("{\"image\":\"a\",\"platforms\":{}}", &facts, err), ERR_INVALID, "platforms is no list");
@@ -135,7 +136,8 @@ static void errors_name_the_object(void **state)
     assert_fails(image_facts_read(&resource, &facts, err), ERR_INVALID, "resource r1: image facts without a payload");
     resource.payload = &payload;
     payload.type_url = newer;
-    assert_fails(image_facts_read(&resource, &facts, err), ERR_UNSUPPORTED, "image facts of type skep.image/2: this version reads skep.image/1");
+    assert_fails(image_facts_read(&resource, &facts, err), ERR_UNSUPPORTED,
+                 "image facts of type skep.image/2: this version reads skep.image/1");
     payload.type_url = type;
     assert_fails(image_facts_read(&resource, &facts, err), ERR_INVALID, "resource r1: image facts: not JSON");
 }

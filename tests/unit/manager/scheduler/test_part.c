@@ -249,21 +249,55 @@ static void a_thousand_tasks_go_in_few_entries(void **state)
     trial_end(&trial);
 }
 
-/* More than is decided in one step, and than is on its way at once. */
-static void a_step_is_bounded(void **state)
+/* What is decided in one step is bounded, and so is what is on its way while the store does not get on. */
+static void what_is_on_its_way_is_bounded(void **state)
 {
     static struct trial trial;
-    enum { COUNT = SCHEDULER_RUN_COUNT + 500 };
+    enum { MOST = SCHEDULER_WRITES_COUNT * STORE_ACTIONS_COUNT, COUNT = MOST + SCHEDULER_RUN_COUNT };
     (void)state;
     trial_begin(&trial);
     put_node(&trial, node_make(&trial.make, "n1"));
     put_tasks(&trial, "web", COUNT, 0);
     trial_decide(&trial);
-    world_settle(&trial.world);
-    assert_int_equal(placed_on(&trial, "n1"), SCHEDULER_RUN_COUNT);
+    for (size_t decided = SCHEDULER_RUN_COUNT; decided < MOST; decided += SCHEDULER_RUN_COUNT) {
+        assert_int_equal(scheduler_part_count(scheduler_of(&trial)).pending_tasks, COUNT - decided);
+        assert_true(trial_deadline(&trial) <= trial.now_ns); /* it goes on at once */
+        trial_step(&trial);
+    }
+    assert_true(trial_deadline(&trial) == PART_NEVER);
+    trial_step(&trial);
+    assert_int_equal(scheduler_part_count(scheduler_of(&trial)).pending_tasks, COUNT - MOST);
+    world_run(&trial.world);
+    world_commit(&trial.world);
     assert_true(trial.is_woken);
     trial_rest(&trial);
     assert_int_equal(placed_on(&trial, "n1"), COUNT);
+    trial_end(&trial);
+}
+
+/* Tasks with long specs: fewer in a transaction, as the log takes no more. */
+static void long_tasks_go_in_more_entries(void **state)
+{
+    static struct trial trial;
+    enum { COUNT = 40, SIZE = 100000 };
+    struct write_of write;
+    (void)state;
+    trial_begin(&trial);
+    put_node(&trial, node_make(&trial.make, "n1"));
+    char *text = arena_alloc(&trial.make.arena, SIZE + 1);
+    memset(text, 'x', SIZE);
+    for (size_t i = 0; i < COUNT; i++) {
+        Task *made = task_make(&trial.make, "web", arena_format(&trial.make.arena, "t%zu", i));
+        made->spec->container->hostname = text;
+        write = (struct write_of){.change = CREATE, .message = &made->base};
+        ask(&trial.world, &write);
+        world_settle(&trial.world);
+        assert_int_equal(write.err.code, 0);
+    }
+    int before = trial.world.entries_count;
+    trial_pass_ms(&trial, 20);
+    assert_int_equal(placed_on(&trial, "n1"), COUNT);
+    assert_in_range(trial.world.entries_count - before, COUNT * SIZE / STORE_ENTRY_SIZE_BYTES, 5);
     trial_end(&trial);
 }
 
@@ -318,8 +352,7 @@ static void the_next_leader_goes_on(void **state)
     trial_pass_ms(&trial, 60000);
     assert_string_equal(place_of(&trial, "meanwhile"), "n1");
     assert_int_equal(version_of(&trial, left), version); /* it knows already */
-    assert_string_equal(scheduler_part_explain(scheduler_of(&trial), left)->text,
-                        "no suitable node (insufficient resources on 1 node)");
+    assert_string_equal(scheduler_part_explain(scheduler_of(&trial), left)->text, "no suitable node (insufficient resources on 1 node)");
     put_node(&trial, node_make(&trial.make, "n2"));
     trial_pass_ms(&trial, 20);
     assert_string_equal(place_of(&trial, left), "n2");
@@ -337,7 +370,8 @@ int main(void)
         cmocka_unit_test(preassigned_tasks_are_confirmed_or_told_why_not),
         cmocka_unit_test(what_was_stopped_before_it_was_placed_is_over),
         cmocka_unit_test(a_thousand_tasks_go_in_few_entries),
-        cmocka_unit_test(a_step_is_bounded),
+        cmocka_unit_test(what_is_on_its_way_is_bounded),
+        cmocka_unit_test(long_tasks_go_in_more_entries),
         cmocka_unit_test(changes_are_collected_for_a_moment),
         cmocka_unit_test(the_next_leader_goes_on),
     };

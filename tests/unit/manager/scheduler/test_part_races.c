@@ -306,7 +306,7 @@ static void left_behind_with_decisions_on_their_way(void **state)
     }
     assert_int_equal(placed_on(&trial, "n0") + placed_on(&trial, "n1") + placed_on(&trial, "n2"), 2 * PER_NODE);
     trial.now_ns += NS_PER_S;
-    trial_step(&trial); /* lists anew */
+    trial_step(&trial);                                /* lists anew */
     assert_true(trial_deadline(&trial) == PART_NEVER); /* until the rest has landed */
     trial_pass_ms(&trial, 20);
     for (size_t i = 0; i < 3; i++)
