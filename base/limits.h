@@ -194,7 +194,7 @@
 #define SCHEDULER_ID_SIZE_CHARS       31       /* of a task; SwarmKit's have 25: they lie inside the task's 96 bytes */
 #define SCHEDULER_NODES_COUNT         1000000  /* a hundred times what anyone runs */
 #define SCHEDULER_TASKS_COUNT         16000000 /* some 2 GB of memory */
-#define SCHEDULER_IMAGES_COUNT        65536    /* images with known platforms; beyond it the oldest services go by placement alone */
+#define SCHEDULER_IMAGES_COUNT        65536    /* images with known platforms; what is learnt beyond it is refused: they go by placement */
 #define SCHEDULER_FAILURES_MANY_COUNT 5        /* of one service version on one node, within the next: the node comes last; SwarmKit's */
 #define SCHEDULER_FAILURES_WINDOW_MS  300000
 #define SCHEDULER_FAILURES_KEPT_COUNT 16         /* more of them make a node no worse */
@@ -205,6 +205,15 @@
 #define SCHEDULER_EXPLANATION_BYTES   (8 * KIB)  /* the whole as text */
 #define SCHEDULER_VERDICTS_BYTES      (64 * MIB) /* answers kept, a byte for each node and kind of task; forgotten all at once beyond it */
 #define SCHEDULER_PREFERENCES_COUNT   32         /* levels of a spread tree that are followed; people write one or two */
+#define SCHEDULER_COLLECT_MS          10         /* quiet for so long: what comes together is placed together. SwarmKit's rounds cost */
+#define SCHEDULER_COLLECT_MOST_MS     100        /* more than ours: it waits 50 ms, and 1 s at most */
+#define SCHEDULER_RUN_COUNT           2000      /* decisions in one step: some 10 ms of the loop; ten transactions of STORE_ACTIONS_COUNT */
+#define SCHEDULER_WRITES_COUNT        50        /* transactions on their way: 10,000 decisions, ahead of any disk */
+#define SCHEDULER_WRITE_BYTES         (1 * MIB) /* of tasks in one, with room below STORE_ENTRY_SIZE_BYTES */
+#define SCHEDULER_RETRY_MS            1000      /* after the store refused */
+#define IMAGE_FACTS_SIZE_BYTES        (256 * KIB) /* of IMAGE_INDEX_ENTRIES_COUNT entries, each of some 100 bytes, and no more */
+#define IMAGE_FACTS_REFERENCE_CHARS   512         /* an image as a service names it: registry, repository, tag and digest */
+#define IMAGE_FACTS_WORD_CHARS        64          /* "windows", "amd64", "10.0.20348.2113" */
 
 /* runtime */
 #define CONTAINER_ID_SIZE_CHARS         64 /* as Docker's: 32 random bytes in hex */
@@ -276,16 +285,6 @@
 /* manager/logs */
 #define LOG_BROKER_SUBSCRIPTIONS_COUNT 256        /* people who read logs at once */
 #define LOG_BROKER_MISSING_BYTES       (16 * KIB) /* of what could not be had, told at the end: a line for each node or task */
-
-#define SCHEDULER_COLLECT_MS          10         /* quiet for so long: what comes together is placed together. SwarmKit's rounds cost */
-#define SCHEDULER_COLLECT_MOST_MS     100        /* more than ours: it waits 50 ms, and 1 s at most */
-#define SCHEDULER_RUN_COUNT           2000      /* decisions in one step: some 10 ms of the loop; ten transactions of STORE_ACTIONS_COUNT */
-#define SCHEDULER_WRITES_COUNT        50        /* transactions on their way: 10,000 decisions, ahead of any disk */
-#define SCHEDULER_WRITE_BYTES         (1 * MIB) /* of tasks in one, with room below STORE_ENTRY_SIZE_BYTES */
-#define SCHEDULER_RETRY_MS            1000      /* after the store refused */
-#define IMAGE_FACTS_SIZE_BYTES        (256 * KIB) /* of IMAGE_INDEX_ENTRIES_COUNT entries, each of some 100 bytes, and no more */
-#define IMAGE_FACTS_REFERENCE_CHARS   512         /* an image as a service names it: registry, repository, tag and digest */
-#define IMAGE_FACTS_WORD_CHARS        64          /* "windows", "amd64", "10.0.20348.2113" */
 
 /* manager/store */
 #define STORE_KEY_SIZE_BYTES     256          /* ids are 25 long, names 64; what is longer is not found by what is behind */

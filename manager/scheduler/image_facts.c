@@ -1,4 +1,5 @@
-/* manager/scheduler/image_facts.c – see image_facts.h. Written by a manager, but it came over the wire: checked like everything from there. */
+/* manager/scheduler/image_facts.c – see image_facts.h. Written by a manager, but it came over the wire: checked like everything from there.
+ */
 #include "manager/scheduler/image_facts.h"
 
 #include <string.h>

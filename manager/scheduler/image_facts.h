@@ -1,8 +1,8 @@
 /* manager/scheduler/image_facts.h – what a manager has learnt of an image: for which systems there is a build. The scheduler goes by it
  * where it stands in the store; who asks a registry puts it there.
  *
- * It is the payload of a store object of kind RESOURCE: resource kind IMAGE_FACTS_KIND, payload type IMAGE_FACTS_TYPE, value a JSON document
- * whose platforms are written as in the image's own index (OCI: image index, "platform"):
+ * It is the payload of a store object of kind RESOURCE: resource kind IMAGE_FACTS_KIND, payload type IMAGE_FACTS_TYPE, value a JSON
+ * document whose platforms are written as in the image's own index (OCI: image index, "platform"):
  *
  *     {"image": "mcr.microsoft.com/windows/nanoserver:ltsc2022",
  *      "platforms": [{"os": "windows", "architecture": "amd64", "os.version": "10.0.20348.2113"}]}

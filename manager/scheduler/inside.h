@@ -124,7 +124,7 @@ struct sched_group {
 
     enum sched_telling telling;
     struct sched_task *tell_from; /* it and those behind it have not been told */
-    uint32_t told;                /* hash of what the others were told last */
+    uint32_t told;                /* hash of what all the others were told last; 0: not all the same */
     int64_t told_ns;
     struct sched_group *tell_next, *tell_prev;
 
@@ -244,6 +244,7 @@ void sched_queue_hint(struct scheduler *s, struct sched_group *group, uint32_t n
 void sched_queue_leave(struct scheduler *s, struct sched_group *group);  /* it has no pending tasks any more */
 void sched_queue_block(struct scheduler *s, struct sched_group *group);  /* nothing fits */
 void sched_queue_stale(struct scheduler *s, struct sched_group *group);  /* what it was told may no longer be so */
+void sched_queue_all_stale(struct scheduler *s);                         /* the same of every blocked group */
 void sched_queue_retell(struct scheduler *s, struct sched_group *group); /* one of its tasks was told a reason that it does not have */
 void sched_queue_read_dirty(struct scheduler *s);
 void sched_queue_tell(struct scheduler *s);

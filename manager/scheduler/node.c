@@ -288,7 +288,7 @@ void scheduler_node_remove(struct scheduler *s, const char *id)
     s->known_count--;
     sched_rules_forget_node(s, node->index);
     sched_failures_forget_node(s, node->index);
-    sched_node_touch(s, node, SCHED_GONE);
+    sched_queue_all_stale(s); /* not by its dirt, which goes with it */
     sched_node_let_go(s, node);
 }
 

@@ -140,6 +140,12 @@ void sched_queue_stale(struct scheduler *s, struct sched_group *group)
     tell_later(s, group);
 }
 
+void sched_queue_all_stale(struct scheduler *s)
+{
+    for (size_t i = 0; i < s->blocked_count; i++)
+        tell_later(s, s->blocked[i].group);
+}
+
 /* Those that know the reason already are passed over by their own memory. */
 void sched_queue_retell(struct scheduler *s, struct sched_group *group)
 {
@@ -250,10 +256,12 @@ static bool tell(struct scheduler *s, struct sched_group *group)
         return true;
     tell_nothing(s, group);
     group->told_ns = s->now_ns;
-    if (is_whole)
+    if (is_whole) {
         group->told = hash;
-    else if (group->told != hash)
-        tell_later(s, group); /* those in front know an older reason */
+    } else if (group->told != hash) { /* those in front know an older reason: not all know the same */
+        group->told = 0;
+        tell_later(s, group);
+    }
     return true;
 }
 
