@@ -35,6 +35,7 @@ void slot_promise(struct view_slot *slot, enum slot_class class);
 
 /* --- slots --- */
 
+bool task_is_of_iteration(const struct view_task *task); /* of a job: of its present one; of others always */
 bool task_is_wanted(const struct view_task *task);
 bool slot_has_wanted(const struct view_slot *slot);
 void slot_classify(struct orchestrator *orchestrator, struct view_slot *slot);
@@ -71,6 +72,13 @@ void global_mark_services(struct orchestrator *orchestrator, struct view_node *n
 
 /* A slot that nothing is wanted in, of the lowest number from @first on; made if need be. */
 struct view_slot *take_unused_slot(struct orchestrator *orchestrator, struct view_service *service, uint64_t first);
+
+void jobs_look(struct orchestrator *orchestrator, struct view_service *service);
+void jobs_clear_old(struct orchestrator *orchestrator, struct view_slot *slot);
+
+/* --- enforcer --- */
+
+void enforcer_look(struct orchestrator *orchestrator, struct view_node *node);
 
 /* --- reaper --- */
 

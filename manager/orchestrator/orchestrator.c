@@ -35,6 +35,7 @@ static void look_at_nodes(struct orchestrator *orchestrator)
             if (task->slot)
                 view_mark_slot(&orchestrator->view, task->slot);
         global_mark_services(orchestrator, node);
+        enforcer_look(orchestrator, node);
         view_free_node_if_empty(&orchestrator->view, node);
     }
 }
@@ -75,6 +76,8 @@ static void look_at_service(struct orchestrator *orchestrator, struct view_servi
 {
     if (service->object && service->mode == VIEW_REPLICATED)
         replicated_look(orchestrator, service);
+    if (service->object && service->mode == VIEW_REPLICATED_JOB)
+        jobs_look(orchestrator, service);
     updater_look(orchestrator, service);
     service->is_changed = false;
 }

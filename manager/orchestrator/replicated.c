@@ -1,6 +1,5 @@
 /* manager/orchestrator/replicated.c – as many slots as there are to be replicas: new ones take the lowest numbers that are free; what is
  * too many goes from where most are. Source: swarmkit-wire §7.2. */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -21,7 +20,7 @@ static bool counts(const struct view_slot *slot)
 struct view_slot *take_unused_slot(struct orchestrator *orchestrator, struct view_service *service, uint64_t first)
 {
     struct view_slot *slot;
-    char key[24];
+    char key[VIEW_NUMBER_KEY_SIZE];
 
     if (service->first_unused < first)
         service->first_unused = first;
@@ -32,7 +31,7 @@ struct view_slot *take_unused_slot(struct orchestrator *orchestrator, struct vie
         if (slot->is_counted && slot->class == SLOT_FREE && slot->writes == 0)
             return slot;
     }
-    snprintf(key, sizeof key, "%llu", (unsigned long long)service->first_unused);
+    view_number_key(service->first_unused, key);
     return view_obtain_slot(&orchestrator->view, service, key, service->first_unused);
 }
 

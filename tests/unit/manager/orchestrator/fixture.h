@@ -501,6 +501,7 @@ static inline void swarm_label_node(struct swarm *swarm, const char *id, const c
 
 static inline void swarm_set_state(struct swarm *swarm, const char *task_id, int state)
 {
+    swarm->world.wall_ns += 1000; /* so that a slot's tasks have an order */
     task_type message = *store_task(swarm->world.store, task_id);
     Docker__Swarmkit__V1__TaskStatus status = *message.status;
     Google__Protobuf__Timestamp timestamp;
