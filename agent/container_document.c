@@ -6,8 +6,8 @@
 
 #include "agent/container_build.h"
 #include "agent/health.h"
-#include "agent/isolation.h"
 #include "base/clock.h"
+#include "base/isolation.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "runtime/image/reference.h"

@@ -31,7 +31,7 @@ struct container_node {
 struct container_facts {
     const struct container_node *node;
     const char *container_id;
-    enum document_isolation isolation; /* as chosen: agent/isolation.h */
+    enum isolation isolation; /* as chosen: base/isolation.h */
     int64_t created_wall_ns;
 };
 

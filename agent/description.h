@@ -37,7 +37,8 @@ struct description_inputs {
     size_t label_count;
     bool has_process, has_hyperv;  /* the isolations this node can give */
     const char *default_isolation; /* "process" or "hyperv" */
-    /* From the identity (agent/certificate.h); without a key there is no tls_info. The reconciler of a root rotation compares them. */
+    /* From the identity (proto/identity/certificate.h); without a key there is no tls_info. The reconciler of a root rotation compares
+     * them. */
     struct bytes issuer_subject_der, issuer_public_key_der, root_pem;
 };
 

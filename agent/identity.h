@@ -15,10 +15,10 @@
 
 #include <stdbool.h>
 
-#include "agent/certificate.h"
-#include "agent/keyfile.h"
 #include "agent/remotes.h"
 #include "base/buf.h"
+#include "proto/identity/certificate.h"
+#include "proto/identity/keyfile.h"
 
 #define IDENTITY_VERSION 1
 

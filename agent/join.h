@@ -17,9 +17,9 @@
 #include <stdint.h>
 
 #include "agent/identity.h"
-#include "agent/token.h"
 #include "base/random.h"
 #include "base/state.h"
+#include "proto/identity/token.h"
 
 /* Every phase may also start over at DIAL with the next manager, or end in FAILED. */
 #define JOIN_AGAIN (BIT(JOIN_DIAL) | BIT(JOIN_FAILED))

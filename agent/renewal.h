@@ -13,10 +13,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "agent/certificate.h"
 #include "agent/join.h"
 #include "base/random.h"
 #include "base/state.h"
+#include "proto/identity/certificate.h"
 
 #define RENEWAL_STATES(X)                                                                                                                  \
     /*  state      shown to a person                        allowed next                                            deadline_ms */         \

@@ -15,10 +15,10 @@
 #include <uv.h>
 
 #include "agent/image_source.h"
-#include "agent/isolation.h"
 #include "agent/log_source_hcs.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/isolation.h"
 #include "base/random.h"
 
 struct Docker__Swarmkit__V1__NodeDescription;
@@ -45,12 +45,12 @@ struct worker_options {
     uv_loop_t *loop; /* NULL: virtual time */
     struct clock clock;
     struct random random;
-    const char *state_dir;                     /* copied; worker.db is made in it */
-    struct hcs *hcs;                           /* borrowed */
-    struct image_source images;                /* copied */
-    enum document_isolation default_isolation; /* of the node, for tasks that wish for none */
-    bool prefers_offline;                      /* never pull: dockerd's DOCKER_SERVICE_PREFER_OFFLINE_IMAGE=1 */
-    struct worker_listener listener;           /* copied */
+    const char *state_dir;            /* copied; worker.db is made in it */
+    struct hcs *hcs;                  /* borrowed */
+    struct image_source images;       /* copied */
+    enum isolation default_isolation; /* of the node, for tasks that wish for none */
+    bool prefers_offline;             /* never pull: dockerd's DOCKER_SERVICE_PREFER_OFFLINE_IMAGE=1 */
+    struct worker_listener listener;  /* copied */
 };
 
 /* Open the state and read every record; no effect yet. ERR_VERSION for a database of another schema, ERR_PERMISSION, ERR_NO_SPACE,

@@ -144,7 +144,7 @@ static int check_binds(const cJSON *document, struct error *err)
     return 0;
 }
 
-static int choose_isolation(const struct entry *entry, const struct image *image, enum document_isolation *out, struct error *err)
+static int choose_isolation(const struct entry *entry, const struct image *image, enum isolation *out, struct error *err)
 {
     const struct worker *worker = entry->worker;
     struct hcs_host host;
@@ -159,7 +159,7 @@ static int choose_isolation(const struct entry *entry, const struct image *image
                                          .hyperv_missing = host.hyperv_missing,
                                          .preferred = worker->options.default_isolation};
     const struct isolation_image wants = {image->os, image->architecture, image->os_version};
-    enum document_isolation wish = ISOLATION_DEFAULT;
+    enum isolation wish = ISOLATION_DEFAULT;
     if (entry->proto->spec->container->isolation == DOCKER__SWARMKIT__V1__CONTAINER_SPEC__ISOLATION__ISOLATION_PROCESS)
         wish = ISOLATION_PROCESS;
     if (entry->proto->spec->container->isolation == DOCKER__SWARMKIT__V1__CONTAINER_SPEC__ISOLATION__ISOLATION_HYPERV)

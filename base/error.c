@@ -163,8 +163,8 @@ int error_exit_code(int code)
 int error_from_grpc(int grpc_status)
 {
     static const int codes[] = {
-        0,         ERR_CANCELED,     ERR_PEER,  ERR_INVALID, ERR_DEADLINE,    ERR_NOT_FOUND, ERR_EXISTS,      ERR_PERMISSION,
-        ERR_LIMIT, ERR_PRECONDITION, ERR_AGAIN, ERR_INVALID, ERR_UNSUPPORTED, ERR_PEER,      ERR_UNAVAILABLE, ERR_CORRUPT,
+        0,         ERR_CANCELED,     ERR_PEER,    ERR_INVALID, ERR_DEADLINE,    ERR_NOT_FOUND, ERR_EXISTS,      ERR_PERMISSION,
+        ERR_LIMIT, ERR_PRECONDITION, ERR_ABORTED, ERR_INVALID, ERR_UNSUPPORTED, ERR_PEER,      ERR_UNAVAILABLE, ERR_CORRUPT,
         ERR_TRUST};
     if (grpc_status < 0 || (size_t)grpc_status >= sizeof codes / sizeof *codes)
         return ERR_PEER;

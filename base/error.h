@@ -30,7 +30,8 @@
     X(PEER, -16, 2, 502, 76, "the peer answered with an error")                                                                            \
     X(VERSION, -17, 9, 409, 78, "made by another version")                                                                                 \
     X(AGAIN, -18, 14, 503, 75, "busy; try again")                                                                                          \
-    X(INTERNAL, -19, 13, 500, 70, "a bug of ours")
+    X(INTERNAL, -19, 13, 500, 70, "a bug of ours")                                                                                         \
+    X(ABORTED, -20, 10, 503, 75, "not now; ask again")
 
 enum error_code {
 #define X(name, value, grpc, http, exit_code, help) ERR_##name = (value),

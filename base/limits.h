@@ -26,6 +26,13 @@
 
 #define TLS_CLOSE_MS 1000 /* for last words to a peer that reads slowly */
 
+/* proto/identity */
+#define TOKEN_SIZE_CHARS           128        /* SWMTKN-2-… is 91 */
+#define CERTIFICATE_PEM_SIZE_BYTES (64 * KIB) /* a chain or a bundle of roots */
+#define CERTIFICATE_CHAIN_COUNT    16         /* a leaf and one cross-signed root per rotation under way: 2; a bundle of roots: 2 */
+#define KEYFILE_HEADERS_COUNT      8          /* SwarmKit writes at most four lines */
+#define KEYFILE_LINE_SIZE_CHARS    512        /* the longest, a locked raft-dek, is about 130 */
+
 /* proto/grpc */
 #define GRPC_ADDRESS_SIZE_CHARS 64        /* an IPv6 address in brackets with zone and port */
 #define GRPC_MESSAGE_SIZE_BYTES (4 * MIB) /* grpc-go's default receive limit, swarmkit-wire §1.1 */
@@ -69,12 +76,7 @@
 #define RAFT_SCAN_SIZE_BYTES            (1 * GIB) /* behind damage: bytes checked for whole records before it is called damage */
 
 /* agent */
-#define TOKEN_SIZE_CHARS            128        /* SWMTKN-2-… is 91 */
-#define CERTIFICATE_PEM_SIZE_BYTES  (64 * KIB) /* a chain or a bundle of roots */
-#define CERTIFICATE_CHAIN_COUNT     16         /* a leaf and one cross-signed root per rotation under way: 2; a bundle of roots: 2 */
-#define KEYFILE_HEADERS_COUNT       8          /* SwarmKit writes at most four lines */
-#define KEYFILE_LINE_SIZE_CHARS     512        /* the longest, a locked raft-dek, is about 130 */
-#define JOIN_DIAL_MS                5000       /* these four: swarmkit-wire §1.2 */
+#define JOIN_DIAL_MS                5000 /* these four: swarmkit-wire §1.2 */
 #define JOIN_CALL_MS                5000
 #define JOIN_ROUNDS_COUNT           5
 #define JOIN_RETRY_MS               2000
@@ -164,8 +166,9 @@
 #define RAFT_MESSAGE_SIZE_BYTES      (4 * MIB)   /* one message on the wire: what gRPC peers receive, swarmkit-wire §1.1 */
 #define RAFT_MESSAGE_ENTRIES_BYTES   (1 * MIB)   /* entries in one append, as long as there is more than one */
 #define RAFT_MESSAGE_ENTRIES_COUNT   (512 * KIB) /* entries in one received message: empty ones have eight bytes each */
-#define RAFT_CONTEXT_SIZE_BYTES      (64 * KIB)  /* of a received message; ours are eight */
-#define RAFT_INFLIGHT_COUNT          256         /* append messages on their way to one follower; SwarmKit's */
+#define RAFT_NUMBER_MOST             (UINT64_C(1) << 62) /* of a term or an index that a peer may say: one more can always be added */
+#define RAFT_CONTEXT_SIZE_BYTES      (64 * KIB)          /* of a received message; ours are eight */
+#define RAFT_INFLIGHT_COUNT          256                 /* append messages on their way to one follower; SwarmKit's */
 #define RAFT_INFLIGHT_BYTES          (16 * MIB)
 #define RAFT_PEER_QUEUE_COUNT        4096       /* messages that wait for one peer; SwarmKit's, swarmkit-wire §6.3 */
 #define RAFT_PEER_QUEUE_BYTES        (32 * MIB) /* twice what may be in flight */
@@ -180,9 +183,28 @@
 #define RAFT_SNAPSHOT_PARTS_COUNT    8          /* pieces of RAFT_SNAPSHOT_CHUNK_BYTES in memory on either side of a transfer */
 #define RAFT_SNAPSHOT_RECEIPTS_COUNT 1          /* at once: a member has one leader */
 #define RAFT_SNAPSHOT_INTERVAL_COUNT 10000      /* entries between two snapshots; SwarmKit's */
-#define RAFT_NO_SPACE_RETRY_MS       200        /* a full disk is asked again */
+#define RAFT_SNAPSHOT_RETRY_TICKS    100 /* after a snapshot that could not be made: ten seconds as a rule, and nothing is lost by waiting */
+#define RAFT_NO_SPACE_RETRY_MS       200 /* a full disk is asked again */
 #define RAFT_TICK_MS                 100
 #define RAFT_ADDRESS_SIZE_CHARS      256 /* host and port of a member */
+
+/* manager: scheduler */
+#define CONSTRAINTS_COUNT             1024     /* of one service; people write two or three */
+#define CONSTRAINT_SIZE_CHARS         4096     /* a label's value is rarely longer than a line */
+#define SCHEDULER_ID_SIZE_CHARS       31       /* of a task; SwarmKit's have 25: they lie inside the task's 96 bytes */
+#define SCHEDULER_NODES_COUNT         1000000  /* a hundred times what anyone runs */
+#define SCHEDULER_TASKS_COUNT         16000000 /* some 2 GB of memory */
+#define SCHEDULER_IMAGES_COUNT        65536    /* images with known platforms; beyond it the oldest services go by placement alone */
+#define SCHEDULER_FAILURES_MANY_COUNT 5        /* of one service version on one node, within the next: the node comes last; SwarmKit's */
+#define SCHEDULER_FAILURES_WINDOW_MS  300000
+#define SCHEDULER_FAILURES_KEPT_COUNT 16         /* more of them make a node no worse */
+#define SCHEDULER_EXPLAIN_MS          10000      /* a refusal whose reason changes is told anew at most so often: each costs a commit */
+#define SCHEDULER_REFUSALS_COUNT      16         /* reasons told apart in one explanation; the rest are counted */
+#define SCHEDULER_REFUSAL_NODES_COUNT 4          /* nodes named for one reason */
+#define SCHEDULER_REFUSAL_SIZE_BYTES  256        /* one text of it */
+#define SCHEDULER_EXPLANATION_BYTES   (8 * KIB)  /* the whole as text */
+#define SCHEDULER_VERDICTS_BYTES      (64 * MIB) /* answers kept, a byte for each node and kind of task; forgotten all at once beyond it */
+#define SCHEDULER_PREFERENCES_COUNT   32         /* levels of a spread tree that are followed; people write one or two */
 
 /* runtime */
 #define CONTAINER_ID_SIZE_CHARS         64 /* as Docker's: 32 random bytes in hex */
@@ -242,6 +264,10 @@
 #define IMAGE_AUTH_SIZE_BYTES        (16 * KIB)  /* registry credentials as sent in X-Registry-Auth: identity tokens take a few KiB */
 #define IMAGE_LOAD_QUEUE_BYTES       (1 * MIB)   /* of an archive on its way into the tool: beyond it the API stops reading */
 
+/* manager/membership: swarmkit-wire §1.2 */
+#define MEMBERSHIP_HEALTH_MS 5000  /* a prospective member answers within it */
+#define MEMBERSHIP_JOIN_MS   25000 /* for the leader to call back, and for the quorum to agree */
+
 /* manager/store */
 #define STORE_KEY_SIZE_BYTES     256          /* ids are 25 long, names 64; what is longer is not found by what is behind */
 #define STORE_OBJECT_SIZE_BYTES  (16 * MIB)   /* packed: as large as an entry can be; a secret is 500 KiB, a service's spec far less */
@@ -251,6 +277,65 @@
 #define STORE_TURNS_COUNT        1000u        /* writers heard for one entry: those that change nothing cost time only */
 #define STORE_HISTORY_COUNT      10000        /* commits a watcher may be behind: seconds of a busy cluster */
 #define STORE_HISTORY_BYTES      (64 * MIB)   /* of objects in them, if nobody else held them */
+
+/* manager/ca */
+#define CA_REQUEST_SIZE_BYTES      (16 * KIB) /* a certificate request; Docker's is 326 bytes, one of RSA 8192 some 3 KiB */
+#define CA_KEY_BITS_COUNT          8192       /* of RSA: a larger one only costs whoever verifies */
+#define CA_EXTERNAL_COUNT          64         /* external CAs of one cluster */
+#define CA_EXTERNAL_URL_SIZE_CHARS 2048
+#define CA_EXTERNAL_RESPONSE_BYTES (256 * KIB) /* these five: SwarmKit's, swarmkit-wire §2.4 and §2.6 */
+#define CA_EXTERNAL_TIMEOUT_MS     5000
+#define CA_SIGN_RETRY_MS           10000       /* nodes that could not be signed for a passing reason are tried again */
+#define CA_ROTATION_INTERVAL_MS    3000        /* between two looks at a root rotation */
+#define CA_ROTATION_BATCH_COUNT    30          /* nodes told to renew at one look: a leader signs as many in well under a second */
+#define CA_BLACKLIST_GRACE_S       (7 * 86400) /* a removed node's id is kept for so long after its certificate ends; SwarmKit's */
+
+/* manager/dispatcher. Numbers without another reason are SwarmKit's, swarmkit-wire §3 */
+#define DISPATCHER_HEARTBEAT_JITTER_MS    500u      /* either way; a tenth of a shorter period */
+#define DISPATCHER_HEARTBEATS_PER_S_COUNT 1000u     /* of all nodes: a few per cent of one core; beyond 5,000 nodes their period grows */
+#define DISPATCHER_MISSED_COUNT           3u        /* periods without a heartbeat until a node is down */
+#define DISPATCHER_UNKNOWN_COUNT          6u        /* as above, for nodes that a new leader awaits */
+#define DISPATCHER_LATE_MS                1000u     /* a leader that notices so late was itself asleep, and hears the nodes out first */
+#define DISPATCHER_LATE_COUNT             3u        /* but not for ever */
+#define DISPATCHER_DOWN_MS                86400000u /* then the tasks of a node are orphaned */
+#define DISPATCHER_REGISTRATIONS_COUNT    3u        /* again, each within the next of the one before; one more is refused */
+#define DISPATCHER_REGISTRATIONS_MS       8000u
+#define DISPATCHER_WRITES_MS              100u        /* what nodes say is collected for so long, … */
+#define DISPATCHER_WRITES_COUNT           10000u      /* … or until there is so much of it */
+#define DISPATCHER_WRITES_BYTES           (1 * MIB)   /* of what nodes say, in one transaction */
+#define DISPATCHER_RETRY_MS               1000u       /* after the store took no write */
+#define DISPATCHER_CHANGES_MS             100u        /* changes of assignments are collected for so long, … */
+#define DISPATCHER_CHANGES_COUNT          100u        /* … or until there are so many: what goes into one message */
+#define DISPATCHER_MESSAGE_SIZE_BYTES     (4 * MIB)   /* an incremental message ends behind the task that exceeds it */
+#define DISPATCHER_STALL_MS               60000u      /* a stream that takes nothing for so long is ended; the agent begins anew */
+#define DISPATCHER_WAITING_COUNT          20000u      /* changes that wait for such a stream: more than a node has tasks */
+#define DISPATCHER_STREAMS_PER_NODE_COUNT 4u          /* of a kind: one in use, others of connections that broke unseen; the oldest goes */
+#define DISPATCHER_DESCRIPTION_SIZE_BYTES (512 * KIB) /* dockerd's has one or two KiB; it must fit into an entry of the log */
+#define DISPATCHER_UPDATES_COUNT          16384u      /* statuses in one call: all of a node's tasks; agents send up to 1,024 */
+#define DISPATCHER_STATUS_SIZE_BYTES      (64 * KIB)  /* as STATUS_SIZE_BYTES */
+#define DISPATCHER_STATUS_TEXT_BYTES      (16 * KIB)  /* of a status' message and error each; what is longer is cut */
+#define DISPATCHER_TWINS_COUNT            16u         /* stale entries of one host that are looked after: a person has long noticed */
+#define DISPATCHER_NAMESAKES_COUNT        256u        /* nodes of one hostname among which they are looked for: a cluster of "localhost"s */
+
+/* manager/control */
+#define CONTROL_NAME_SIZE_CHARS              63             /* a DNS label: services and networks */
+#define CONTROL_PAYLOAD_NAME_SIZE_CHARS      64             /* secrets and configs; these two are SwarmKit's */
+#define CONTROL_SECRET_SIZE_BYTES            (500u * 1024u) /* these two are too large by one byte; SwarmKit's */
+#define CONTROL_CONFIG_SIZE_BYTES            (1000u * 1024u)
+#define CONTROL_STATUSES_COUNT               65536   /* services in one question for their statuses: more than any cluster has */
+#define SERVICE_TASKS_COUNT                  1000000 /* replicas of one service: ten times what a cluster is planned for */
+#define NODE_REMOVAL_TASKS_BYTES             (512 * KIB) /* tasks orphaned in one transaction: with the cluster's object it stays below its most */
+#define RESTART_DELAY_DEFAULT_S              5           /* this and the next: swarmkit-wire §7.4, §7.5 */
+#define UPDATE_MONITOR_DEFAULT_S             5
+#define CLUSTER_BLACKLIST_GRACE_S            (7 * 86400) /* beyond a removed node's certificate; SwarmKit's, as all of these: swarmkit-wire §6.9 */
+#define CLUSTER_CERTIFICATE_DEFAULT_S        7776000
+#define CLUSTER_CERTIFICATE_MIN_S            3600
+#define CLUSTER_TASK_HISTORY_DEFAULT_COUNT   5
+#define CLUSTER_RAFT_TAIL_DEFAULT_COUNT      500
+#define CLUSTER_RAFT_HEARTBEAT_DEFAULT_TICKS 1
+#define CLUSTER_RAFT_ELECTION_DEFAULT_TICKS  10
+#define CLUSTER_SUBNET_DEFAULT_BITS          24
+#define CLUSTER_VXLAN_DEFAULT_PORT           4789
 
 /* manager/orchestrator */
 #define ORCHESTRATOR_WRITE_BYTES        (1 * MIB) /* of tasks in one transaction, with room below STORE_ENTRY_SIZE_BYTES */
@@ -268,6 +353,14 @@
 #define REAPER_INTERVAL_MS              250 /* these three: swarmkit-wire §6.9, §7.7 */
 #define REAPER_SLOTS_COUNT              1000
 #define TASK_HISTORY_DEFAULT_COUNT      5
+
+#define CA_EXTERNAL_SLACK_MS 2000 /* for skep-external-ca to start and to end */
+#define CA_EXTERNAL_JOB_BYTES                                                                                                              \
+    (1 * MIB) /* a question: roots, chain, key and body; or an answer, a certificate whose JSON takes six times its size */
+#define CA_SIGN_RETRY_MS        10000       /* nodes that could not be signed for a passing reason are tried again */
+#define CA_ROTATION_INTERVAL_MS 3000        /* between two looks at a root rotation */
+#define CA_ROTATION_BATCH_COUNT 30          /* nodes told to renew at one look: a leader signs as many in well under a second */
+#define CA_BLACKLIST_GRACE_S    (7 * 86400) /* a removed node's id is kept for so long after its certificate ends; SwarmKit's */
 
 /* api */
 #define API_REQUEST_BODY_BYTES     (4 * MIB) /* JSON bodies; image archives are streamed */
@@ -291,5 +384,11 @@
 #define API_FILTERS_COUNT          64          /* values in one filters= argument */
 #define API_EVENTS_WATCHERS_COUNT  64
 #define API_STATS_INTERVAL_MS      1000 /* dockerd's */
+
+/* api/swarm */
+#define SWARM_JSON_MEMBERS_COUNT  256   /* in one object: Docker's largest, a container's spec, has some 30; each is looked for among all */
+#define SWARM_JSON_ITEMS_COUNT    16384 /* in one list or map: labels, environment; keeps "[{},{},…]" from growing into all memory */
+#define SWARM_JSON_EXACT_DIGITS   16    /* of a number: with so many a double may skip some, 2^53 is 9007199254740992 */
+#define SWARM_ADDRESS_POOLS_COUNT 64    /* of `docker swarm init`: people give one or two */
 
 #endif

@@ -17,15 +17,16 @@ static const struct option_spec specs[] = {
     {0},
 };
 
-enum { KEY_FILE_SIZE_BYTES = 4096 };
+enum { KEY_FILE_SIZE_BYTES = 4096, NUMBER_SIZE_CHARS = 10 };
 
+/* No message repeats a part of a line: it may be a part of a key. */
 static int add_key(struct raft_keys *keys, const char *line, struct error *err)
 {
     uint8_t bytes[RAFT_KEY_SIZE_BYTES];
     int64_t id;
     const char *space = strchr(line, ' ');
 
-    if (!space || strlen(space + 1) != 2 * RAFT_KEY_SIZE_BYTES)
+    if (!space || space - line > NUMBER_SIZE_CHARS || strlen(space + 1) != 2 * RAFT_KEY_SIZE_BYTES)
         return error_set(err, ERR_INVALID, "a line is a number, a space and 64 hex digits");
     cleanup_free char *number = mem_string_n(line, (size_t)(space - line));
     int failed = text_parse_i64(number, 1, UINT32_MAX, &id, err);
@@ -54,7 +55,7 @@ static int read_keys(const char *path, struct raft_keys *keys, struct error *err
             return failed;
         }
     }
-    return 0;
+    return keys->count > 0 ? 0 : error_set(err, ERR_INVALID, "%s: no key in it: a line is a number, a space and 64 hex digits", path);
 }
 
 static int run(struct cli *cli, const struct options *options, struct error *err)

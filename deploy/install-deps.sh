@@ -13,7 +13,7 @@ build='ccache cmake gcc libarchive-dev libcjson-dev libcmocka-dev libcurl4-opens
 libprotobuf-dev libseccomp-dev libsqlite3-dev libssl-dev libuv1-dev make ninja-build pkg-config protobuf-c-compiler protobuf-compiler uthash-dev'
 demo='busybox-static docker.io iptables'
 test='apache2-utils busybox-static clang clang-format clang-tidy curl docker.io docker-registry git iptables jq libclang-rt-14-dev nghttp2
-nghttp2-server nodejs npm openssl procps python3 shellcheck skopeo strace zstd'
+nghttp2-server nodejs npm openssl procps python3 shellcheck skopeo strace valgrind zstd'
 bench='etcd-server openssl python3'
 
 usage() {

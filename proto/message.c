@@ -241,3 +241,28 @@ void message_set_duration(struct Google__Protobuf__Duration *duration, int64_t n
     duration->seconds = ns / (int64_t)NS_PER_S;
     duration->nanos = (int32_t)(ns % (int64_t)NS_PER_S);
 }
+
+ProtobufCMessage *message_new(const ProtobufCMessageDescriptor *descriptor)
+{
+    ProtobufCMessage *message = mem_alloc(descriptor->sizeof_message);
+    protobuf_c_message_init(descriptor, message);
+    return message;
+}
+
+void message_set_string(char **field, const char *value)
+{
+    char *old = *field;
+    *field = value && *value ? mem_string(value) : (char *)(uintptr_t)protobuf_c_empty_string;
+    if (!old || old == protobuf_c_empty_string)
+        return;
+    mem_wipe(old, strlen(old));
+    free(old);
+}
+
+void message_set_bytes(ProtobufCBinaryData *field, struct bytes value)
+{
+    ProtobufCBinaryData old = *field;
+    *field = (ProtobufCBinaryData){value.size, mem_copy(value.data, value.size)};
+    mem_wipe(old.data, old.len);
+    free(old.data);
+}

@@ -47,4 +47,21 @@ int64_t message_duration_ns(const struct Google__Protobuf__Duration *duration, i
 void message_set_timestamp(struct Google__Protobuf__Timestamp *timestamp, int64_t wall_ns); /* initialises it */
 void message_set_duration(struct Google__Protobuf__Duration *duration, int64_t ns);         /* initialises it */
 
+/* An empty message on the heap: freed with message_free(). MESSAGE_NEW(Docker__Swarmkit__V1__Task, docker__swarmkit__v1__task) */
+ProtobufCMessage *message_new(const ProtobufCMessageDescriptor *descriptor);
+#define MESSAGE_NEW(type, name) ((type *)(void *)message_new(&name##__descriptor))
+
+/* A copy of the same type, as message_copy(): MESSAGE_COPY(task). */
+#define MESSAGE_COPY(message) ((void *)message_copy(&(message)->base))
+
+/* Fields of a message on the heap, as message_unpack and message_copy make them. The value is copied; what the field held is wiped and
+ * freed. NULL and no bytes make the field empty. */
+void message_set_string(char **field, const char *value);
+void message_set_bytes(ProtobufCBinaryData *field, struct bytes value);
+
+static inline struct bytes message_bytes(ProtobufCBinaryData field) /* borrowed */
+{
+    return bytes_of(field.data, field.len);
+}
+
 #endif

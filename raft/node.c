@@ -252,7 +252,8 @@ static void run(struct raft_node *node)
     node_serve_reads(node);
     if (!node_is_over(node))
         links_flush(node);
-    if (node->wants_snapshot && !node_is_over(node) && !node->make && !node->restore) {
+    node_reseal_if_due(node);
+    if (node->wants_snapshot && !node_is_over(node) && !node->make && !node->restore && node->snapshot_pause_ticks == 0) {
         node->wants_snapshot = false;
         raft_node_snapshot(node, NULL);
     }
@@ -301,6 +302,18 @@ static void elect_early(struct raft_node *node)
     raft_campaign(node->core, NULL);
 }
 
+/* Ticks keep their distance from the first one, however late each is: ten of them are a second, also on a busy machine, and every member's
+ * second is as long. What was missed while the process stood still is not made up for. */
+static void await_tick(struct raft_node *node, uv_timer_cb on_tick)
+{
+    uint64_t now_ms = uv_now(node->loop);
+
+    node->next_tick_ms += node->tick_ms;
+    if (node->next_tick_ms <= now_ms)
+        node->next_tick_ms = now_ms + node->tick_ms;
+    uv_timer_start(&node->timer, on_tick, node->next_tick_ms - now_ms, 0);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct raft_node *node = timer->data;
@@ -308,6 +321,7 @@ static void on_tick(uv_timer_t *timer)
 
     if (node_is_over(node))
         return;
+    await_tick(node, on_tick);
     node->silence_ticks = node->role == RAFT_LEADER ? 0 : node->silence_ticks + 1;
     if (raft_tick(node->core, &err) < 0) {
         node_fail(node, &err);
@@ -317,6 +331,8 @@ static void on_tick(uv_timer_t *timer)
     links_tick(node);
     node_tick_reads(node);
     snapshot_send_tick(node);
+    snapshot_receipt_tick(node);
+    node->snapshot_pause_ticks -= node->snapshot_pause_ticks > 0;
     node_wake(node);
 }
 
@@ -369,12 +385,16 @@ static struct raft_node *allocate(const struct raft_node_options *options)
     node->election_ticks = options->election_ticks ? options->election_ticks : ELECTION_TICKS;
     node->elects_early = !options->no_early_election && !options->no_pre_vote && !options->no_check_quorum;
     node->snapshot_interval_count = options->snapshot_interval_count ? options->snapshot_interval_count : RAFT_SNAPSHOT_INTERVAL_COUNT;
+    node->snapshot_most_bytes = options->snapshot_most_bytes ? options->snapshot_most_bytes : RAFT_SNAPSHOT_SIZE_BYTES;
     node->tail_keep_count = options->log.tail_keep_count ? options->log.tail_keep_count : RAFT_TAIL_KEEP_DEFAULT_COUNT;
+    if (node->tail_keep_count == UINT64_MAX) /* none */
+        node->tail_keep_count = 0;
     node->dir = mem_string(options->log.dir);
     node->disk = options->log.disk ? *options->log.disk : raft_disk_host();
     if (options->log.keys)
-        node->keys = *options->log.keys;
-    node->store = (struct raft_snapshot_store){&node->disk, &node->keys, &node->random, node->dir};
+        node->keys = node->files_keys = *options->log.keys;
+    node->reseal_index = UINT64_MAX;
+    node->store = (struct raft_snapshot_store){&node->disk, &node->files_keys, &node->random, node->dir};
     node->peer_host = (struct raft_peer_host){.loop = options->loop,
                                               .clock = options->clock,
                                               .random = options->random,
@@ -395,6 +415,7 @@ static void free_node(struct raft_node *node)
     raft_book_deinit(&node->book);
     raft_member_deinit(&node->self);
     raft_keys_deinit(&node->keys);
+    raft_keys_deinit(&node->files_keys);
     raft_proposals_deinit(&node->proposals);
     raft_messages_deinit(&node->local);
     raft_messages_deinit(&node->written);
@@ -495,7 +516,8 @@ static void start_handles(struct raft_node *node)
     uv_check_init(node->loop, &node->check);
     node->timer.data = node->news_timer.data = node->prepare.data = node->check.data = node;
     node->handles = 4;
-    uv_timer_start(&node->timer, on_tick, node->tick_ms, node->tick_ms);
+    node->next_tick_ms = uv_now(node->loop);
+    await_tick(node, on_tick);
     uv_prepare_start(&node->prepare, on_prepare);
     uv_check_start(&node->check, on_check);
 }
@@ -549,6 +571,7 @@ int raft_node_open(const struct raft_node_options *options, struct raft_node **o
         return failed;
     }
     start_handles(node);
+    node_begin_keys(node);
     links_follow_book(node);
     node_wake(node);
     return 0;

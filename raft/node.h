@@ -41,7 +41,7 @@ struct raft_machine {
     /* Forget everything, take an image part by part, be as it says. A failure stops the node. May call raft_node_put_member() in end. */
     void (*restore_begin)(void *self);
     int (*restore_add)(void *self, struct bytes part, struct error *err);
-    int (*restore_end)(void *self, struct error *err);
+    int (*restore_end)(void *self, uint64_t index, struct error *err); /* @index: of the last entry that is in it */
     void *self;
 };
 
@@ -77,6 +77,7 @@ struct raft_node_options {
     bool no_early_election;            /* leave the time of an election to chance alone; see docs/raft.md */
     unsigned storage_stall_ticks;      /* 2 × election_ticks; UINT_MAX: never */
     uint64_t snapshot_interval_count;  /* RAFT_SNAPSHOT_INTERVAL_COUNT; UINT64_MAX: none */
+    uint64_t snapshot_most_bytes;      /* of an image that a leader sends; RAFT_SNAPSHOT_SIZE_BYTES */
     uint64_t message_most_bytes;       /* RAFT_MESSAGE_ENTRIES_BYTES; SwarmKit's is 65,535 */
     uint64_t uncommitted_most_bytes;   /* RAFT_PROPOSALS_BYTES */
 };
@@ -113,7 +114,16 @@ int raft_node_read(struct raft_node *node, raft_proposed_fn fn, void *ctx, struc
 int raft_node_transfer(struct raft_node *node, uint64_t to, struct error *err); /* ERR_UNAVAILABLE: not the leader */
 int raft_node_campaign(struct raft_node *node, struct error *err);
 int raft_node_snapshot(struct raft_node *node, struct error *err); /* now. ERR_AGAIN: one is being made; ERR_PRECONDITION: nothing new */
-void raft_node_set_key(struct raft_node *node, uint32_t id, const uint8_t bytes[RAFT_KEY_SIZE_BYTES]);
+
+/* What is written from now on, log and snapshots, is under this key; id 0, @bytes NULL: not encrypted. What is there under older keys stays
+ * readable, and goes with the snapshot that the node then makes by itself, as soon as all entries of now are applied (so does a start with
+ * an older key's files). Keep an older key, and give it again after a restart, while raft_node_status() says is_rotating: once that is
+ * false no file needs it any more, it can be forgotten and a restart needs only the new one. Until then a directory without its key does
+ * not open (ERR_PERMISSION). ERR_INVALID: a number known with other bytes; ERR_LIMIT: too many not forgotten; ERR_PRECONDITION: it has
+ * failed. */
+int raft_node_set_key(struct raft_node *node, uint32_t id, const uint8_t *bytes, struct error *err);
+/* Wipe one that is not needed. ERR_PRECONDITION: it is the current one, or is_rotating. */
+int raft_node_forget_key(struct raft_node *node, uint32_t id, struct error *err);
 
 /* What an owner learnt otherwise: from a restored image, from a member that came with a new address. */
 int raft_node_put_member(struct raft_node *node, const struct raft_member *member, struct error *err);
@@ -137,6 +147,8 @@ struct raft_node_status {
     uint64_t first_index, last_index, commit, applied, snapshot_index;
     size_t proposals_count, reads_count;
     bool has_failed, is_removed, is_making_snapshot;
+    uint32_t key_id;  /* of what is written now; 0: not encrypted */
+    bool is_rotating; /* some file needs, or may come to need, an older key: raft_node_set_key() */
     struct raft_writer_status writer;
     const struct raft_conf_state *conf;
     const struct raft_node_peer *peers;

@@ -65,11 +65,11 @@ static void make_snapshot_if_due(struct raft_node *node)
 {
     struct error err = {0};
 
-    if (node->snapshot_interval_count == UINT64_MAX || node->make || node->restore ||
+    if (node->snapshot_interval_count == UINT64_MAX || node->make || node->restore || node->snapshot_pause_ticks > 0 ||
         node->applied < node->storage.snapshot.index + node->snapshot_interval_count)
         return;
     if (snapshot_make_begin(node, &err) < 0)
-        log_warn("raft", "no snapshot at %llu: %s", (unsigned long long)node->applied, err.message);
+        snapshot_make_failed(node, node->applied, &err);
 }
 
 void node_apply(struct raft_node *node, const struct raft_entry *entries, size_t count)

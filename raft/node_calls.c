@@ -249,15 +249,9 @@ int raft_node_snapshot(struct raft_node *node, struct error *err)
         return refuse(node, err);
     if (node->make || node->restore)
         return error_set(err, ERR_AGAIN, "raft: a snapshot is being made or restored");
-    if (node->applied <= node->storage.snapshot.index)
+    if (node->applied == 0 || (node->applied <= node->storage.snapshot.index && !node_is_rotating(node)))
         return error_set(err, ERR_PRECONDITION, "raft: the snapshot at %" PRIu64 " has everything", node->storage.snapshot.index);
     return snapshot_make_begin(node, err);
-}
-
-void raft_node_set_key(struct raft_node *node, uint32_t id, const uint8_t bytes[RAFT_KEY_SIZE_BYTES])
-{
-    if (!node_is_over(node))
-        raft_writer_set_key(node->writer, id, bytes);
 }
 
 int raft_node_put_member(struct raft_node *node, const struct raft_member *member, struct error *err)
@@ -329,6 +323,8 @@ void raft_node_status(struct raft_node *node, struct raft_node_status *out)
                                      .has_failed = node->has_failed,
                                      .is_removed = node->is_removed,
                                      .is_making_snapshot = node->make != NULL,
+                                     .key_id = node->keys.current,
+                                     .is_rotating = node_is_rotating(node),
                                      .conf = &node->conf};
     raft_writer_status(node->writer, &out->writer);
     out->peers_count = describe_peers(node, &core);

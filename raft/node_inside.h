@@ -1,10 +1,10 @@
 /* raft/node_inside.h – what the parts of a node share.
  *
  *     node.c              life, the turn, the core's messages   node_calls.c        proposals, reads, changes, status
- *     node_apply.c        committed entries                     links.c             the peers, and who is to be one
- *     serve.c             what peers call                       snapshot_make.c     an image into a file
- *     snapshot_send.c     a file to a peer                      snapshot_receive.c  a peer's into a file
- *     snapshot_restore.c  a file into the state machine */
+ *     node_apply.c        committed entries                     node_keys.c         what the disk's files are encrypted with
+ *     links.c             the peers, and who is to be one       serve.c             what peers call
+ *     snapshot_make.c     an image into a file                  snapshot_send.c     a file to a peer
+ *     snapshot_receive.c  a peer's into a file                  snapshot_restore.c  a file into the state machine */
 #ifndef SKEP_RAFT_NODE_INSIDE_H
 #define SKEP_RAFT_NODE_INSIDE_H
 
@@ -40,7 +40,7 @@ struct raft_node {
     char *cluster_id;
     unsigned tick_ms, election_ticks;
     bool elects_early;
-    uint64_t snapshot_interval_count, tail_keep_count;
+    uint64_t snapshot_interval_count, snapshot_most_bytes, tail_keep_count;
 
     struct raft *core;
     struct raft_memory_storage storage;
@@ -48,7 +48,9 @@ struct raft_node {
     struct raft_worker *files;        /* the thread of snapshot files */
     struct raft_snapshot_store store; /* its own: of that thread */
     struct raft_disk disk;
-    struct raft_keys keys;
+    struct raft_keys keys, files_keys; /* of the loop; of that thread */
+    uint64_t reseal_index;             /* once this is applied, a snapshot makes older keys superfluous; UINT64_MAX: none is due */
+    bool had_no_key;                   /* before the one of now */
     char *dir;
     struct raft_conf_state conf; /* as of what is applied */
     uint64_t applied;
@@ -82,12 +84,14 @@ struct raft_node {
     struct served_call *calls;
     struct snapshot_send *sends;
     struct snapshot_receipt *receipts;
-    size_t receipts_count;
     struct snapshot_make *make;
+    unsigned snapshot_pause_ticks; /* since one could not be made */
+    bool has_said_no_snapshot;
     struct snapshot_restore *restore;
     struct raft_node_peer *status_peers;
 
     uv_timer_t timer;
+    uint64_t next_tick_ms; /* by the loop's clock */
     uv_timer_t news_timer; /* while a peer's news of the commit index is held back */
     uv_prepare_t prepare;
     uv_check_t check;
@@ -118,6 +122,12 @@ void node_serve_reads(struct raft_node *node);
 void node_tick_reads(struct raft_node *node);
 void node_fail_reads(struct raft_node *node, const char *why);
 
+/* node_keys.c */
+void node_begin_keys(struct raft_node *node); /* at the start: files of older keys are to be made anew */
+void node_reseal_if_due(struct raft_node *node);
+bool node_is_rotating(const struct raft_node *node);
+void node_look_at_keys(struct raft_node *node); /* a snapshot's file was added */
+
 /* links.c */
 void links_send(struct raft_node *node, struct raft_message *message); /* taken */
 void links_flush(struct raft_node *node);
@@ -135,14 +145,16 @@ void snapshot_send_begin(struct raft_node *node, struct raft_message *message); 
 void snapshot_send_tick(struct raft_node *node);
 void snapshot_send_close(struct raft_node *node);
 int snapshot_make_begin(struct raft_node *node, struct error *err);
+void snapshot_make_failed(struct raft_node *node, uint64_t index, const struct error *err); /* says so once, and it is tried again */
 void snapshot_make_close(struct raft_node *node);
 void snapshot_restore_begin(struct raft_node *node, const struct raft_snapshot *meta); /* and node_continue_written() when done */
 int snapshot_restore_now(struct raft_node *node, const struct raft_snapshot *meta, struct error *err); /* at the start */
 
-/* A snapshot that arrives; @message is its first part's, taken. *@place is set, and cleared when it is over. ERR_AGAIN: one is coming in
- * already. */
+/* A snapshot that arrives; @message is its first part's, taken. *@place is set, and cleared when it is over. ERR_AGAIN: one of this leader
+ * or a newer one is coming in already. */
 int snapshot_receipt_begin(struct raft_node *node, struct grpc_call *call, struct raft_message *message, struct snapshot_receipt **place,
                            struct error *err);
+void snapshot_receipt_tick(struct raft_node *node);
 int snapshot_receipt_add(struct snapshot_receipt *receipt, const struct raft_message *part, struct bytes data, struct error *err);
 void snapshot_receipt_end(struct snapshot_receipt *receipt);     /* complete: it is stepped and the call answered */
 void snapshot_receipt_abandon(struct snapshot_receipt *receipt); /* its call is over */

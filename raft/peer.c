@@ -80,7 +80,9 @@ static void disconnect(struct raft_peer_link *peer)
     peer->redial_ns = now_ns(peer) + backoff_ns(peer);
     peer->failures++;
     peer->unanswered_ns = peer->heartbeat_ns = 0;
-    grpc_channel_close(channel); /* its calls end now, and find that they are ours no more */
+    /* Its calls end now, and find that they are ours no more. What the kernel still holds for a host that was cut off would reach it
+     * minutes later, and say that a leader lives that may be gone by then. */
+    grpc_channel_abort(channel);
     raft_peer_queue_disconnected(&peer->queue);
     if (!peer->is_doomed)
         peer->host->on_unreachable(peer->host->ctx, peer->id);

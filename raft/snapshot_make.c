@@ -52,18 +52,29 @@ static void free_make(struct snapshot_make *make)
     free(make);
 }
 
+void snapshot_make_failed(struct raft_node *node, uint64_t index, const struct error *err)
+{
+    log_write(node->has_said_no_snapshot ? LOG_DEBUG : LOG_WARN, "raft", NULL, 0, "no snapshot at %llu: %s", (unsigned long long)index,
+              err->message);
+    node->has_said_no_snapshot = true;
+    node->snapshot_pause_ticks = RAFT_SNAPSHOT_RETRY_TICKS;
+    node->wants_snapshot = true;
+}
+
 /* The tail stays in memory for members that lag a little. */
 static void adopt(struct snapshot_make *make)
 {
     struct raft_node *node = make->node;
     struct error err = {0};
 
-    if (node->storage.snapshot.index >= make->meta.index)
-        return; /* a newer one came from the leader meanwhile */
-    if (raft_memory_storage_create_snapshot(&node->storage, make->meta.index, &make->meta.conf, NULL, &err) < 0) {
+    if (node->storage.snapshot.index > make->meta.index)
+        return;                                                       /* a newer one came from the leader meanwhile */
+    bool is_again = node->storage.snapshot.index == make->meta.index; /* for its key */
+    if (!is_again && raft_memory_storage_create_snapshot(&node->storage, make->meta.index, &make->meta.conf, NULL, &err) < 0) {
         log_warn("raft", "%s", err.message);
         return;
     }
+    node->has_said_no_snapshot = false;
     raft_writer_compact(node->writer, &make->meta);
     if (make->meta.index > node->tail_keep_count && make->meta.index - node->tail_keep_count > node->storage.compacted_index)
         raft_memory_storage_compact(&node->storage, make->meta.index - node->tail_keep_count, NULL);
@@ -75,7 +86,7 @@ static void next_part(struct snapshot_make *make)
 
     buf_clear(&make->part);
     if (node->machine.image_read(node->machine.self, make->image, &make->part, &make->err) < 0) {
-        log_warn("raft", "no snapshot at %llu: %s", (unsigned long long)make->meta.index, make->err.message);
+        snapshot_make_failed(node, make->meta.index, &make->err);
         free_make(make);
         return;
     }
@@ -87,11 +98,12 @@ static void done(struct raft_job *job)
     struct snapshot_make *make = (struct snapshot_make *)job;
 
     if (make->err.code != 0)
-        log_warn("raft", "no snapshot at %llu: %s", (unsigned long long)make->meta.index, make->err.message);
+        snapshot_make_failed(make->node, make->meta.index, &make->err);
     if (node_is_over(make->node) || make->err.code != 0) {
         free_make(make);
     } else if (make->is_finished) {
         adopt(make);
+        node_look_at_keys(make->node);
         free_make(make);
     } else {
         next_part(make);

@@ -1,6 +1,8 @@
 /* raft/snapshot_receive.c – a snapshot that a leader sends, into a file as its parts come; then the core is told. The call is paused while
- * more than RAFT_SNAPSHOT_PARTS_COUNT parts wait for the disk. What is here already is not written again. */
+ * more than RAFT_SNAPSHOT_PARTS_COUNT parts wait for the disk. What is here already is not written again, what the core does not take is
+ * removed. One comes in at a time; one that has stopped to move, or is of an earlier leader, holds up no other. */
 #include <stdlib.h>
+#include <utlist.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -9,9 +11,11 @@
 
 struct snapshot_receipt {
     struct raft_job job; /* first */
+    struct snapshot_receipt *prev, *next;
     struct raft_node *node;
     struct grpc_call *call; /* NULL: it is over */
     struct snapshot_receipt **place;
+    uint64_t received_bytes, moved_ns;
     struct raft_message message;
     struct raft_snapshot_writer *writer;
     struct buf waiting, writing;
@@ -23,7 +27,7 @@ static void release(struct snapshot_receipt *receipt)
 {
     if (receipt->place)
         *receipt->place = NULL;
-    receipt->node->receipts_count--;
+    DL_DELETE(receipt->node->receipts, receipt);
     raft_snapshot_writer_abandon(receipt->writer);
     raft_message_deinit(&receipt->message);
     buf_deinit(&receipt->waiting);
@@ -45,11 +49,52 @@ static void work(struct raft_job *job)
     }
 }
 
+/* --- a file that the core did not take: it has more by now, or the snapshot does not name this member --- */
+
+struct removal {
+    struct raft_job job; /* first */
+    struct raft_node *node;
+    uint64_t index, term;
+};
+
+static void work_removal(struct raft_job *job)
+{
+    struct removal *removal = (struct removal *)job;
+    struct error err = {0};
+
+    if (raft_snapshot_remove(&removal->node->store, removal->index, removal->term, &err) < 0)
+        log_warn("raft", "%s", err.message);
+}
+
+static void done_removal(struct raft_job *job)
+{
+    free(job);
+}
+
+/* A snapshot that the core takes is at once all of its log. */
+static void step(struct snapshot_receipt *receipt)
+{
+    struct raft_node *node = receipt->node;
+    uint64_t index = receipt->message.snapshot->index, term = receipt->message.snapshot->term;
+    struct raft_status status;
+
+    node_step(node, &receipt->message);
+    if (!receipt->is_finished || node_is_over(node))
+        return;
+    raft_status(node->core, &status);
+    bool is_ours = node->storage.snapshot.index == index || (node->make && node->applied >= index);
+    if (status.first_index == index + 1 || is_ours)
+        return;
+    struct removal *removal = mem_alloc(sizeof *removal);
+    *removal = (struct removal){.job = {.work = work_removal, .done = done_removal}, .node = node, .index = index, .term = term};
+    raft_worker_add(node->files, &removal->job, true);
+}
+
 static void reply(struct snapshot_receipt *receipt)
 {
     Docker__Swarmkit__V1__StreamRaftMessageResponse answer = DOCKER__SWARMKIT__V1__STREAM_RAFT_MESSAGE_RESPONSE__INIT;
 
-    node_step(receipt->node, &receipt->message);
+    step(receipt);
     grpc_call_reply(receipt->call, &answer.base);
     release(receipt);
 }
@@ -84,6 +129,7 @@ static void done(struct raft_job *job)
         return;
     }
     if (receipt->is_finished) {
+        node_look_at_keys(receipt->node);
         reply(receipt);
         return;
     }
@@ -91,19 +137,56 @@ static void done(struct raft_job *job)
     go_on(receipt);
 }
 
+/* Who leads now, as far as it is known, is heard before who led. */
+static bool is_outdone(const struct snapshot_receipt *receipt, const struct raft_message *by)
+{
+    return by->term > receipt->message.term || (by->from == receipt->node->leader && receipt->message.from != by->from);
+}
+
+static void give_up(struct snapshot_receipt *receipt, int code, const char *why)
+{
+    struct grpc_call *call = receipt->call;
+
+    log_info("raft", "snapshot %llu from %llx is not taken: %s", (unsigned long long)receipt->message.snapshot->index,
+             (unsigned long long)receipt->message.from, why);
+    snapshot_receipt_abandon(receipt);
+    grpc_call_finish(call, code, why);
+}
+
 int snapshot_receipt_begin(struct raft_node *node, struct grpc_call *call, struct raft_message *message, struct snapshot_receipt **place,
                            struct error *err)
 {
-    if (node->receipts_count == RAFT_SNAPSHOT_RECEIPTS_COUNT)
+    struct snapshot_receipt *receipt, *next;
+    size_t count = 0;
+
+    DL_FOREACH_SAFE (node->receipts, receipt, next) {
+        if (receipt->call && is_outdone(receipt, message))
+            give_up(receipt, GRPC_ABORTED, "raft: a newer leader sends its own snapshot");
+        else
+            count += receipt->call != NULL;
+    }
+    if (count >= RAFT_SNAPSHOT_RECEIPTS_COUNT)
         return error_set(err, ERR_AGAIN, "raft: a snapshot is coming in already");
-    struct snapshot_receipt *receipt = mem_alloc(sizeof *receipt);
+    receipt = mem_alloc(sizeof *receipt);
     *receipt =
         (struct snapshot_receipt){.job = {.work = work, .done = done}, .node = node, .call = call, .place = place, .message = *message};
     receipt->is_useless = message->snapshot->index <= node->applied || node->restore;
+    receipt->moved_ns = clock_monotonic_ns(&node->clock);
     *message = (struct raft_message){0};
-    node->receipts_count++;
+    DL_APPEND(node->receipts, receipt);
     *place = receipt;
     return 0;
+}
+
+/* While the call is paused it is our own disk that the sender waits for. */
+void snapshot_receipt_tick(struct raft_node *node)
+{
+    uint64_t now_ns = clock_monotonic_ns(&node->clock);
+    struct snapshot_receipt *receipt, *next;
+
+    DL_FOREACH_SAFE (node->receipts, receipt, next)
+        if (receipt->call && !receipt->is_busy && !receipt->has_end && now_ns - receipt->moved_ns > RAFT_SNAPSHOT_STALL_MS * NS_PER_MS)
+            give_up(receipt, GRPC_DEADLINE_EXCEEDED, "raft: the snapshot does not go on");
 }
 
 static int check_part(const struct snapshot_receipt *receipt, const struct raft_message *part, struct error *err)
@@ -124,8 +207,16 @@ int snapshot_receipt_add(struct snapshot_receipt *receipt, const struct raft_mes
 {
     int failed = check_part(receipt, part, err);
 
-    if (failed < 0 || receipt->is_useless)
+    if (failed == 0 && data.size > receipt->node->snapshot_most_bytes - receipt->received_bytes)
+        failed = error_set(err, ERR_LIMIT, "raft: the snapshot at %llu has more than %llu bytes",
+                           (unsigned long long)receipt->message.snapshot->index, (unsigned long long)receipt->node->snapshot_most_bytes);
+    if (failed < 0)
         return failed;
+    receipt->received_bytes += data.size;
+    if (data.size > 0)
+        receipt->moved_ns = clock_monotonic_ns(&receipt->node->clock);
+    if (receipt->is_useless)
+        return 0;
     buf_append(&receipt->waiting, data.data, data.size);
     if (receipt->waiting.size > (size_t)RAFT_SNAPSHOT_PARTS_COUNT * RAFT_SNAPSHOT_CHUNK_BYTES)
         grpc_call_pause(receipt->call, true);

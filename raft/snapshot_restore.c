@@ -19,7 +19,7 @@ int snapshot_restore_now(struct raft_node *node, const struct raft_snapshot *met
            (failed = machine->restore_add(machine->self, part, err)) == 0)
         offset += part.size;
     if (failed == 0)
-        failed = machine->restore_end(machine->self, err);
+        failed = machine->restore_end(machine->self, meta->index, err);
     raft_snapshot_reader_close(reader);
     return failed < 0 ? error_wrap(err, "restore the snapshot at %llu", (unsigned long long)meta->index) : 0;
 }
@@ -66,7 +66,7 @@ static void done(struct raft_job *job)
     if (err.code == 0 && !is_end)
         machine->restore_add(machine->self, restore->part, &err);
     else if (err.code == 0)
-        machine->restore_end(machine->self, &err);
+        machine->restore_end(machine->self, restore->index, &err);
     if (err.code != 0) {
         error_wrap(&err, "restore the snapshot at %llu", (unsigned long long)restore->index);
         end(restore);

@@ -239,6 +239,12 @@ static int next_field(struct bytes *in, struct field *field, struct error *err)
     return is_good ? 1 : error_set(err, ERR_INVALID, "raft message: cut short or malformed");
 }
 
+/* Terms and indexes are counted up one by one: none comes near the end of its type honestly. */
+static int check_number(uint64_t value, const char *what, struct error *err)
+{
+    return value <= RAFT_NUMBER_MOST ? 0 : error_set(err, ERR_INVALID, "raft message: %s %" PRIu64 " is too large to be one", what, value);
+}
+
 static int read_entry(struct bytes in, struct raft_entry *entry, struct error *err)
 {
     struct field field;
@@ -258,6 +264,8 @@ static int read_entry(struct bytes in, struct raft_entry *entry, struct error *e
     }
     if (got < 0)
         return got;
+    if (check_number(entry->term, "term", err) < 0 || check_number(entry->index, "index", err) < 0)
+        return ERR_INVALID;
     if (type > RAFT_ENTRY_CONF_CHANGE_V2)
         return error_set(err, ERR_INVALID, "raft message: entry %" PRIu64 " has the unknown type %" PRIu64, entry->index, type);
     entry->type = (enum raft_entry_type)type;
@@ -422,6 +430,11 @@ static int settle(struct reading *reading, struct bytes *data, struct error *err
     out->type = (enum raft_message_type)reading->type;
     if (!is_member_id(out->from) || !is_member_id(out->to))
         return error_set(err, ERR_INVALID, "raft message: from %" PRIx64 " to %" PRIx64 ": no members", out->from, out->to);
+    if (check_number(out->term, "term", err) < 0 || check_number(out->log_term, "term", err) < 0 ||
+        check_number(out->index, "index", err) < 0 || check_number(out->commit, "commit index", err) < 0)
+        return ERR_INVALID;
+    if (out->snapshot && (check_number(out->snapshot->index, "index", err) < 0 || check_number(out->snapshot->term, "term", err) < 0))
+        return ERR_INVALID;
     if (out->type == RAFT_MESSAGE_SNAPSHOT && (!out->snapshot || out->snapshot->index == 0))
         return error_set(err, ERR_INVALID, "raft message: a snapshot message without one");
     if (out->type != RAFT_MESSAGE_SNAPSHOT && out->snapshot) {

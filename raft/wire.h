@@ -17,7 +17,8 @@ uint64_t raft_wire_size_bytes(const struct raft_message *message); /* what raft_
 void raft_wire_write_part(const struct raft_message *message, struct bytes part, struct buf *out);
 
 /* In @out (overwritten; the caller's). @data, if not NULL, gets the snapshot's data borrowed from @bytes instead of copied.
- * ERR_INVALID: malformed, of a type that does not travel, from or to nobody or one of a member's own threads; ERR_LIMIT: too large. */
+ * ERR_INVALID: malformed, of a type that does not travel, from or to nobody or one of a member's own threads, with a term or an index
+ * beyond RAFT_NUMBER_MOST; ERR_LIMIT: too large. */
 int raft_wire_read(struct bytes bytes, struct raft_message *out, struct bytes *data, struct error *err);
 
 /* The envelope of Raft's RPCs and of our own stream: field 1 is a message, in the latter as often as there are messages. */

@@ -1,6 +1,7 @@
 /* raft/writer.c – see writer.h. */
 #include "raft/writer.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -22,6 +23,7 @@ struct raft_writer {
     struct raft_hard_state hard;
     struct error failure;
     bool must_sync;
+    atomic_bool is_full; /* of both */
 };
 
 struct write_job {
@@ -31,28 +33,33 @@ struct write_job {
     struct raft_snapshot mark; /* index 0: none */
     uint8_t key[RAFT_KEY_SIZE_BYTES];
     uint32_t key_id;
-    bool must_sync;
+    bool must_sync, is_look, needs_old_keys;
     uint64_t flush_ns;
     struct error failure; /* as of the end of its batch */
 };
 
 /* --- on the thread --- */
 
-/* Tries until there is room; what waits in the log stays there meanwhile. */
+/* Tries until there is room; what waits in the log stays there meanwhile. @err is told only of what is so in the end. */
 static int flush(struct raft_writer *writer, struct error *err)
 {
+    struct error own = {0};
     bool has_said = false;
     int failed;
 
-    while ((failed = raft_log_flush(writer->log, err)) == ERR_NO_SPACE && !raft_worker_is_stopping(writer->worker)) {
+    while ((failed = raft_log_flush(writer->log, &own)) == ERR_NO_SPACE && !raft_worker_is_stopping(writer->worker)) {
         if (!has_said)
-            log_error("raft", "%s", err->message);
+            log_error("raft", "%s", own.message);
         has_said = true;
+        atomic_store(&writer->is_full, true);
         uv_sleep(RAFT_NO_SPACE_RETRY_MS);
     }
+    atomic_store(&writer->is_full, failed == ERR_NO_SPACE);
     if (failed == 0 && has_said)
         log_info("raft", "there is room again: the log goes on");
     writer->must_sync = failed < 0;
+    if (failed < 0)
+        *err = own;
     return failed;
 }
 
@@ -118,13 +125,40 @@ static void work_compact(struct raft_job *base)
         log_warn("raft", "%s", err.message);
 }
 
+/* What cannot be looked at is taken for needed. */
+static bool needs_old_keys(struct raft_log *log)
+{
+    uint32_t ids[RAFT_KEYS_COUNT];
+    struct raft_log_status status;
+    size_t count;
+
+    raft_log_status(log, &status);
+    if (raft_log_keys_needed(log, ids, &count, NULL) < 0)
+        return true;
+    for (size_t i = 0; i < count; i++)
+        if (ids[i] != status.key_id)
+            return true;
+    return false;
+}
+
+/* What waits goes to disk under the old key, as soon as there is room. */
 static void work_key(struct raft_job *base)
 {
     struct write_job *job = (struct write_job *)base;
+    struct raft_writer *writer = job->writer;
 
-    if (job->writer->failure.code == 0)
-        raft_log_set_key(job->writer->log, job->key_id, job->key, &job->writer->failure);
+    if (writer->failure.code == 0 && flush(writer, &writer->failure) == 0)
+        raft_log_set_key(writer->log, job->key_id, job->key, &writer->failure);
     mem_wipe(job->key, sizeof job->key);
+}
+
+static void work_forget(struct raft_job *base)
+{
+    struct write_job *job = (struct write_job *)base;
+    struct error err = {0};
+
+    if (job->writer->failure.code == 0 && raft_log_forget_key(job->writer->log, job->key_id, &err) < 0)
+        log_warn("raft", "%s", err.message);
 }
 
 static void after_batch(void *ctx, struct raft_job *jobs)
@@ -139,6 +173,8 @@ static void after_batch(void *ctx, struct raft_job *jobs)
     for (struct raft_job *base = jobs; base; base = base->next) {
         struct write_job *job = (struct write_job *)base;
         job->flush_ns = took_ns;
+        if (job->is_look)
+            job->needs_old_keys = needs_old_keys(writer->log);
         if (writer->failure.code != 0)
             job->failure = writer->failure;
     }
@@ -177,10 +213,20 @@ static void done_append(struct raft_job *base)
     free_job(job);
 }
 
+/* Only the last look has seen all that the others were asked for. */
+static void done_look(struct write_job *job)
+{
+    struct raft_writer_status *status = &job->writer->status;
+
+    if (--status->looks_count == 0)
+        status->needs_old_keys = job->needs_old_keys;
+}
+
 static void done_compact(struct raft_job *base)
 {
     struct write_job *job = (struct write_job *)base;
 
+    done_look(job);
     if (job->failure.code == 0)
         job->writer->handlers.on_compacted(job->writer->handlers.ctx, job->mark.index);
     else if (job->failure.code == ERR_IO)
@@ -188,10 +234,16 @@ static void done_compact(struct raft_job *base)
     free_job(job);
 }
 
+static void done_forget(struct raft_job *base)
+{
+    free_job((struct write_job *)base);
+}
+
 static void done_key(struct raft_job *base)
 {
     struct write_job *job = (struct write_job *)base;
 
+    done_look(job);
     if (job->failure.code != 0)
         tell_failure(job->writer, &job->failure);
     free_job(job);
@@ -205,6 +257,7 @@ int raft_writer_new(uv_loop_t *loop, struct raft_log *log, const struct raft_har
     writer->handlers = *handlers;
     writer->log = log;
     writer->hard = writer->asked = *hard;
+    writer->status.needs_old_keys = needs_old_keys(log);
     int failed = raft_worker_start(loop, after_batch, writer, &writer->worker, err);
     if (failed < 0)
         free(writer);
@@ -221,6 +274,13 @@ static struct write_job *new_job(struct raft_writer *writer, void (*work)(struct
     job->job.done = done;
     job->writer = writer;
     return job;
+}
+
+static void add_look(struct raft_writer *writer, struct write_job *job)
+{
+    job->is_look = true;
+    writer->status.looks_count++;
+    raft_worker_add(writer->worker, &job->job, true);
 }
 
 bool raft_writer_append(struct raft_writer *writer, struct raft_message *message)
@@ -264,22 +324,38 @@ void raft_writer_compact(struct raft_writer *writer, const struct raft_snapshot 
     job->mark.index = meta->index;
     job->mark.term = meta->term;
     raft_conf_state_copy(&job->mark.conf, &meta->conf);
-    raft_worker_add(writer->worker, &job->job, true);
+    add_look(writer, job);
 }
 
-void raft_writer_set_key(struct raft_writer *writer, uint32_t id, const uint8_t bytes[RAFT_KEY_SIZE_BYTES])
+void raft_writer_set_key(struct raft_writer *writer, uint32_t id, const uint8_t *bytes)
 {
     struct write_job *job = new_job(writer, work_key, done_key);
 
     job->key_id = id;
-    memcpy(job->key, bytes, sizeof job->key);
+    if (bytes)
+        memcpy(job->key, bytes, sizeof job->key);
+    writer->status.needs_old_keys = true;
+    add_look(writer, job);
+}
+
+void raft_writer_forget_key(struct raft_writer *writer, uint32_t id)
+{
+    struct write_job *job = new_job(writer, work_forget, done_forget);
+
+    job->key_id = id;
     raft_worker_add(writer->worker, &job->job, true);
+}
+
+void raft_writer_look_at_keys(struct raft_writer *writer)
+{
+    add_look(writer, new_job(writer, NULL, done_key));
 }
 
 void raft_writer_status(const struct raft_writer *writer, struct raft_writer_status *out)
 {
     *out = writer->status;
     out->waiting_count = writer->unstable;
+    out->is_full = atomic_load(&writer->is_full);
 }
 
 static void on_stopped(void *ctx)

@@ -22,6 +22,9 @@ struct raft_writer_handlers {
 struct raft_writer_status {
     uint64_t batches_count, jobs_count, flush_ns_last, flush_ns_most;
     size_t waiting_count; /* writes that are not stable yet */
+    bool is_full;         /* they wait for room on the disk */
+    bool needs_old_keys;  /* what lies in the directory needs another key than the newest, as of the last look */
+    size_t looks_count;   /* looks for that on their way */
 };
 
 /* @log is used by the thread from here on, and freed by raft_writer_close(). @hard is what it holds. */
@@ -36,8 +39,11 @@ void raft_writer_kick(struct raft_writer *writer);
 /* The file of this snapshot is whole: mark it in the log and remove what it makes superfluous. @meta is copied. */
 void raft_writer_compact(struct raft_writer *writer, const struct raft_snapshot *meta);
 
-/* New records use this key. */
-void raft_writer_set_key(struct raft_writer *writer, uint32_t id, const uint8_t bytes[RAFT_KEY_SIZE_BYTES]);
+/* New records use this key; raft_keys_add() has taken it elsewhere already, so that only the disk can object. @bytes NULL with id 0: they
+ * are not encrypted. */
+void raft_writer_set_key(struct raft_writer *writer, uint32_t id, const uint8_t *bytes);
+void raft_writer_forget_key(struct raft_writer *writer, uint32_t id); /* unless it is needed */
+void raft_writer_look_at_keys(struct raft_writer *writer);            /* for the status: a snapshot's file was added */
 
 void raft_writer_status(const struct raft_writer *writer, struct raft_writer_status *out);
 

@@ -398,7 +398,7 @@ static int read_skep(const struct reader *top, struct document *out)
         read_files(&skep, out) < 0 || read_network(&skep, out) < 0 || read_stop(&skep, out) < 0 ||
         reader_object(&skep, "Health", &health) < 0 || read_log(&skep, out) < 0)
         return fail_code(top);
-    out->isolation = (enum document_isolation)isolation;
+    out->isolation = (enum isolation)isolation;
     return 0;
 }
 

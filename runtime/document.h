@@ -31,8 +31,8 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "base/isolation.h"
 
-enum document_isolation { ISOLATION_DEFAULT, ISOLATION_PROCESS, ISOLATION_HYPERV };
 enum document_mount_type { MOUNT_BIND, MOUNT_VOLUME, MOUNT_TMPFS };
 enum document_network_mode { NETWORK_BRIDGE, NETWORK_HOST, NETWORK_NONE };
 enum document_seccomp { SECCOMP_DEFAULT, SECCOMP_UNCONFINED, SECCOMP_CUSTOM };
@@ -117,7 +117,7 @@ struct document {
     const char *owner, *hostname;   /* hostname "" where not given: the first 12 of the id */
     struct document_strings layers; /* unpacked directories, top-most first */
     const char *name, *image_reference, *image_id;
-    enum document_isolation isolation;
+    enum isolation isolation;
     struct document_pairs labels;
     int64_t created_wall_ns, stop_grace_ns;
     const char *stop_signal;

@@ -170,9 +170,12 @@ build() { # PRESET
 }
 
 run_ctest() { # LABEL
-    local begun=$SECONDS log=$log_dir/ctest-$1.log total bad
-    ctest --test-dir build/debug -L "^$1\$" -j "$jobs" --output-on-failure >"$log" 2>&1
+    local begun=$SECONDS log=$log_dir/ctest-$1.log total bad again
+    ctest --test-dir build/debug -L "^$1\$" -j "$jobs" --output-on-failure --repeat until-pass:2 >"$log" 2>&1
     local code=$?
+    # As the suites: what fails once and then passes is told at the end.
+    again=$(sed -n 's/.*Test *#[0-9]*: \([^ ]*\) .*\*\*\*.*/\1/p' "$log" | sort -u | tr '\n' ' ')
+    [ -z "$again" ] || unsteady+=("ctest $1: $again")
     total=$(sed -n 's/.*tests failed out of \([0-9]*\).*/\1/p' "$log")
     bad=$(sed -n 's/.* \([0-9]*\) tests failed out of.*/\1/p' "$log")
     total=${total:-0} bad=${bad:-0}

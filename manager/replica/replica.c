@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/turn.h"
 #include "proto/message.h"
 #include "proto/swarmkit/snapshot.pb-c.h"
 
@@ -16,9 +17,9 @@ struct replica {
     struct raft_node *raft;
     struct store *store;
     struct replica_events events;
-    uv_prepare_t turn; /* the store's: at the end of each turn of the loop in which it was woken */
-    uint64_t term;     /* that this manager leads, whether it may write yet or not; 0: none */
-    bool is_leading, wants_turn, is_closing;
+    struct turn turn; /* the store's */
+    uint64_t term;    /* that this manager leads, whether it may write yet or not; 0: none */
+    bool is_leading, is_closing;
     void (*on_closed)(void *ctx, const struct error *err);
     void *closed_ctx;
     struct error closed;
@@ -45,17 +46,15 @@ static uint64_t version(void *self)
 static void wake(void *self)
 {
     struct replica *replica = self;
-    replica->wants_turn = true;
+    turn_want(&replica->turn);
 }
 
-static void on_turn(uv_prepare_t *turn)
+static void on_turn(void *ctx)
 {
-    struct replica *replica = turn->data;
+    struct replica *replica = ctx;
 
-    if (!replica->wants_turn || !replica->is_leading)
-        return;
-    replica->wants_turn = false;
-    store_run(replica->store);
+    if (replica->is_leading)
+        store_run(replica->store);
 }
 
 /* --- what is committed --- */
@@ -147,14 +146,12 @@ static int put_members(struct replica *replica, struct bytes packed, struct erro
     return failed < 0 ? error_wrap(err, "replica: image") : 0;
 }
 
-static int restore_end(void *self, struct error *err)
+static int restore_end(void *self, uint64_t index, struct error *err)
 {
     struct replica *replica = self;
     cleanup_buf struct buf members = {0};
-    struct raft_node_status status;
+    int failed = store_restore_end(replica->store, index, &members, err);
 
-    raft_node_status(replica->raft, &status);
-    int failed = store_restore_end(replica->store, status.snapshot_index, &members, err);
     return failed < 0 ? failed : put_members(replica, buf_bytes(&members), err);
 }
 
@@ -204,7 +201,7 @@ static void caught_up(void *ctx, uint64_t index, const struct error *err)
         return;
     }
     replica->is_leading = true;
-    replica->wants_turn = true;
+    turn_want(&replica->turn);
     if (replica->events.on_leading)
         replica->events.on_leading(replica->events.ctx, true);
 }
@@ -258,9 +255,9 @@ static void on_failed(void *ctx, const struct error *err)
 
 /* --- life --- */
 
-static void on_turn_closed(uv_handle_t *handle)
+static void on_turn_closed(void *ctx)
 {
-    struct replica *replica = handle->data;
+    struct replica *replica = ctx;
 
     if (replica->on_closed)
         replica->on_closed(replica->closed_ctx, replica->closed.code != 0 ? &replica->closed : NULL);
@@ -278,8 +275,7 @@ int replica_open(const struct replica_options *options, struct replica **out, st
                                                        .clock = raft.clock,
                                                        .random = raft.random,
                                                        .member = raft.self.id});
-    uv_prepare_init(raft.loop, &replica->turn);
-    replica->turn.data = replica;
+    turn_init(&replica->turn, raft.loop, on_turn, replica);
     raft.machine = (struct raft_machine){.apply = apply,
                                          .image_open = image_open,
                                          .image_read = image_read,
@@ -291,10 +287,9 @@ int replica_open(const struct replica_options *options, struct replica **out, st
     raft.events = (struct raft_node_events){.on_role = on_role, .on_removed = on_removed, .on_failed = on_failed, .ctx = replica};
     int failed = raft_node_open(&raft, &replica->raft, err);
     if (failed < 0) {
-        uv_close((uv_handle_t *)&replica->turn, on_turn_closed);
+        turn_close(&replica->turn, on_turn_closed);
         return failed;
     }
-    uv_prepare_start(&replica->turn, on_turn);
     *out = replica;
     return 0;
 }
@@ -332,7 +327,7 @@ static void on_raft_closed(void *ctx, const struct error *err)
 
     if (err)
         replica->closed = *err;
-    uv_close((uv_handle_t *)&replica->turn, on_turn_closed);
+    turn_close(&replica->turn, on_turn_closed);
 }
 
 void replica_close(struct replica *replica, void (*on_closed)(void *ctx, const struct error *err), void *ctx)

@@ -41,22 +41,25 @@ static void drop_first(struct history *history)
     free(kept);
 }
 
-/* Watchers may come and go while they are told: each is told once, and none is told by a pointer that may be gone. */
+static struct store_watcher *next_idle(const struct history *history)
+{
+    struct store_watcher *watcher = history->watchers;
+
+    while (watcher && !watcher->is_idle)
+        watcher = watcher->next;
+    return watcher;
+}
+
+/* Watchers may come and go while they are told: the walk begins anew after each, and each is told once. */
 static void tell_watchers(struct history *history)
 {
-    bool is_told;
+    struct store_watcher *watcher;
 
-    do {
-        is_told = false;
-        for (struct store_watcher *watcher = history->watchers; watcher && !is_told; watcher = watcher->next) {
-            if (!watcher->is_idle)
-                continue;
-            watcher->is_idle = false;
-            is_told = true;
-            if (watcher->on_ready)
-                watcher->on_ready(watcher->ctx);
-        }
-    } while (is_told);
+    while ((watcher = next_idle(history)) != NULL) {
+        watcher->is_idle = false;
+        if (watcher->on_ready)
+            watcher->on_ready(watcher->ctx);
+    }
 }
 
 void history_add(struct store *store, uint64_t version, struct changes *changes)

@@ -237,5 +237,6 @@ void store_fail(struct store *store, const struct error *why)
     struct writes queue = store->queue;
 
     store->queue = (struct writes){0};
+    store->is_woken = false; /* whoever comes next wakes anew */
     tell_all(queue, why);
 }

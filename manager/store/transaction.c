@@ -122,23 +122,27 @@ static int check_name(struct store_tx *tx, enum store_kind kind, const ProtobufC
     return 0;
 }
 
-static int64_t created_ns(const Docker__Swarmkit__V1__Meta *meta, int64_t now_ns)
+static Docker__Swarmkit__V1__Meta **meta_place(enum store_kind kind, const ProtobufCMessage *message)
 {
+    return (Docker__Swarmkit__V1__Meta **)((uintptr_t)message + store_kind_info(kind)->meta_offset);
+}
+
+static int64_t created_ns(enum store_kind kind, const ProtobufCMessage *old, int64_t now_ns)
+{
+    const Docker__Swarmkit__V1__Meta *meta = old ? *meta_place(kind, old) : NULL;
     return meta ? message_timestamp_ns(meta->created_at, now_ns) : now_ns;
 }
 
 /* The object as it will be stored: with its version and times. */
 static struct store_object *make_object(struct store_tx *tx, enum store_kind kind, ProtobufCMessage *message, const ProtobufCMessage *old)
 {
-    size_t offset = store_kind_info(kind)->meta_offset;
-    Docker__Swarmkit__V1__Meta **place = (Docker__Swarmkit__V1__Meta **)(void *)((uint8_t *)message + offset), *kept = *place;
-    Docker__Swarmkit__V1__Meta *const *old_place = (Docker__Swarmkit__V1__Meta *const *)(const void *)((const uint8_t *)old + offset);
+    Docker__Swarmkit__V1__Meta **place = meta_place(kind, message), *kept = *place;
     Docker__Swarmkit__V1__Meta meta = DOCKER__SWARMKIT__V1__META__INIT;
     Docker__Swarmkit__V1__Version version = DOCKER__SWARMKIT__V1__VERSION__INIT;
     Google__Protobuf__Timestamp created, updated;
 
     version.index = tx->store->batch.version;
-    message_set_timestamp(&created, old ? created_ns(*old_place, tx->wall_ns) : tx->wall_ns);
+    message_set_timestamp(&created, created_ns(kind, old, tx->wall_ns));
     message_set_timestamp(&updated, tx->wall_ns);
     meta.version = &version;
     meta.created_at = &created;

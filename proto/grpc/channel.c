@@ -78,9 +78,12 @@ static void start_dial(struct grpc_channel *channel);
 
 /* --- a link's end --- */
 
-static void close_link(struct link *link)
+static void close_link(struct link *link, bool aborts)
 {
-    tls_stream_close(link->tls);
+    if (aborts)
+        tls_stream_abort(link->tls);
+    else
+        tls_stream_close(link->tls);
     connection_free(link->connection);
     free(link);
 }
@@ -119,7 +122,7 @@ static void fail(struct grpc_channel *channel, const struct error *err)
     if (link && link->connection)
         connection_fail(link->connection, GRPC_UNAVAILABLE, &channel->err);
     if (link)
-        close_link(link);
+        close_link(link, false);
     uv_timer_stop(&channel->timer);
     if (channel->reconnects)
         uv_timer_start(&channel->timer, on_rested, backoff_ms(channel), 0);
@@ -143,7 +146,7 @@ static void end_link(struct link *link, const struct error *err)
     }
     DL_DELETE(channel->draining, link);
     connection_fail(link->connection, GRPC_UNAVAILABLE, &named);
-    close_link(link);
+    close_link(link, false);
 }
 
 /* --- what the connection says --- */
@@ -248,7 +251,7 @@ static void on_idle(void *ctx)
     if (link->is_closing || link == link->channel->link)
         return;
     DL_DELETE(link->channel->draining, link);
-    close_link(link);
+    close_link(link, false);
 }
 
 static void on_over(void *ctx, const struct error *err)
@@ -397,7 +400,7 @@ static void cancel_all(struct grpc_call **calls)
         grpc_call_end_now(*calls, GRPC_CANCELED, "the channel was closed");
 }
 
-void grpc_channel_close(struct grpc_channel *channel)
+static void end_channel(struct grpc_channel *channel, bool aborts)
 {
     if (channel == NULL || channel->machine.state == CHANNEL_CLOSED)
         return;
@@ -413,15 +416,26 @@ void grpc_channel_close(struct grpc_channel *channel)
         link->is_closing = true;
         if (link->connection) {
             cancel_all(&link->connection->calls);
-            connection_flush(link->connection);
+            if (!aborts)
+                connection_flush(link->connection);
         }
-        close_link(link);
+        close_link(link, aborts);
     }
     cancel_all(&channel->schedule.parked);
     while (channel->schedule.news) /* those that are over already and wait to be told */
         grpc_call_end_now(channel->schedule.news, GRPC_CANCELED, "the channel was closed");
     schedule_close(&channel->schedule, on_schedule_closed, channel);
     uv_close((uv_handle_t *)&channel->timer, on_timer_closed);
+}
+
+void grpc_channel_close(struct grpc_channel *channel)
+{
+    end_channel(channel, false);
+}
+
+void grpc_channel_abort(struct grpc_channel *channel)
+{
+    end_channel(channel, true);
 }
 
 bool grpc_channel_is_ready(const struct grpc_channel *channel)

@@ -122,6 +122,9 @@ int grpc_channel_new(const struct grpc_channel_options *options, struct grpc_cha
 /* Calls under way end with CANCELED, before this returns to the loop. No other callback comes; the memory goes by itself. */
 void grpc_channel_close(struct grpc_channel *channel);
 
+/* As above, for a peer that does not answer: nothing that is still on its way is told to it when it is back. */
+void grpc_channel_abort(struct grpc_channel *channel);
+
 bool grpc_channel_is_ready(const struct grpc_channel *channel);
 void grpc_channel_local_address(const struct grpc_channel *channel, char out[GRPC_ADDRESS_SIZE_CHARS]); /* "" until connected */
 const struct tls_identity *grpc_channel_peer(const struct grpc_channel *channel);

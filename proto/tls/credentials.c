@@ -106,7 +106,7 @@ void tls_credentials_free(struct tls_credentials *credentials)
 /* SwarmKit writes "name: value" lines and an empty one behind BEGIN, which OpenSSL takes for RFC 1421 encryption headers. */
 static void strip_headers(struct bytes pem, struct buf *out)
 {
-    const char *text = (const char *)pem.data, *end = text + pem.size;
+    const char *text = pem.size > 0 ? (const char *)pem.data : "", *end = text + pem.size;
     bool may_be_header = false;
     while (text < end) {
         const char *line_end = memchr(text, '\n', (size_t)(end - text));

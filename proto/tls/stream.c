@@ -399,6 +399,16 @@ static void on_close_timer(uv_timer_t *timer)
     close_handles(timer->data);
 }
 
+void tls_stream_abort(struct tls_stream *stream)
+{
+    stream->is_closed = true;
+    if (uv_is_closing((uv_handle_t *)stream->transport))
+        return;
+    if (stream->transport->type != UV_TCP || uv_tcp_close_reset((uv_tcp_t *)stream->transport, on_closed) < 0)
+        uv_close((uv_handle_t *)stream->transport, on_closed);
+    uv_close((uv_handle_t *)&stream->close_timer, on_closed);
+}
+
 void tls_stream_close(struct tls_stream *stream)
 {
     if (stream->is_closed)

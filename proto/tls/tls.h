@@ -75,4 +75,8 @@ uv_stream_t *tls_stream_transport(struct tls_stream *stream);
  * called from a callback. */
 void tls_stream_close(struct tls_stream *stream);
 
+/* As above, at once, for a peer that does not answer: what it has not acknowledged is dropped, so that it does not hear it when it is back.
+ */
+void tls_stream_abort(struct tls_stream *stream);
+
 #endif

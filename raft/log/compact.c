@@ -29,14 +29,24 @@ static int remove_oldest(struct raft_log *log, struct error *err)
     return 0;
 }
 
+/* Of the last segment that has another key than the current one, so that only a rotation's remains need that key; 0: none. */
+static uint64_t last_with_old_key(const struct raft_log *log)
+{
+    for (size_t i = log->segments_count; i > 0; i--)
+        for (size_t k = 0; k < log->segments[i - 1].keys_count; k++)
+            if (log->segments[i - 1].keys[k] != log->keys.current)
+                return log->segments[i - 1].sequence;
+    return 0;
+}
+
 int raft_log_compact(struct raft_log *log, struct error *err)
 {
     int failed = log_check_alive(log, err);
     if (failed < 0 || log->stable.snapshot.index == 0)
         return failed;
-    uint64_t first = first_to_keep(log);
+    uint64_t first = first_to_keep(log), old = last_with_old_key(log), behind = log->stable.snapshot.index + 1;
     /* A segment's entries all come before the next one's next_index: what it holds beyond that was replaced there. */
-    while (failed == 0 && log->segments_count > 1 && log->segments[1].next_index <= first)
+    while (failed == 0 && log->segments_count > 1 && log->segments[1].next_index <= (log->segments[0].sequence <= old ? behind : first))
         failed = remove_oldest(log, err);
     if (failed == 0)
         failed = raft_snapshot_prune(&log->store, log->stable.snapshot.index, log->snapshots_keep_count, err);
@@ -68,12 +78,12 @@ int raft_log_keys_needed(struct raft_log *log, uint32_t ids[RAFT_KEYS_COUNT], si
 
     int failed = raft_snapshot_list(&log->store, &names, &names_count, err);
     for (size_t i = 0; failed == 0 && i < names_count; i++) {
-        struct raft_snapshot_reader *reader;
-        failed = raft_snapshot_reader_open(&log->store, names[i].index, names[i].term, &reader, err);
-        if (failed < 0)
-            break;
-        note(&set, raft_snapshot_reader_key(reader));
-        raft_snapshot_reader_close(reader);
+        uint32_t key_id;
+        failed = raft_snapshot_key(&log->store, names[i].index, names[i].term, &key_id, err);
+        if (failed == 0)
+            note(&set, key_id);
+        else if (failed == ERR_CORRUPT) /* no key opens that */
+            failed = 0;
     }
     for (size_t i = 0; i < log->segments_count; i++)
         for (size_t k = 0; k < log->segments[i].keys_count; k++)

@@ -251,7 +251,8 @@ void raft_log_status(const struct raft_log *log, struct raft_log_status *out)
                                     .queued_bytes = log->queue.size,
                                     .segments_count = log->segments_count,
                                     .flushes_count = log->flushes_count,
-                                    .written_bytes = log->written_bytes};
+                                    .written_bytes = log->written_bytes,
+                                    .key_id = log->keys.current};
     for (size_t i = 0; i < log->segments_count; i++)
         out->segments_size_bytes += log->segments[i].size_bytes;
 }

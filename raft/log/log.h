@@ -64,12 +64,13 @@ int raft_log_append_snapshot(struct raft_log *log, const struct raft_snapshot *s
 /* One write, one sync. 0: all that was appended is stable. Nothing appended: 0 at once. ERR_NO_SPACE, ERR_IO: above. */
 int raft_log_flush(struct raft_log *log, struct error *err);
 
-/* Remove segments that hold only entries older than the tail behind the stable snapshot, and snapshots beyond those to keep. Begins no new
- * segment: what is in the one being written stays. ERR_IO leaves everything usable. */
+/* Remove segments that hold only entries older than the tail behind the stable snapshot, and snapshots beyond those to keep. Segments up to
+ * the last that needs an old key go without regard to the tail, and old keys' snapshots once the newest is under the current one: so one
+ * snapshot ends a rotation. Begins no new segment: what is in the one being written stays. ERR_IO leaves everything usable. */
 int raft_log_compact(struct raft_log *log, struct error *err);
 
 /* From the next append on records, segments and snapshots use this key (0: no encryption). Flushes first; the next flush begins a segment,
- * so that older ones can go with the next compaction. */
+ * so that older ones can go with the next compaction behind a snapshot that has all their entries. */
 int raft_log_set_key(struct raft_log *log, uint32_t id, const uint8_t bytes[RAFT_KEY_SIZE_BYTES], struct error *err);
 /* Key numbers that some segment or snapshot still needs, ascending, 0 for what is not encrypted: a rotation is complete when only the new
  * one is left. */
@@ -86,6 +87,7 @@ struct raft_log_status {
     uint64_t appended_index;          /* with what waits for a flush */
     uint64_t queued_bytes, segments_count, segments_size_bytes;
     uint64_t flushes_count, written_bytes;
+    uint32_t key_id; /* of new records */
 };
 void raft_log_status(const struct raft_log *log, struct raft_log_status *out);
 

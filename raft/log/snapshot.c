@@ -68,9 +68,9 @@ int raft_snapshot_list(const struct raft_snapshot_store *store, struct raft_snap
     return 0;
 }
 
-static int remove_one(const struct raft_snapshot_store *store, const struct raft_snapshot_name *name, struct error *err)
+int raft_snapshot_remove(const struct raft_snapshot_store *store, uint64_t index, uint64_t term, struct error *err)
 {
-    cleanup_free char *path = raft_snapshot_path(store->dir, name->index, name->term);
+    cleanup_free char *path = raft_snapshot_path(store->dir, index, term);
     return raft_disk_remove(store->disk, store->dir, path, err);
 }
 
@@ -81,19 +81,32 @@ int raft_snapshot_remove_beyond(const struct raft_snapshot_store *store, uint64_
 
     int failed = raft_snapshot_list(store, &names, &count, err);
     for (size_t i = 0; failed == 0 && i < count && names[i].index > index; i++)
-        failed = remove_one(store, &names[i], err);
+        failed = raft_snapshot_remove(store, names[i].index, names[i].term, err);
     return failed;
+}
+
+static bool is_sealed_with_current(const struct raft_snapshot_store *store, const struct raft_snapshot_name *name)
+{
+    uint32_t key_id;
+    return raft_snapshot_key(store, name->index, name->term, &key_id, NULL) == 0 && key_id == store->keys->current;
 }
 
 int raft_snapshot_prune(const struct raft_snapshot_store *store, uint64_t index, size_t keep_count, struct error *err)
 {
     cleanup_free struct raft_snapshot_name *names = NULL;
     size_t count, kept = 0;
+    bool is_rotated = false;
 
     int failed = raft_snapshot_list(store, &names, &count, err);
-    for (size_t i = 0; failed == 0 && i < count; i++)
-        if (names[i].index <= index && kept++ >= keep_count)
-            failed = remove_one(store, &names[i], err);
+    for (size_t i = 0; failed == 0 && i < count; i++) {
+        if (names[i].index > index)
+            continue;
+        bool is_old = !is_sealed_with_current(store, &names[i]);
+        if (kept == 0)
+            is_rotated = !is_old;
+        if (kept++ >= keep_count || (is_rotated && is_old))
+            failed = raft_snapshot_remove(store, names[i].index, names[i].term, err);
+    }
     return failed;
 }
 

@@ -32,7 +32,8 @@
  *         16    8  size of the image
  *         24    8  "SKEPDONE"
  *
- * It is written to "….snap.tmp", synced, renamed, the directory synced: a file with its right name is whole, or the disk broke it later. */
+ * It is written to "….snap.<salt>.tmp" (two may be under way: one made here, one that a leader sends), synced, renamed, the directory
+ * synced: a file with its right name is whole, or the disk broke it later. */
 #ifndef SKEP_RAFT_LOG_SNAPSHOT_H
 #define SKEP_RAFT_LOG_SNAPSHOT_H
 
@@ -86,10 +87,14 @@ char *raft_snapshot_path(const char *dir, uint64_t index, uint64_t term); /* fre
 bool raft_snapshot_name_parse(const char *name, struct raft_snapshot_name *out);
 /* The newest first; freed with free(). */
 int raft_snapshot_list(const struct raft_snapshot_store *store, struct raft_snapshot_name **out, size_t *count, struct error *err);
+int raft_snapshot_remove(const struct raft_snapshot_store *store, uint64_t index, uint64_t term, struct error *err); /* missing: fine */
 /* Remove those beyond @index: the log does not know them, so nobody was told of them. */
 int raft_snapshot_remove_beyond(const struct raft_snapshot_store *store, uint64_t index, struct error *err);
-/* Of those up to @index keep the newest @keep_count. Those beyond are about to be told to the log. */
+/* Of those up to @index keep the newest @keep_count; once the newest is under the current key, only those of them that are too. Those
+ * beyond are about to be told to the log. */
 int raft_snapshot_prune(const struct raft_snapshot_store *store, uint64_t index, size_t keep_count, struct error *err);
+/* What number of key its header names, without needing the key. ERR_NOT_FOUND, ERR_CORRUPT, ERR_VERSION. */
+int raft_snapshot_key(const struct raft_snapshot_store *store, uint64_t index, uint64_t term, uint32_t *key_id, struct error *err);
 /* "….snap" to "….snap.broken", so that nobody uses it and someone can look at it. @name: freed by the caller. */
 int raft_snapshot_set_aside(const struct raft_snapshot_store *store, uint64_t index, uint64_t term, char **name, struct error *err);
 

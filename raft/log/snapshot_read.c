@@ -115,14 +115,34 @@ static int read_end(struct raft_snapshot_reader *reader, struct error *err)
     return size == wanted ? 0 : broken(reader, size, "the file is not as long as its end says", err);
 }
 
-int raft_snapshot_reader_open(const struct raft_snapshot_store *store, uint64_t index, uint64_t term, struct raft_snapshot_reader **out,
-                              struct error *err)
+static struct raft_snapshot_reader *new_reader(const struct raft_snapshot_store *store, uint64_t index, uint64_t term)
 {
     struct raft_snapshot_reader *reader = mem_alloc(sizeof *reader);
 
     *reader =
         (struct raft_snapshot_reader){.store = *store, .meta = {.index = index, .term = term}, .file = -1, .held = SNAPSHOT_END_NUMBER};
     reader->path = raft_snapshot_path(store->dir, index, term);
+    return reader;
+}
+
+int raft_snapshot_key(const struct raft_snapshot_store *store, uint64_t index, uint64_t term, uint32_t *key_id, struct error *err)
+{
+    struct raft_snapshot_reader *reader = new_reader(store, index, term);
+
+    int failed = raft_disk_open(store->disk, reader->path, RAFT_DISK_READ, &reader->file, err);
+    if (failed == 0)
+        failed = read_header(reader, err);
+    if (failed == 0)
+        *key_id = reader->key_id;
+    raft_snapshot_reader_close(reader);
+    return failed;
+}
+
+int raft_snapshot_reader_open(const struct raft_snapshot_store *store, uint64_t index, uint64_t term, struct raft_snapshot_reader **out,
+                              struct error *err)
+{
+    struct raft_snapshot_reader *reader = new_reader(store, index, term);
+
     int failed = raft_disk_open(store->disk, reader->path, RAFT_DISK_READ, &reader->file, err);
     if (failed == 0)
         failed = read_header(reader, err);

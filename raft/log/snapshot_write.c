@@ -78,9 +78,9 @@ int raft_snapshot_writer_open(const struct raft_snapshot_store *store, const str
 
     *writer = (struct raft_snapshot_writer){.store = *store, .index = meta->index, .file = -1};
     writer->path = raft_snapshot_path(store->dir, meta->index, meta->term);
-    writer->temporary = mem_format("%s.tmp", writer->path);
     writer->chunk.is_secret = store->keys->current != 0;
     random_fill(store->random, writer->salt, sizeof writer->salt);
+    writer->temporary = mem_format("%s.%08x.tmp", writer->path, (unsigned)wire_get32(writer->salt));
     int failed = raft_sealer_use(&writer->sealer, store->keys, store->keys->current, writer->salt, writer->path, err);
     if (failed == 0)
         failed = raft_disk_open(store->disk, writer->temporary, RAFT_DISK_CREATE, &writer->file, err);

@@ -206,9 +206,10 @@ static int restore_add(void *self, struct bytes part, struct error *err)
     return failed;
 }
 
-static int restore_end(void *self, struct error *err)
+static int restore_end(void *self, uint64_t index, struct error *err)
 {
     (void)self;
+    (void)index;
     bool is_whole = restoring.size == 0;
     buf_deinit(&restoring);
     return is_whole ? 0 : error_set(err, ERR_CORRUPT, "the image is cut short");

@@ -116,6 +116,10 @@ class Failover(unittest.TestCase):
         moment = time.monotonic()
         undo = getattr(self, how)(leader)
         took_s = self.client.first_after(moment, leader) - moment
+        if took_s > LIMIT_S - 0.2:
+            for member in self.members:
+                seen = ", ".join(f"{role} {(when - moment) * 1000:.0f} ms" for when, role in member.roles if when > moment - 1)
+                print(f"{how} {leader.name}: {took_s * 1000:.0f} ms; {member.name} was {seen or 'what it is'}")
         time.sleep(max(0, hold_s - (time.monotonic() - moment)))
         undo()
         settled(self.members)

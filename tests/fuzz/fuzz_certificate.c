@@ -1,5 +1,5 @@
 /* tests/fuzz/fuzz_certificate.c – a chain and its roots as a manager may send them, in one text. */
-#include "agent/certificate.h"
+#include "proto/identity/certificate.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,7 +1,7 @@
 /* tests/fuzz/fuzz_keyfile.c – a key file that someone else wrote; what was read prints to what reads the same. */
 #include <assert.h>
 
-#include "agent/keyfile.h"
+#include "proto/identity/keyfile.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

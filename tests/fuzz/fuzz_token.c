@@ -2,8 +2,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "agent/token.h"
 #include "base/mem.h"
+#include "proto/identity/token.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -138,9 +138,10 @@ static inline int kv_restore_add(void *self, struct bytes part, struct error *er
     return 0;
 }
 
-static inline int kv_restore_end(void *self, struct error *err)
+static inline int kv_restore_end(void *self, uint64_t index, struct error *err)
 {
     (void)err;
+    (void)index;
     struct kv *kv = self;
     kv->restored_count++;
     char *line = (char *)kv->incoming.data, *save = NULL;

@@ -11,12 +11,12 @@
 #include <uthash.h>
 #include <uv.h>
 
-#include "agent/certificate.h"
 #include "agent/description.h"
 #include "agent/session_driver.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "proto/identity/certificate.h"
 #include "proto/message.h"
 #include "proto/swarmkit/dispatcher.pb-c.h"
 #include "proto/tls/tls.h"

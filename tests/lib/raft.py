@@ -82,7 +82,7 @@ class Member:
             if words[0] == "ready":
                 ready.put(True)
             elif words[0] == "role":
-                self.roles.append((time.monotonic(), line.split()[1]))
+                self.roles.append((time.monotonic(), " ".join(line.split()[1:3])))
             elif words[0] in ("ok", "error"):
                 if self.listener and self.listener(self, words):
                     continue

@@ -2,9 +2,9 @@
 #ifndef SKEP_TESTS_UNIT_AGENT_FAKE_CA_H
 #define SKEP_TESTS_UNIT_AGENT_FAKE_CA_H
 
-#include "agent/token.h"
 #include "base/mem.h"
 #include "proto/grpc/grpc.h"
+#include "proto/identity/token.h"
 #include "proto/swarmkit/ca.pb-c.h"
 #include "tests/unit/proto/peer.h"
 
@@ -90,7 +90,7 @@ static inline void fake_ca_start(struct fake_ca *ca, uv_loop_t *loop)
     authority_init(&ca->authority, ca->wall_ns - INT64_C(86400000000000));
     ca->papers = papers_make(&ca->authority, &(struct papers_options){.name = "swarm-ca", .from_wall_ns = ca->wall_ns - 3600000000000});
     ca->credentials = peer_credentials(&ca->wall_ns, &ca->papers, &ca->authority);
-    token_format(buf_bytes(&ca->authority.root_pem), secret, ca->token);
+    token_format(buf_bytes(&ca->authority.root_pem), secret, false, ca->token);
     ca->server = grpc_server_new(&(struct grpc_server_options){.loop = loop, .clock = clock, .credentials = ca->credentials});
     grpc_server_handle(ca->server, METHOD(CA, GetRootCACertificate), fake_ca_root_call, ca);
     grpc_server_handle(ca->server, METHOD(NodeCA, IssueNodeCertificate), fake_ca_issue_call, ca);

@@ -8,8 +8,8 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "tests/unit/agent/authority.h"
-#include "tests/unit/agent/fixture.h"
+#include "tests/unit/proto/identity/authority.h"
+#include "tests/unit/proto/identity/fixture.h"
 
 struct host {
     char dir[64];

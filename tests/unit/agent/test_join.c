@@ -4,8 +4,8 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "tests/unit/agent/authority.h"
-#include "tests/unit/agent/fixture.h"
+#include "tests/unit/proto/identity/authority.h"
+#include "tests/unit/proto/identity/fixture.h"
 
 #define NODE_ID "n0de0000000000000000000aa"
 #define S       NS_PER_S
@@ -34,7 +34,7 @@ static int set_up(void **state)
     world->now_ns = 1000 * S;
     world->role = "swarm-worker";
     authority_init(&world->authority, world->wall_ns - 300 * (int64_t)S);
-    token_format(buf_bytes(&world->authority.root_pem), secret, world->token);
+    token_format(buf_bytes(&world->authority.root_pem), secret, false, world->token);
     assert_ok(certificate_make_key(&world->key_pem, err));
     assert_ok(certificate_make_request(buf_bytes(&world->key_pem), &world->request_pem, err));
     random_seeded_init(&world->seed, 1);

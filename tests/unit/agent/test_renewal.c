@@ -4,8 +4,8 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "tests/unit/agent/authority.h"
-#include "tests/unit/agent/fixture.h"
+#include "tests/unit/proto/identity/authority.h"
+#include "tests/unit/proto/identity/fixture.h"
 
 #define NODE_ID "n0de0000000000000000000aa"
 #define S       NS_PER_S

@@ -142,6 +142,26 @@ static void instants_and_durations_convert_and_clamp(void **state)
     assert_true(message_timestamp_ns(&timestamp, 0) == INT64_MIN);
 }
 
+static void fields_are_set_again_and_emptied(void **state)
+{
+    (void)state;
+    Docker__Swarmkit__V1__Certificate *certificate = MESSAGE_NEW(Docker__Swarmkit__V1__Certificate, docker__swarmkit__v1__certificate);
+    message_set_string(&certificate->cn, "first");
+    message_set_string(&certificate->cn, "second");
+    message_set_bytes(&certificate->csr, bytes_of_string("request"));
+    message_set_bytes(&certificate->csr, bytes_of("a\0b", 3));
+    Docker__Swarmkit__V1__Certificate *copy = MESSAGE_COPY(certificate);
+    assert_string_equal(copy->cn, "second");
+    assert_int_equal(copy->csr.len, 3);
+    assert_memory_equal(copy->csr.data, "a\0b", 3);
+    message_set_string(&copy->cn, NULL);
+    message_set_bytes(&copy->csr, bytes_of(NULL, 0));
+    assert_string_equal(copy->cn, "");
+    assert_int_equal(protobuf_c_message_get_packed_size(&copy->base), 0);
+    message_free(&copy->base);
+    message_free(&certificate->base);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +172,7 @@ int main(void)
         cmocka_unit_test(few_bytes_that_would_fill_memory_are_refused),
         cmocka_unit_test(long_list_of_removed_tasks_is_taken),
         cmocka_unit_test(instants_and_durations_convert_and_clamp),
+        cmocka_unit_test(fields_are_set_again_and_emptied),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

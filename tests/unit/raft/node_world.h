@@ -1,8 +1,10 @@
 /* tests/unit/raft/node_world.h – members of a group in one process and on one loop, over real TLS on loopback, each with a log on the
- * host's disk in a temporary directory and the map of tests/helpers/raft_kv.h. A disk's sync can be told to fail or to wait. */
+ * host's disk in a temporary directory and the map of tests/helpers/raft_kv.h. A disk's sync can be told to fail or to wait, and its room
+ * to end. */
 #ifndef SKEP_TESTS_UNIT_RAFT_NODE_WORLD_H
 #define SKEP_TESTS_UNIT_RAFT_NODE_WORLD_H
 
+#include <limits.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <unistd.h>
@@ -14,6 +16,8 @@
 #define WORLD_MEMBERS 4
 #define WORLD_TICK_MS 20
 #define WORLD_NOW_NS  (INT64_C(1790000000) * 1000000000)
+
+#define WORLD_ROOMY LLONG_MAX
 
 struct world;
 
@@ -27,8 +31,10 @@ struct world_member {
     struct raft_node *node;
     struct kv kv;
     void *replica; /* what stands on the node in place of the map: see world.open */
+    struct raft_keys keys;
     struct raft_disk disk;
-    atomic_int sync_fault; /* a UV_E… code; 1: wait until it changes */
+    atomic_int sync_fault;   /* a UV_E… code; 1: wait until it changes */
+    atomic_llong room_bytes; /* left on the disk; WORLD_ROOMY: no end */
     struct error failed, closed;
     bool is_up, is_removed, is_serving_foreign; /* without our own stream, as a Docker manager */
 };
@@ -36,14 +42,17 @@ struct world_member {
 struct world {
     uv_loop_t loop;
     int64_t wall_ns;
+    uint64_t ahead_ns; /* of the members' monotonic clock: to let time pass */
     char dir[64];
     struct authority authority;
     struct world_member members[WORLD_MEMBERS];
-    uint64_t snapshot_interval, tail_keep;
+    uint64_t snapshot_interval, snapshot_most, tail_keep;
+    unsigned stall_ticks;
     int stopped;
     /* What stands on the nodes, where it is not the map: sets member->node; and ends it, then world_closed(). */
     int (*open)(struct world_member *member, const struct raft_node_options *options, struct error *err);
     void (*close)(struct world_member *member);
+    void (*serve)(struct world_member *member); /* more calls on its server; NULL: none */
 };
 
 static inline int world_sync(void *self, int file)
@@ -56,6 +65,46 @@ static inline int world_sync(void *self, int file)
         return fault;
     struct raft_disk host = raft_disk_host();
     return host.sync(host.self, file);
+}
+
+static inline int world_take_room(struct world_member *member, uint64_t size)
+{
+    long long room = atomic_load(&member->room_bytes);
+    if (room == WORLD_ROOMY)
+        return 0;
+    if (size > (uint64_t)room)
+        return UV_ENOSPC;
+    atomic_fetch_sub(&member->room_bytes, (long long)size);
+    return 0;
+}
+
+static inline int world_allocate(void *self, int file, uint64_t size)
+{
+    struct raft_disk host = raft_disk_host();
+    int failed = world_take_room(self, size);
+    return failed < 0 ? failed : host.allocate(host.self, file, size);
+}
+
+static inline int64_t world_pwritev(void *self, int file, const struct bytes *parts, size_t count, uint64_t offset)
+{
+    struct raft_disk host = raft_disk_host();
+    uint64_t size = 0, end = offset;
+    for (size_t i = 0; i < count; i++)
+        end += parts[i].size;
+    int failed = host.size(host.self, file, &size);
+    if (failed == 0 && end > size)
+        failed = world_take_room(self, end - size);
+    return failed < 0 ? failed : host.pwritev(host.self, file, parts, count, offset);
+}
+
+static inline int world_unlink(void *self, const char *path)
+{
+    struct raft_disk host = raft_disk_host();
+    struct world_member *member = self;
+    int failed = host.unlink(host.self, path);
+    if (failed == 0 && strstr(path, "/reserve") && atomic_load(&member->room_bytes) != WORLD_ROOMY)
+        atomic_fetch_add(&member->room_bytes, RAFT_RESERVE_SIZE_DEFAULT_BYTES);
+    return failed;
 }
 
 static inline void world_init(struct world *world)
@@ -77,6 +126,10 @@ static inline void world_init(struct world *world)
         member->credentials = peer_credentials(&world->wall_ns, &member->papers, &world->authority);
         member->disk = raft_disk_host();
         member->disk.sync = world_sync;
+        member->disk.allocate = world_allocate;
+        member->disk.pwritev = world_pwritev;
+        member->disk.unlink = world_unlink;
+        atomic_store(&member->room_bytes, WORLD_ROOMY);
         member->disk.self = member; /* the host's functions use none */
     }
 }
@@ -93,41 +146,63 @@ static inline void world_failed(void *ctx, const struct error *err)
     member->failed = *err;
 }
 
+static inline uint64_t world_monotonic(void *self)
+{
+    return uv_hrtime() + ((struct world *)self)->ahead_ns;
+}
+
+static inline int64_t world_wall(void *self)
+{
+    return ((struct world *)self)->wall_ns;
+}
+
 /* The port stays the same over a restart. */
-static inline void world_start(struct world *world, size_t at, size_t first_count, bool is_bootstrap)
+static inline int world_try_start(struct world *world, size_t at, size_t first_count, bool is_bootstrap, struct error *failure)
 {
     struct world_member *member = &world->members[at];
     struct raft_member known[WORLD_MEMBERS];
-    struct clock clock = peer_clock(&world->wall_ns);
+    struct clock clock = {world_monotonic, world_wall, world};
     for (size_t i = 0; i < first_count; i++)
         known[i] = (struct raft_member){world->members[i].id, world->members[i].name, world->members[i].address};
-    struct raft_node_options options = {
-        .loop = &world->loop,
-        .clock = clock,
-        .random = random_system(),
-        .log = {.dir = member->dir, .disk = &member->disk, .segment_size_bytes = 1 * MIB, .tail_keep_count = world->tail_keep},
-        .machine = kv_machine(&member->kv),
-        .events = {.on_removed = world_removed, .on_failed = world_failed, .ctx = member},
-        .credentials = member->credentials,
-        .cluster_id = "cluster1",
-        .self = {member->id, member->name, member->address},
-        .members = known,
-        .members_count = first_count,
-        .is_bootstrap = is_bootstrap,
-        .tick_ms = WORLD_TICK_MS,
-        .snapshot_interval_count = world->snapshot_interval};
+    struct raft_node_options options = {.loop = &world->loop,
+                                        .clock = clock,
+                                        .random = random_system(),
+                                        .log = {.dir = member->dir,
+                                                .disk = &member->disk,
+                                                .keys = &member->keys,
+                                                .segment_size_bytes = 1 * MIB,
+                                                .tail_keep_count = world->tail_keep},
+                                        .machine = kv_machine(&member->kv),
+                                        .events = {.on_removed = world_removed, .on_failed = world_failed, .ctx = member},
+                                        .credentials = member->credentials,
+                                        .cluster_id = "cluster1",
+                                        .self = {member->id, member->name, member->address},
+                                        .members = known,
+                                        .members_count = first_count,
+                                        .is_bootstrap = is_bootstrap,
+                                        .tick_ms = WORLD_TICK_MS,
+                                        .storage_stall_ticks = world->stall_ticks,
+                                        .snapshot_most_bytes = world->snapshot_most,
+                                        .snapshot_interval_count = world->snapshot_interval};
     member->kv.node = NULL;
-    if (world->open) {
-        assert_ok(world->open(member, &options, err));
-    } else {
-        assert_ok(raft_node_open(&options, &member->kv.node, err));
+    int failed = world->open ? world->open(member, &options, failure) : raft_node_open(&options, &member->kv.node, failure);
+    if (failed < 0)
+        return failed;
+    if (!world->open)
         member->node = member->kv.node;
-    }
     member->server =
         grpc_server_new(&(struct grpc_server_options){.loop = &world->loop, .clock = clock, .credentials = member->credentials});
     raft_node_serve(member->node, member->server);
+    if (world->serve)
+        world->serve(member);
     assert_ok(grpc_server_listen(member->server, member->address, err));
     member->is_up = true;
+    return 0;
+}
+
+static inline void world_start(struct world *world, size_t at, size_t first_count, bool is_bootstrap)
+{
+    assert_ok(world_try_start(world, at, first_count, is_bootstrap, err));
 }
 
 static inline void world_addresses(struct world *world, size_t count)
@@ -189,6 +264,7 @@ static inline void world_deinit(struct world *world)
     for (size_t i = 0; i < WORLD_MEMBERS; i++) {
         struct world_member *member = &world->members[i];
         atomic_store(&member->sync_fault, 0);
+        atomic_store(&member->room_bytes, WORLD_ROOMY);
         world_stop(world, i);
         kv_deinit(&member->kv);
         papers_deinit(&member->papers);

@@ -148,6 +148,35 @@ static void what_no_peer_may_say_is_refused(void **state)
     assert_fails(raft_wire_read(buf_bytes(&out), &back, NULL, err), ERR_INVALID, "unknown (77)");
 }
 
+/* What is one more than the largest would be 0: the end of a log that nothing can follow. */
+static void numbers_at_the_end_of_their_type_are_refused(void **state)
+{
+    struct raft_message cases[] = {{.term = UINT64_MAX}, {.log_term = UINT64_MAX}, {.index = UINT64_MAX}, {.commit = RAFT_NUMBER_MOST + 1}};
+    struct raft_snapshot snapshots[] = {{.index = UINT64_MAX}, {.index = 1, .term = UINT64_MAX}};
+    struct raft_entry entries[] = {{.index = UINT64_MAX}, {.term = UINT64_MAX}};
+    cleanup_buf struct buf out = {0};
+    struct raft_message back;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        cases[i].type = RAFT_MESSAGE_APPEND;
+        cases[i].to = 2;
+        cases[i].from = 1;
+        write_simple(cases[i], &out);
+        assert_fails(raft_wire_read(buf_bytes(&out), &back, NULL, err), ERR_INVALID, "too large to be one");
+    }
+    for (size_t i = 0; i < 2; i++) {
+        write_simple((struct raft_message){.type = RAFT_MESSAGE_SNAPSHOT, .to = 2, .from = 1, .snapshot = &snapshots[i]}, &out);
+        assert_fails(raft_wire_read(buf_bytes(&out), &back, NULL, err), ERR_INVALID, "too large to be one");
+        write_simple((struct raft_message){.type = RAFT_MESSAGE_APPEND, .to = 2, .from = 1, .entries = &entries[i], .entries_count = 1},
+                     &out);
+        assert_fails(raft_wire_read(buf_bytes(&out), &back, NULL, err), ERR_INVALID, "too large to be one");
+    }
+    write_simple((struct raft_message){.type = RAFT_MESSAGE_APPEND, .to = 2, .from = 1, .term = RAFT_NUMBER_MOST}, &out);
+    assert_ok(raft_wire_read(buf_bytes(&out), &back, NULL, err));
+    raft_message_deinit(&back);
+}
+
 static void malformed_bytes_are_refused(void **state)
 {
     static const struct {
@@ -194,6 +223,7 @@ int main(void)
         cmocka_unit_test(protobuf_reads_what_we_write),
         cmocka_unit_test(snapshot_parts_carry_their_slice_and_the_members),
         cmocka_unit_test(what_no_peer_may_say_is_refused),
+        cmocka_unit_test(numbers_at_the_end_of_their_type_are_refused),
         cmocka_unit_test(malformed_bytes_are_refused),
         cmocka_unit_test(unknown_fields_are_skipped),
     };

@@ -60,11 +60,32 @@ static void drained_channel_ends_its_calls_and_connects_again(void **state)
     end(world);
 }
 
+static void an_aborted_channel_ends_its_calls_on_both_sides(void **state)
+{
+    (void)state;
+    struct world *world = begin();
+    struct seen seen = {0};
+    ask(world, &both, "abc", NULL, &seen);
+    run_until(&world->loop, seen.messages == 1);
+    static uint8_t block[100000];
+    Payload message = payload(block, sizeof block);
+    assert_ok(grpc_call_send(seen.call, &message.base, err)); /* on its way when it ends */
+    grpc_channel_abort(world->channel);
+    grpc_channel_close(world->channel); /* once is enough */
+    world->channel = NULL;
+    assert_int_equal(seen.done, 1);
+    assert_int_equal(seen.code, GRPC_CANCELED);
+    run_until(&world->loop, world->served.done);
+    assert_int_equal(world->served.messages, 1);
+    end(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(quiet_peer_is_pinged_and_a_silent_one_given_up),
         cmocka_unit_test(drained_channel_ends_its_calls_and_connects_again),
+        cmocka_unit_test(an_aborted_channel_ends_its_calls_on_both_sides),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
