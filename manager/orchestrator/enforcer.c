@@ -1,119 +1,244 @@
-/* manager/orchestrator/enforcer.c – tasks whose node no longer satisfies what they ask for are rejected, so that they are placed anew. Only
- * on active nodes: a drained one is emptied anyway, a paused one is left alone. Source: swarmkit-wire §7.8. */
+/* manager/orchestrator/enforcer.c – nodes that changed, each looked at in a transaction of its own: what it decides is true there. */
+#include "manager/orchestrator/enforcer.h"
+
+#include <assert.h>
 #include <stdlib.h>
 
+#include "base/hash.h"
+#include "base/log.h"
 #include "base/mem.h"
-#include "manager/orchestrator/inside.h"
+#include "google/protobuf/timestamp.pb-c.h"
+#include "manager/scheduler/fit.h"
+#include "proto/message.h"
 
-/* What the node has, less what its tasks reserve. */
-struct left {
-    int64_t nano_cpus, memory_bytes;
-    const Docker__Swarmkit__V1__Resources *total;
-    int64_t *generic; /* one for each kind in @total, in its order */
+#define STATE(name) DOCKER__SWARMKIT__V1__TASK_STATE__##name
+
+typedef Docker__Swarmkit__V1__Node Node;
+typedef Docker__Swarmkit__V1__Task Task;
+
+/* A node that is to be looked at. */
+struct mark {
+    UT_hash_handle hh;
+    char id[];
 };
 
-static const char *generic_kind(const Docker__Swarmkit__V1__GenericResource *resource, int64_t *count)
+struct enforcer {
+    struct part_host host;
+    struct store_watcher *watcher;
+    struct mark *marks;
+    size_t writes;
+    bool is_listed, has_failed;
+    uint64_t hold_until_ns; /* the store refused: nothing is looked at before */
+};
+
+/* One node on its way through the store. */
+struct look {
+    struct enforcer *enforcer;
+    size_t rejected_count;
+    struct error why; /* of the last one */
+    bool is_unfinished;
+    char id[];
+};
+
+/* --- one node --- */
+
+static bool holds_resources(const Task *task)
 {
-    *count = 1;
-    if (resource->resource_case == DOCKER__SWARMKIT__V1__GENERIC_RESOURCE__RESOURCE_NAMED_RESOURCE_SPEC)
-        return resource->named_resource_spec->kind;
-    if (resource->resource_case != DOCKER__SWARMKIT__V1__GENERIC_RESOURCE__RESOURCE_DISCRETE_RESOURCE_SPEC)
-        return "";
-    *count = resource->discrete_resource_spec->value;
-    return resource->discrete_resource_spec->kind;
+    int state = task->status ? (int)task->status->state : STATE(NEW);
+    bool is_wanted = task->desired_state >= STATE(ASSIGNED) && task->desired_state <= STATE(COMPLETE);
+    return is_wanted && state >= STATE(ASSIGNED) && state <= STATE(RUNNING);
 }
 
-static void begin_left(struct left *left, const Docker__Swarmkit__V1__Resources *total)
+static const Docker__Swarmkit__V1__Placement *placement_of(struct store_tx *tx, const Task *task)
 {
-    *left = (struct left){.nano_cpus = total->nano_cpus, .memory_bytes = total->memory_bytes, .total = total};
-    left->generic = mem_array(total->n_generic + 1, sizeof *left->generic);
-    for (size_t i = 0; i < total->n_generic; i++)
-        generic_kind(total->generic[i], &left->generic[i]);
+    const Docker__Swarmkit__V1__Service *service = task->service_id[0] ? store_tx_service(tx, task->service_id) : NULL;
+    const Docker__Swarmkit__V1__TaskSpec *spec = service && service->spec ? service->spec->task : task->spec;
+    return spec ? spec->placement : NULL;
 }
 
-/* Several entries of one kind count together. */
-static int64_t generic_left(const struct left *left, const char *wanted)
+/* Those of its tasks that it does not satisfy, as many as one transaction takes. */
+static size_t find_misfits(struct store_tx *tx, struct look *look, const Node *node, const Task **out, size_t room)
 {
-    int64_t sum = 0, unused;
+    struct store_cursor cursor;
+    const Task *task;
+    struct fit fit;
+    size_t count = 0, bytes = 0;
 
-    for (size_t i = 0; i < left->total->n_generic; i++)
-        if (strcmp(generic_kind(left->total->generic[i], &unused), wanted) == 0)
-            sum += left->generic[i];
-    return sum;
-}
-
-static void take_generic(struct left *left, const char *wanted, int64_t count)
-{
-    int64_t unused;
-
-    for (size_t i = 0; i < left->total->n_generic && count > 0; i++) {
-        if (strcmp(generic_kind(left->total->generic[i], &unused), wanted) != 0)
+    fit_init(&fit, node);
+    store_tx_find(tx, STORE_TASK, STORE_BY_NODE, node->id, &cursor);
+    while ((task = (const void *)store_next(&cursor)) != NULL) {
+        if (!holds_resources(task) || fit_take(&fit, placement_of(tx, task), task, &look->why) == 0)
             continue;
-        int64_t part = left->generic[i] < count ? left->generic[i] : count;
-        left->generic[i] -= part;
-        count -= part;
+        bytes += protobuf_c_message_get_packed_size(&task->base);
+        if (count == room || (count > 0 && bytes > ORCHESTRATOR_WRITE_BYTES)) {
+            look->is_unfinished = true;
+            break;
+        }
+        out[count++] = task; /* kept aside: what is changed moves in the list that is walked */
     }
+    fit_deinit(&fit);
+    return count;
 }
 
-/* Takes what the task reserves, if it is there. */
-static bool take(struct left *left, const Docker__Swarmkit__V1__Resources *reserved)
+/* Its state, not what is desired of it: that is for whoever orchestrates it. */
+static int reject(struct store_tx *tx, const Task *old, struct error *err)
 {
-    int64_t count;
+    Google__Protobuf__Timestamp timestamp;
+    Docker__Swarmkit__V1__TaskStatus status = *old->status;
+    Task task = *old;
 
-    if (reserved->memory_bytes > left->memory_bytes || reserved->nano_cpus > left->nano_cpus)
-        return false;
-    for (size_t i = 0; i < reserved->n_generic; i++) {
-        const char *kind = generic_kind(reserved->generic[i], &count);
-        if (count > generic_left(left, kind))
-            return false;
-    }
-    left->memory_bytes -= reserved->memory_bytes;
-    left->nano_cpus -= reserved->nano_cpus;
-    for (size_t i = 0; i < reserved->n_generic; i++) {
-        const char *kind = generic_kind(reserved->generic[i], &count);
-        take_generic(left, kind, count);
-    }
-    return true;
+    message_set_timestamp(&timestamp, store_tx_wall_ns(tx));
+    status.timestamp = &timestamp;
+    status.state = STATE(REJECTED);
+    status.message = (char *)(uintptr_t) "task rejected by constraint enforcer";
+    status.err = (char *)(uintptr_t) "assigned node no longer meets constraints";
+    task.status = &status;
+    return store_tx_update(tx, &task.base, err);
 }
 
-/* The service's constraints of now: an update of nothing else leaves its tasks with the old ones. */
-static const Docker__Swarmkit__V1__Placement *placement_of(const struct view_task *task)
+static int look_at_node(struct store_tx *tx, void *ctx, struct error *err)
 {
-    if (task->slot && task->slot->service->object)
-        return service_placement(task->slot->service);
-    return task_message(task)->spec ? task_message(task)->spec->placement : NULL;
+    struct look *look = ctx;
+    const Node *node = store_tx_node(tx, look->id);
+    const Task *misfits[STORE_ACTIONS_COUNT];
+    int failed = 0;
+
+    look->rejected_count = 0;
+    look->is_unfinished = false;
+    if (node == NULL || (node->spec && node->spec->availability != DOCKER__SWARMKIT__V1__NODE_SPEC__AVAILABILITY__ACTIVE))
+        return 0;
+    size_t count = find_misfits(tx, look, node, misfits, store_tx_room(tx));
+    for (; look->rejected_count < count && failed == 0; look->rejected_count++)
+        failed = reject(tx, misfits[look->rejected_count], err);
+    return failed;
 }
 
-static void enforce(struct orchestrator *orchestrator, struct view_task *task)
-{
-    if (task->slot && task->slot->writes == 0) /* what it is may not be known yet: nodes are looked at first */
-        slot_classify(orchestrator, task->slot);
-    changes_group(orchestrator);
-    changes_reject(orchestrator, task, "task rejected by constraint enforcer", "assigned node no longer meets constraints");
-    if (task->slot)
-        slot_promise(task->slot, task->slot->class);
-}
+/* --- following --- */
 
-void enforcer_look(struct orchestrator *orchestrator, struct view_node *node)
+static void mark(struct enforcer *enforcer, const char *id)
 {
-    static const Docker__Swarmkit__V1__Resources nothing = DOCKER__SWARMKIT__V1__RESOURCES__INIT;
-    const Docker__Swarmkit__V1__Node *message = node_message(node);
-    const struct orchestrator_rules *rules = &orchestrator->rules;
-    struct left left;
+    size_t length = strlen(id);
+    struct mark *known;
 
-    if (message == NULL || (message->spec && message->spec->availability != DOCKER__SWARMKIT__V1__NODE_SPEC__AVAILABILITY__ACTIVE))
+    HASH_FIND_STR(enforcer->marks, id, known);
+    if (known)
         return;
-    bool is_described = message->description && message->description->resources;
-    begin_left(&left, is_described ? message->description->resources : &nothing);
-    for (struct view_task *task = node->tasks; task; task = task->node_next) {
-        const Docker__Swarmkit__V1__TaskSpec *spec = task_message(task)->spec;
-        bool is_over = task_state(task) > STATE(RUNNING) || task_desired(task) > STATE(COMPLETE);
-        if (is_over || task_state(task) < STATE(ASSIGNED))
+    known = mem_alloc(sizeof *known + length + 1);
+    memcpy(known->id, id, length + 1);
+    HASH_ADD_STR(enforcer->marks, id, known);
+}
+
+static void unmark(struct enforcer *enforcer, struct mark *known)
+{
+    HASH_DEL(enforcer->marks, known);
+    free(known);
+}
+
+static void list(struct enforcer *enforcer)
+{
+    struct store_cursor cursor;
+    const ProtobufCMessage *message;
+
+    store_find(enforcer->host.store, STORE_NODE, STORE_ALL, NULL, &cursor);
+    while ((message = store_next(&cursor)) != NULL)
+        mark(enforcer, store_message_id(STORE_NODE, message));
+    enforcer->is_listed = true;
+}
+
+static void follow(struct enforcer *enforcer)
+{
+    const struct store_commit *commit;
+    struct error err = {0};
+    int result;
+
+    if (!enforcer->is_listed)
+        list(enforcer);
+    while ((result = store_watch_next(enforcer->watcher, &commit, &err)) != ERR_NOT_FOUND) {
+        if (result < 0) {
+            list(enforcer);
             continue;
-        const Docker__Swarmkit__V1__Resources *reserved = spec && spec->resources ? spec->resources->reservations : NULL;
-        bool fits = rules->node_fits(rules->self, message, placement_of(task));
-        if (!fits || (is_described && reserved && !take(&left, reserved)))
-            enforce(orchestrator, task);
+        }
+        for (size_t i = 0; i < commit->count; i++)
+            if (commit->changes[i].kind == STORE_NODE && commit->changes[i].action == STORE_UPDATE)
+                mark(enforcer, store_object_id(commit->changes[i].object));
     }
-    free(left.generic);
+}
+
+static void done(void *ctx, const struct error *err)
+{
+    struct look *look = ctx;
+    struct enforcer *enforcer = look->enforcer;
+
+    if (err) {
+        log_warn("enforcer", "node %s: the tasks that it no longer satisfies were not rejected: %s", look->id, err->message);
+        enforcer->has_failed = true;
+    } else if (look->rejected_count > 0) {
+        log_info("enforcer", "%zu tasks rejected: %s", look->rejected_count, look->why.message);
+    }
+    if (err || look->is_unfinished)
+        mark(enforcer, look->id);
+    enforcer->writes--;
+    part_wake(&enforcer->host);
+    free(look);
+}
+
+static void send(struct enforcer *enforcer)
+{
+    struct mark *known, *next;
+
+    HASH_ITER (hh, enforcer->marks, known, next) {
+        size_t length = strlen(known->id);
+        struct look *look = mem_alloc(sizeof *look + length + 1);
+        look->enforcer = enforcer;
+        memcpy(look->id, known->id, length + 1);
+        unmark(enforcer, known);
+        enforcer->writes++;
+        store_update(enforcer->host.store, look_at_node, done, look);
+    }
+}
+
+/* --- the part --- */
+
+static void on_ready(void *ctx)
+{
+    part_wake(&((struct enforcer *)ctx)->host);
+}
+
+static void step(void *self, uint64_t now_ns)
+{
+    struct enforcer *enforcer = self;
+
+    if (enforcer->has_failed)
+        enforcer->hold_until_ns = now_ns + ORCHESTRATOR_RETRY_MS * NS_PER_MS;
+    enforcer->has_failed = false;
+    follow(enforcer);
+    if (now_ns >= enforcer->hold_until_ns)
+        send(enforcer);
+}
+
+static uint64_t deadline_ns(const void *self)
+{
+    const struct enforcer *enforcer = self;
+    return enforcer->marks ? enforcer->hold_until_ns : PART_NEVER;
+}
+
+static void free_enforcer(void *self)
+{
+    struct enforcer *enforcer = self;
+    struct mark *known, *next;
+
+    assert(enforcer->writes == 0); /* part.h: they have been told */
+    store_unwatch(enforcer->watcher);
+    HASH_ITER (hh, enforcer->marks, known, next)
+        unmark(enforcer, known);
+    free(enforcer);
+}
+
+struct part enforcer_new(const struct part_host *host)
+{
+    struct enforcer *enforcer = mem_alloc(sizeof *enforcer);
+
+    enforcer->host = *host;
+    enforcer->watcher = store_watch(host->store, on_ready, enforcer);
+    return (struct part){.name = "enforcer", .step = step, .deadline_ns = deadline_ns, .free = free_enforcer, .self = enforcer};
 }

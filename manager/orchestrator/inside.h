@@ -27,7 +27,6 @@ void changes_group(struct orchestrator *orchestrator);
 const char *changes_create(struct orchestrator *orchestrator, struct view_slot *slot, int desired); /* its id, until changes_flush() */
 void changes_desire(struct orchestrator *orchestrator, struct view_task *task, int desired);
 void changes_remove(struct orchestrator *orchestrator, struct view_task *task);
-void changes_reject(struct orchestrator *orchestrator, struct view_task *task, const char *message, const char *text);
 void changes_flush(struct orchestrator *orchestrator);
 
 /* What the slot will be once the writes that were just added are through. */
@@ -75,10 +74,6 @@ struct view_slot *take_unused_slot(struct orchestrator *orchestrator, struct vie
 
 void jobs_look(struct orchestrator *orchestrator, struct view_service *service);
 void jobs_clear_old(struct orchestrator *orchestrator, struct view_slot *slot);
-
-/* --- enforcer --- */
-
-void enforcer_look(struct orchestrator *orchestrator, struct view_node *node);
 
 /* --- reaper --- */
 

@@ -35,7 +35,6 @@ static void look_at_nodes(struct orchestrator *orchestrator)
             if (task->slot)
                 view_mark_slot(&orchestrator->view, task->slot);
         global_mark_services(orchestrator, node);
-        enforcer_look(orchestrator, node);
         view_free_node_if_empty(&orchestrator->view, node);
     }
 }

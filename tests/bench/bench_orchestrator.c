@@ -260,7 +260,8 @@ static void lose_node(struct bench *bench)
     write_one(bench, update_one, &node.base);
     uint64_t began = now(bench);
     run(bench);
-    printf("a node with %zu tasks is lost: all replaced in %.2f ms, the store's work included\n", tasks, (double)(now(bench) - began) / 1e6);
+    printf("a node with %zu tasks is lost: all replaced in %.2f ms, the store's work included\n", tasks,
+           (double)(now(bench) - began) / 1e6);
 }
 
 static bool fits(void *self, const Docker__Swarmkit__V1__Node *node, const Docker__Swarmkit__V1__Placement *placement)
@@ -279,8 +280,7 @@ int main(int argc, char **argv)
 
     bench.store = store_new(&(struct store_options){
         .log = {.propose = propose, .version = version, .wake = wake, .self = &bench}, .clock = bench.clock, .random = random_system()});
-    bench.host =
-        (struct part_host){.store = bench.store, .clock = bench.clock, .random = random_system(), .wake = wake, .self = &bench};
+    bench.host = (struct part_host){.store = bench.store, .clock = bench.clock, .random = random_system(), .wake = wake, .self = &bench};
     add_nodes(&bench);
     bench.orchestrator = orchestrator_new(&bench.host, &rules);
     bench.allocator = allocator_new(&bench.host);
