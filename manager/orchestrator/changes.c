@@ -152,8 +152,10 @@ static void done(void *ctx, const struct error *err)
         struct view_slot *slot = write->changes[i].slot;
         if (err && write->changes[i].kind == CHANGE_CREATE)
             view_forget_start(&orchestrator->view, write->changes[i].id);
-        if (slot == NULL)
+        if (slot == NULL) {
+            orchestrator->view.is_loose_changed |= err != NULL;
             continue;
+        }
         slot->writes--;
         view_mark_slot(&orchestrator->view, slot);
         view_mark_service(&orchestrator->view, slot->service);

@@ -70,6 +70,14 @@ void view_mark_slot(struct view *view, struct view_slot *slot)
     view->dirty_slots = slot;
 }
 
+void view_mark_task(struct view *view, struct view_task *task)
+{
+    if (task->slot)
+        view_mark_slot(view, task->slot);
+    else
+        view->is_loose_changed = true;
+}
+
 void view_mark_service(struct view *view, struct view_service *service)
 {
     if (service->is_dirty)

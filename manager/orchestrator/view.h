@@ -30,10 +30,10 @@ enum slot_class {
 
 struct view_task {
     UT_hash_handle hh;
-    struct store_object *object; /* held */
-    struct view_slot *slot;      /* NULL: of no service */
-    struct view_task *slot_prev, *slot_next;
-    struct view_node *node; /* NULL: on none */
+    struct store_object *object;             /* held */
+    struct view_slot *slot;                  /* NULL: of no service */
+    struct view_task *slot_prev, *slot_next; /* in its slot, or among those of no service */
+    struct view_node *node;                  /* NULL: on none */
     struct view_task *node_prev, *node_next;
 };
 
@@ -100,8 +100,9 @@ struct view {
     struct store_watcher *watcher;
     struct clock clock;
     uint64_t now_ns;
-    struct store_object *cluster; /* held; NULL: none */
-    struct view_task *tasks;
+    struct store_object *cluster;    /* held; NULL: none */
+    struct view_task *tasks, *loose; /* loose: of no service */
+    bool is_loose_changed;           /* look at those */
     struct view_service *services, *globals;
     struct view_node *nodes;
     struct view_start *starts;
@@ -133,6 +134,7 @@ struct view_service *view_obtain_service(struct view *view, const char *id);
 struct view_node *view_obtain_node(struct view *view, const char *id);
 struct view_slot *view_obtain_slot(struct view *view, struct view_service *service, const char *key, uint64_t number);
 
+void view_mark_task(struct view *view, struct view_task *task); /* its slot, or that it is to be looked at among the loose ones */
 void view_mark_slot(struct view *view, struct view_slot *slot);
 void view_mark_aged(struct view *view, struct view_slot *slot);
 void view_mark_node(struct view *view, struct view_node *node);

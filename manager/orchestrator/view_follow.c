@@ -170,6 +170,8 @@ static void drop_task(struct view *view, struct view_task *task)
         leave_slot(task);
         view_mark_slot(view, slot);
         view_mark_service(view, slot->service);
+    } else {
+        DL_DELETE2(view->loose, task, slot_prev, slot_next);
     }
     store_object_release(task->object);
     free(task);
@@ -199,8 +201,9 @@ static void take_task(struct view *view, const char *id, struct store_object *ob
     follow_node(view, task);
     if (is_new && task_message(task)->service_id[0])
         enter_slot(slot_of(view, task_message(task)), task);
-    if (task->slot)
-        view_mark_slot(view, task->slot);
+    else if (is_new)
+        DL_APPEND2(view->loose, task, slot_prev, slot_next);
+    view_mark_task(view, task);
 }
 
 /* --- following the store --- */
