@@ -69,8 +69,8 @@ uint64_t global_look_slot(struct orchestrator *orchestrator, struct view_slot *s
 void global_mark_nodes(struct orchestrator *orchestrator, struct view_service *service);
 void global_mark_services(struct orchestrator *orchestrator, struct view_node *node);
 
-/* A slot that nothing is wanted in, of the lowest number from @first on; made if need be. */
-struct view_slot *take_unused_slot(struct orchestrator *orchestrator, struct view_service *service, uint64_t first);
+/* A slot that nothing is wanted in, of the lowest number from @first on; made if need be. NULL: none below @end. */
+struct view_slot *take_unused_slot(struct orchestrator *orchestrator, struct view_service *service, uint64_t first, uint64_t end);
 
 void jobs_look(struct orchestrator *orchestrator, struct view_service *service);
 void jobs_clear_old(struct orchestrator *orchestrator, struct view_slot *slot);

@@ -394,12 +394,15 @@ static inline void swarm_create(struct swarm *swarm, struct spec *spec)
     Docker__Swarmkit__V1__Version version = DOCKER__SWARMKIT__V1__VERSION__INIT;
     Docker__Swarmkit__V1__JobStatus job = DOCKER__SWARMKIT__V1__JOB_STATUS__INIT;
     Docker__Swarmkit__V1__Version iteration = DOCKER__SWARMKIT__V1__VERSION__INIT;
+    Google__Protobuf__Timestamp now;
     docker__swarmkit__v1__service__init(&message);
     message.id = spec->annotations.name;
     message.spec = &spec->spec;
     version.index = ++swarm->spec_version;
     message.spec_version = &version;
     job.job_iteration = &iteration;
+    message_set_timestamp(&now, swarm->world.wall_ns);
+    job.last_execution = &now;
     if (spec->spec.mode_case == DOCKER__SWARMKIT__V1__SERVICE_SPEC__MODE_REPLICATED_JOB ||
         spec->spec.mode_case == DOCKER__SWARMKIT__V1__SERVICE_SPEC__MODE_GLOBAL_JOB)
         message.job_status = &job;
@@ -413,6 +416,7 @@ static inline void swarm_change(struct swarm *swarm, struct spec *spec)
     service_type message = *store_service(swarm->world.store, spec->annotations.name);
     Docker__Swarmkit__V1__Version version = DOCKER__SWARMKIT__V1__VERSION__INIT, iteration = DOCKER__SWARMKIT__V1__VERSION__INIT;
     Docker__Swarmkit__V1__JobStatus job = DOCKER__SWARMKIT__V1__JOB_STATUS__INIT;
+    Google__Protobuf__Timestamp now;
     swarm->world.wall_ns += 1000; /* so that a slot's tasks have an order */
     message.previous_spec = message.spec;
     message.previous_spec_version = message.spec_version;
@@ -423,6 +427,8 @@ static inline void swarm_change(struct swarm *swarm, struct spec *spec)
     if (message.job_status) {
         iteration.index = message.job_status->job_iteration->index + 1;
         job.job_iteration = &iteration;
+        message_set_timestamp(&now, swarm->world.wall_ns);
+        job.last_execution = &now;
         message.job_status = &job;
     }
     do_update(&swarm->world, &message);

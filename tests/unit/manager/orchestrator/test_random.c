@@ -1,14 +1,19 @@
-/* Hundreds of random events from a seed: services scaled and updated to images that fail, nodes lost, drained, paused, added and removed,
- * tasks killed, leaders changing, a store that refuses. All along no task moves backwards and no slot is wanted twice; and when it is quiet
- * again, what is asked for runs on nodes that are up, once, and history is bounded. SKEP_SEEDS=first-last runs others. */
+/* Hundreds of random events from a seed: services scaled and updated to images that fail, jobs begun anew, nodes lost, drained, paused,
+ * added and removed, tasks killed, leaders changing, a store that refuses. All along no task moves backwards, no slot is wanted twice, and
+ * no job runs more at once than it may; and when it is quiet again, what is asked for runs on nodes that are up, once, jobs are complete,
+ * and history is bounded. SKEP_SEEDS=first-last runs others. */
 #include "base/hash.h"
 #include "manager/orchestrator/labels.h"
 #include "tests/unit/manager/orchestrator/fixture.h"
 
-#define NODES    5
-#define SERVICES 4
-#define EVENTS   150
-#define HISTORY  5 /* a cluster without an object: TASK_HISTORY_DEFAULT_COUNT */
+#define NODES      5
+#define SERVICES   6
+#define JOB        4 /* these two places are jobs */
+#define GLOBAL_JOB 5
+#define EVENTS     150
+#define CONCURRENT 3
+#define TOTAL      6
+#define HISTORY    5 /* a cluster without an object: TASK_HISTORY_DEFAULT_COUNT */
 
 #define ACTION(name) DOCKER__SWARMKIT__V1__UPDATE_CONFIG__FAILURE_ACTION__##name
 
@@ -27,7 +32,7 @@ struct play {
     uint64_t number;
 };
 
-static const char *const names[SERVICES] = {"plain", "careful", "patient", "global"};
+static const char *const names[SERVICES] = {"plain", "careful", "patient", "global", "job", "global-job"};
 
 static uint64_t chance(struct play *play, uint64_t bound)
 {
@@ -38,6 +43,8 @@ static int fate(struct swarm *swarm, const task_type *task)
 {
     struct play *play = (struct play *)(void *)swarm; /* its first member */
     bool is_bad = strcmp(task->spec->container->image, "image:bad") == 0;
+    if (task->job_iteration && chance(play, 3) == 0)
+        return STATE(COMPLETE);
     return is_bad && chance(play, 2) == 0 ? STATE(FAILED) : 0;
 }
 
@@ -62,13 +69,23 @@ static void check_task(struct play *play, const task_type *task)
 
 static bool is_same_slot(const task_type *a, const task_type *b)
 {
-    return strcmp(a->service_id, b->service_id) == 0 && a->slot == b->slot && (a->slot != 0 || strcmp(a->node_id, b->node_id) == 0);
+    bool is_global = strncmp(a->service_id, "global", 6) == 0;
+    return strcmp(a->service_id, b->service_id) == 0 && a->slot == b->slot && (!is_global || strcmp(a->node_id, b->node_id) == 0);
 }
 
 /* An update that starts first, and one that keeps the old copy, may want two for a while. */
 static int most_wanted(const task_type *task)
 {
     return strcmp(task->service_id, "careful") == 0 ? 3 : strcmp(task->service_id, "patient") == 0 ? 2 : 1;
+}
+
+static bool is_wanted(const struct play *play, const task_type *task)
+{
+    const service_type *service = store_service(play->swarm.world.store, task->service_id);
+    if (task->job_iteration == NULL)
+        return task->desired_state <= STATE(RUNNING);
+    return task->desired_state <= STATE(COMPLETE) && task->status->state != STATE(COMPLETE) &&
+           task->job_iteration->index == service->job_status->job_iteration->index;
 }
 
 static size_t all_tasks(const struct play *play, const task_type **out, size_t most)
@@ -86,19 +103,23 @@ static size_t all_tasks(const struct play *play, const task_type **out, size_t m
 static void check(struct play *play)
 {
     const task_type *tasks[2000];
-    size_t count = all_tasks(play, tasks, 2000);
+    size_t count = all_tasks(play, tasks, 2000), running = 0;
     for (size_t i = 0; i < count; i++) {
         int wanted = 0;
         char key[STORE_SLOT_KEY_SIZE];
         struct store_cursor cursor;
         const task_type *other;
         check_task(play, tasks[i]);
-        if (tasks[i]->desired_state > STATE(RUNNING))
+        if (!is_wanted(play, tasks[i]))
             continue;
+        bool is_of_job = strcmp(tasks[i]->service_id, names[JOB]) == 0;
+        if (is_of_job && (++running > CONCURRENT || tasks[i]->slot >= TOTAL))
+            fail_msg("seed %llu: %zu tasks of the job at once, one in slot %llu", (unsigned long long)play->number, running,
+                     (unsigned long long)tasks[i]->slot);
         store_slot_key(tasks[i]->service_id, tasks[i]->slot, key);
         store_find(play->swarm.world.store, STORE_TASK, STORE_BY_SLOT, key, &cursor);
         while ((other = (const void *)store_next(&cursor)) != NULL)
-            wanted += other->desired_state <= STATE(RUNNING) && is_same_slot(tasks[i], other);
+            wanted += is_wanted(play, other) && is_same_slot(tasks[i], other);
         if (wanted > most_wanted(tasks[i]))
             fail_msg("seed %llu: %d tasks are wanted in slot %llu of %s", (unsigned long long)play->number, wanted,
                      (unsigned long long)tasks[i]->slot, tasks[i]->service_id);
@@ -253,8 +274,8 @@ static void do_something(struct play *play)
         break;
     case 11:
         play->swarm.world.refuses = ERR_UNAVAILABLE; /* what the parts decide now is refused */
-        play->swarm.parts[0].step(play->swarm.parts[0].self, play->swarm.now_ns);
-        play->swarm.parts[1].step(play->swarm.parts[1].self, play->swarm.now_ns);
+        for (size_t i = 0; i < play->swarm.parts_count; i++)
+            play->swarm.parts[i].step(play->swarm.parts[i].self, play->swarm.now_ns);
         world_settle(&play->swarm.world);
         play->swarm.world.refuses = 0;
         break;
@@ -280,17 +301,45 @@ static int count_up(const struct play *play)
     return count;
 }
 
+/* Of a job's present iteration. */
+static int count_complete(const struct play *play, const char *name)
+{
+    const task_type *tasks[2000];
+    size_t count = all_tasks(play, tasks, 2000);
+    uint64_t iteration = swarm_service(&play->swarm, name)->job_status->job_iteration->index;
+    int complete = 0;
+    for (size_t i = 0; i < count; i++)
+        complete += strcmp(tasks[i]->service_id, name) == 0 && tasks[i]->status->state == STATE(COMPLETE) &&
+                    tasks[i]->job_iteration->index == iteration;
+    return complete;
+}
+
+static int count_wanted(const struct play *play, const char *name)
+{
+    const task_type *tasks[2000];
+    size_t count = all_tasks(play, tasks, 2000);
+    int wanted = 0;
+    for (size_t i = 0; i < count; i++)
+        wanted += strcmp(tasks[i]->service_id, name) == 0 && is_wanted(play, tasks[i]);
+    return wanted;
+}
+
 static void check_the_end(struct play *play)
 {
     const task_type *tasks[2000];
     size_t count = all_tasks(play, tasks, 2000);
-    for (unsigned i = 0; i < SERVICES; i++) {
+    for (unsigned i = 0; i < JOB; i++) {
         int want = i == 3 ? count_up(play) : (int)play->specs[i].replicated.replicas;
         int got = swarm_count(&play->swarm, names[i], STATE(RUNNING), STATE(RUNNING));
         int wanted = swarm_count(&play->swarm, names[i], STATE(RUNNING), -1) + swarm_count(&play->swarm, names[i], STATE(READY), -1);
         if (got != want || wanted != want)
             fail_msg("seed %llu: %s has %d running, %d wanted, %d asked for", (unsigned long long)play->number, names[i], got, wanted,
                      want);
+    }
+    for (unsigned i = JOB; i < SERVICES; i++) {
+        int want = i == JOB ? TOTAL : count_up(play), got = count_complete(play, names[i]);
+        if (got != want || count_wanted(play, names[i]) != 0)
+            fail_msg("seed %llu: %s has %d complete, %d are wanted", (unsigned long long)play->number, names[i], got, want);
     }
     for (size_t i = 0; i < count; i++) {
         size_t in_slot = 0;
@@ -308,6 +357,7 @@ static void check_the_end(struct play *play)
 static void become_quiet(struct play *play)
 {
     play->swarm.fate = NULL;
+    play->swarm.jobs_complete = true;
     play->swarm.stops_slowly = false;
     for (unsigned i = 0; i < NODES; i++) {
         char id[8];
@@ -342,6 +392,12 @@ static void make_services(struct play *play)
     spec_label(&play->specs[2], LABEL_LOST_AFTER, "20s");
     spec_label(&play->specs[2], LABEL_KEEP, "old");
     spec_global(&play->specs[3]);
+    play->specs[JOB].spec.mode_case = DOCKER__SWARMKIT__V1__SERVICE_SPEC__MODE_REPLICATED_JOB;
+    play->specs[JOB].spec.replicated_job = &play->specs[JOB].replicated_job;
+    play->specs[JOB].replicated_job.max_concurrent = CONCURRENT;
+    play->specs[JOB].replicated_job.total_completions = TOTAL;
+    play->specs[GLOBAL_JOB].spec.mode_case = DOCKER__SWARMKIT__V1__SERVICE_SPEC__MODE_GLOBAL_JOB;
+    play->specs[GLOBAL_JOB].spec.global_job = &play->specs[GLOBAL_JOB].global_job;
     for (unsigned i = 0; i < SERVICES; i++)
         swarm_create(&play->swarm, &play->specs[i]);
 }
