@@ -14,10 +14,9 @@
 /* A node that is to change. */
 struct wish {
     UT_hash_handle hh;
-    bool is_refused;   /* it was said already that quorum does not allow it */
-    bool has_stayed;   /* leadership could not be handed over: it removes itself */
+    int told;          /* the code of the refusal that was logged; 0: none, so that it is not said every five seconds */
     struct call *call; /* under way; NULL: none */
-    uint64_t until_ns; /* then the call is given up */
+    uint64_t until_ns; /* it is looked at again: the call is given up then, or it was put off */
     char id[];
 };
 
@@ -32,57 +31,13 @@ struct roles {
     bool is_listed;
 };
 
-/* Something that was asked of Raft or the store; it may be answered when nobody waits any more. */
+/* Something that was asked of the group or the store; it may be answered when nobody waits any more. */
 struct call {
     struct roles *roles; /* NULL: the part is gone */
     struct call *next, **at;
-    bool is_transfer;
     int role; /* of a write: the new one */
     char node_id[];
 };
-
-/* --- quorum --- */
-
-int roles_check_removal(const struct roles_member *members, size_t count, uint64_t raft_id, struct error *err)
-{
-    size_t left = 0, reachable = 0;
-    char names[ERROR_MESSAGE_SIZE_BYTES / 2] = "";
-
-    for (size_t i = 0; i < count; i++) {
-        if (members[i].raft_id == raft_id)
-            continue;
-        left++;
-        reachable += members[i].is_reachable;
-        size_t used = strlen(names);
-        if (!members[i].is_reachable)
-            snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", members[i].node_id);
-    }
-    if (left > 0 && reachable >= left / 2 + 1)
-        return 0;
-    return error_set(err, ERR_PRECONDITION,
-                     "can't remove member from the raft: this would result in a loss of quorum: of the %zu managers left %zu could be "
-                     "reached, %zu are needed%s%s",
-                     left, reachable, left / 2 + 1, names[0] ? "; not reachable: " : "", names);
-}
-
-static const struct roles_member *find_member(const struct roles_member *members, size_t count, const char *node_id)
-{
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(members[i].node_id, node_id) == 0)
-            return &members[i];
-    return NULL;
-}
-
-int roles_check_demotion(size_t managers_count, const struct roles_member *members, size_t count, const char *node_id, struct error *err)
-{
-    const struct roles_member *member = find_member(members, count, node_id);
-
-    if (managers_count <= 1)
-        return error_set(err, ERR_PRECONDITION, "attempting to demote the last manager of the swarm");
-    if (member == NULL)
-        return error_set(err, ERR_NOT_FOUND, "can't find manager in raft memberlist: node %.64s", node_id);
-    return roles_check_removal(members, count, member->raft_id, err);
-}
 
 /* --- calls --- */
 
@@ -110,37 +65,46 @@ static struct call *call_new(struct roles *roles, struct wish *wish)
     return call;
 }
 
-static void on_called(void *ctx, const struct error *err)
+static void call_free(struct call *call)
 {
-    struct call *call = ctx;
-    struct roles *roles = call->roles;
-
-    if (roles == NULL) {
-        free(call);
-        return;
-    }
     *call->at = call->next;
     if (call->next)
         call->next->at = call->at;
+    free(call);
+}
+
+static void settle(struct call *call, const struct error *err)
+{
+    struct roles *roles = call->roles;
     struct wish *wish = find_wish(roles, call->node_id);
+
     if (wish && wish->call == call) {
         wish->call = NULL;
-        wish->has_stayed = call->is_transfer && err;
+        wish->until_ns = err ? roles->now_ns + ROLES_INTERVAL_MS * NS_PER_MS : 0;
         if (err)
             log_warn("roles", "node %s: its change of role failed and is tried again: %s", wish->id, err->message);
-        if (err && !wish->has_stayed)
-            wish->until_ns = roles->now_ns + ROLES_INTERVAL_MS * NS_PER_MS;
-        else
-            wish->until_ns = 0;
     }
+    call_free(call);
     part_wake(&roles->host);
-    free(call);
+}
+
+static void on_left(void *ctx, uint64_t index, const struct error *err)
+{
+    struct call *call = ctx;
+
+    (void)index;
+    if (call->roles)
+        settle(call, err);
+    else
+        free(call);
 }
 
 static void on_written(void *ctx, const struct error *err)
 {
-    ((struct call *)ctx)->roles->writes--; /* part.h: writers are told before it is freed */
-    on_called(ctx, err);
+    struct call *call = ctx;
+
+    call->roles->writes--; /* part.h: writers are told before it is freed */
+    settle(call, err);
 }
 
 static int write_role(struct store_tx *tx, void *ctx, struct error *err)
@@ -158,6 +122,7 @@ static int write_role(struct store_tx *tx, void *ctx, struct error *err)
 static void set_role(struct roles *roles, struct wish *wish, int role)
 {
     struct call *call = call_new(roles, wish);
+
     call->role = role;
     roles->writes++;
     store_update(roles->host.store, write_role, on_written, call);
@@ -165,26 +130,40 @@ static void set_role(struct roles *roles, struct wish *wish, int role)
 
 /* --- decisions --- */
 
-/* The member leaves the group, if the others can do without it. */
-static void remove_member(struct roles *roles, struct wish *wish, const struct roles_member *members, size_t count,
-                          const struct roles_member *member)
+static void put_off(struct roles *roles, struct wish *wish, const struct error *why)
 {
-    struct error err = {0};
-
-    if (roles_check_removal(members, count, member->raft_id, &err) < 0) {
-        if (!wish->is_refused)
-            log_warn("roles", "node %s stays a manager for now: %s", wish->id, err.message);
-        wish->is_refused = true;
-        wish->until_ns = roles->now_ns + ROLES_INTERVAL_MS * NS_PER_MS;
+    wish->until_ns = roles->now_ns + ROLES_INTERVAL_MS * NS_PER_MS;
+    if (wish->told == why->code)
         return;
-    }
-    wish->is_refused = false;
-    struct call *call = call_new(roles, wish);
-    call->is_transfer = member->raft_id == roles->group.own_id(roles->group.self) && !wish->has_stayed;
-    if (call->is_transfer)
-        roles->group.transfer(roles->group.self, on_called, call);
+    wish->told = why->code;
+    if (why->code == ERR_AGAIN)
+        log_info("roles", "node %s: %s", wish->id, why->message);
     else
-        roles->group.remove(roles->group.self, member->raft_id, on_called, call);
+        log_warn("roles", "node %s stays a manager for now: %s", wish->id, why->message);
+}
+
+/* False: it is no member. */
+static bool take_out(struct roles *roles, struct wish *wish)
+{
+    struct roles_member members[MANAGERS_COUNT];
+    struct error err = {0};
+    size_t count = roles->group.members(roles->group.self, members), at = 0;
+
+    while (at < count && strcmp(members[at].node_id, wish->id) != 0)
+        at++;
+    if (at == count)
+        return false;
+    struct call *call = call_new(roles, wish);
+    if (roles->group.leave(roles->group.self, members[at].raft_id, on_left, call, &err) == 0) {
+        wish->told = 0;
+        return true;
+    }
+    wish->call = NULL;
+    call_free(call);
+    if (err.code == ERR_NOT_FOUND)
+        return false;
+    put_off(roles, wish, &err);
+    return true;
 }
 
 static void forget(struct roles *roles, struct wish *wish)
@@ -196,7 +175,7 @@ static void forget(struct roles *roles, struct wish *wish)
 static void look(struct roles *roles, struct wish *wish)
 {
     const Docker__Swarmkit__V1__Node *node = store_node(roles->host.store, wish->id);
-    struct roles_member members[MANAGERS_COUNT];
+    int wanted = node && node->spec ? (int)node->spec->desired_role : ROLE(WORKER);
 
     if (wish->until_ns > roles->now_ns)
         return;
@@ -204,19 +183,12 @@ static void look(struct roles *roles, struct wish *wish)
         log_warn("roles", "node %s: no answer to its change of role, which is tried again", wish->id);
         wish->call = NULL;
     }
-    int wanted = node && node->spec ? (int)node->spec->desired_role : ROLE(WORKER);
-    if (node && (int)node->role == wanted) {
+    if (node && (int)node->role == wanted)
         forget(roles, wish);
-        return;
-    }
-    if (wanted == ROLE(MANAGER)) {
+    else if (wanted == ROLE(MANAGER))
         set_role(roles, wish, ROLE(MANAGER));
+    else if (take_out(roles, wish))
         return;
-    }
-    size_t count = roles->group.members(roles->group.self, members);
-    const struct roles_member *member = find_member(members, count, wish->id);
-    if (member)
-        remove_member(roles, wish, members, count, member);
     else if (node)
         set_role(roles, wish, ROLE(WORKER));
     else
@@ -225,28 +197,40 @@ static void look(struct roles *roles, struct wish *wish)
 
 /* --- following --- */
 
-static void add_wish(struct roles *roles, const char *id)
+static struct wish *obtain_wish(struct roles *roles, const char *id)
 {
     struct wish *wish = find_wish(roles, id);
     size_t length = strlen(id);
 
-    if (wish) {
-        if (wish->call == NULL)
-            wish->until_ns = 0; /* something changed: look at once */
-        return;
-    }
+    if (wish)
+        return wish;
     wish = mem_alloc(sizeof *wish + length + 1);
     memcpy(wish->id, id, length + 1);
     HASH_ADD_STR(roles->wishes, id, wish);
+    return wish;
 }
 
+/* What changed is looked at at once, unless an answer is awaited. */
 static void follow_node(struct roles *roles, const Docker__Swarmkit__V1__Node *node, bool is_deleted)
 {
-    bool is_wanted = node->spec && node->role != node->spec->desired_role;
-    bool was_manager = node->role == ROLE(MANAGER) || (node->spec && node->spec->desired_role == ROLE(MANAGER));
+    struct wish *wish;
 
-    if (is_deleted ? was_manager : is_wanted)
-        add_wish(roles, node->id);
+    if (!is_deleted && (node->spec == NULL || node->role == node->spec->desired_role) && find_wish(roles, node->id) == NULL)
+        return;
+    wish = obtain_wish(roles, node->id);
+    if (wish->call == NULL)
+        wish->until_ns = 0;
+}
+
+/* Members of no node: theirs was deleted when another led. A moment is left to whoever makes this manager's own. */
+static void list_strangers(struct roles *roles)
+{
+    struct roles_member members[MANAGERS_COUNT];
+    size_t count = roles->group.members(roles->group.self, members);
+
+    for (size_t i = 0; i < count; i++)
+        if (members[i].node_id[0] && store_node(roles->host.store, members[i].node_id) == NULL)
+            obtain_wish(roles, members[i].node_id)->until_ns = roles->now_ns + ROLES_INTERVAL_MS * NS_PER_MS;
 }
 
 static void list(struct roles *roles)
@@ -257,6 +241,7 @@ static void list(struct roles *roles)
     store_find(roles->host.store, STORE_NODE, STORE_ALL, NULL, &cursor);
     while ((message = store_next(&cursor)) != NULL)
         follow_node(roles, (const void *)message, false);
+    list_strangers(roles);
     roles->is_listed = true;
 }
 
