@@ -8,7 +8,9 @@
 #include "manager/inside.h"
 #include "manager/orchestrator/allocator.h"
 #include "manager/orchestrator/compare.h"
+#include "manager/orchestrator/enforcer.h"
 #include "manager/orchestrator/orchestrator.h"
+#include "manager/orchestrator/roles.h"
 #include "manager/scheduler/fit.h"
 #include "manager/scheduler/part.h"
 
@@ -126,6 +128,34 @@ static struct part make_orchestrator(const struct part_host *host, void *ctx)
     return orchestrator_new(host, &orchestrator_rules);
 }
 
+static struct part make_enforcer(const struct part_host *host, void *ctx)
+{
+    (void)ctx;
+    return enforcer_new(host);
+}
+
+static size_t group_members(void *self, struct roles_member out[MANAGERS_COUNT])
+{
+    struct manager *manager = self;
+    const struct raft_book *book = raft_node_book(replica_raft(manager->replica));
+    size_t count = book->count < MANAGERS_COUNT ? book->count : MANAGERS_COUNT;
+
+    for (size_t i = 0; i < count; i++)
+        out[i] = (struct roles_member){book->members[i].id, book->members[i].node_id};
+    return count;
+}
+
+static int group_leave(void *self, uint64_t raft_id, void (*fn)(void *ctx, uint64_t index, const struct error *err), void *ctx,
+                       struct error *err)
+{
+    return membership_leave(((struct manager *)self)->membership, raft_id, fn, ctx, err);
+}
+
+static struct part make_roles(const struct part_host *host, void *ctx)
+{
+    return roles_new(host, &(struct roles_group){.members = group_members, .leave = group_leave, .self = ctx});
+}
+
 static struct part make_allocator(const struct part_host *host, void *ctx)
 {
     (void)ctx;
@@ -185,7 +215,9 @@ void parts_open(struct manager *manager)
     leader_add(manager->leader, make_dispatcher, manager);
     leader_add(manager->leader, make_ca, manager);
     leader_add(manager->leader, make_logs, manager);
+    leader_add(manager->leader, make_roles, manager);
     leader_add(manager->leader, make_orchestrator, manager);
+    leader_add(manager->leader, make_enforcer, manager);
     leader_add(manager->leader, make_allocator, manager);
     leader_add(manager->leader, make_scheduler, manager);
 }
