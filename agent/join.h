@@ -48,7 +48,7 @@ struct join_options {
     const char *token;          /* NULL: only go on with a join whose node id is known */
     const char *const *remotes; /* "host:port" or "host", at least one, at most MANAGERS_COUNT */
     size_t remote_count;
-    bool can_manage; /* a manager's token is taken */
+    bool can_manage; /* a manager's token is taken, where the managers are Skep's own */
     struct random random;
     const struct identity *identity; /* borrowed during join_start only: what is there already, and a join to go on with */
 };
@@ -96,6 +96,7 @@ struct join_event {
     const char *text;
     int status; /* enum issuance */
     int role;   /* enum certificate_role */
+    bool is_skep; /* of STATUS: the managers are Skep's own */
     int grpc_status;
     const struct error *error;
     int64_t wall_ns; /* our clock, for judging certificates */

@@ -260,6 +260,7 @@ static void on_answer(void *ctx, const struct ca_answer *answer)
                                        .text = answer->text,
                                        .status = answer->status,
                                        .role = answer->role,
+                                       .is_skep = answer->is_skep,
                                        .grpc_status = answer->grpc_status,
                                        .error = answer->error});
 }

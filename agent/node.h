@@ -31,7 +31,8 @@ struct node_options {
     struct hcs *hcs;               /* borrowed */
     struct image_source images;    /* copied */
     bool can_manage;               /* this host can be a manager: tokens that make it one are taken */
-    /* Another certificate, or none any more: what node_info() says of role and cluster may be different. From the loop. May be NULL. */
+    /* Another certificate, or none any more, or news of whose the managers are: what node_info() says of that may be different. May be
+     * NULL. */
     void (*on_identity)(void *ctx);
     void *ctx;
 };
@@ -66,6 +67,7 @@ struct node_info {
     const char *role;         /* "worker" or "manager": what the certificate says */
     const char *availability; /* "active", "pause", "drain": as last heard */
     const char *listen_addr, *advertise_addr, *data_path_addr; /* as given when it joined */
+    bool has_skep_managers;                                    /* as last heard: the swarm's managers are Skep's own */
 };
 
 struct node_join_request {

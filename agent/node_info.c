@@ -72,6 +72,7 @@ void node_info(const struct node *node, struct node_info *out)
         .listen_addr = or_empty(identity->listen_addr),
         .advertise_addr = or_empty(identity->advertise_addr),
         .data_path_addr = or_empty(identity->data_path_addr),
+        .has_skep_managers = is_in && node->has_skep_managers,
     };
 }
 

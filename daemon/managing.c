@@ -33,6 +33,7 @@ struct managing {
     char *dir;
     struct manager *manager;
     bool is_closing;  /* the manager is, and then what is true by then is done */
+    bool is_member;   /* what is on the disk says so */
     bool is_removed;  /* it was told to be no manager any more: not before the node has another certificate */
     struct founding *founding;
     uv_timer_t retry;
@@ -45,12 +46,15 @@ static void close_manager(struct managing *managing);
 
 /* --- what is to be --- */
 
+/* Docker's managers may have made this node one of them; it is none, then: it does not share their Raft group yet. */
 static bool is_wanted(const struct managing *managing)
 {
     struct node_info info;
 
     node_info(managing->options.node, &info);
-    return !managing->is_freed && (managing->founding || text_equal(info.role, "manager"));
+    if (managing->is_freed)
+        return false;
+    return managing->founding || (text_equal(info.role, "manager") && (managing->is_member || info.has_skep_managers));
 }
 
 static void on_ready(void *ctx);
@@ -116,6 +120,7 @@ static void erase(struct managing *managing)
 {
     struct error err = {0};
 
+    managing->is_member = false;
     if (member_erase(managing->dir, &err) < 0)
         log_error(ROOM, "what this host was as a manager is not removed: %s", err.message);
 }
@@ -203,6 +208,7 @@ static void on_ready(void *ctx)
     struct founding *founding = managing->founding;
     struct error err = {0};
 
+    managing->is_member = true;
     if (founding == NULL) {
         log_info(ROOM, "this node takes part as a manager, at %s", manager_address(managing->manager));
         return;
@@ -395,6 +401,17 @@ struct api_swarm managing_swarm(struct managing *managing)
 
 /* --- life --- */
 
+/* What cannot be read is kept: opening it says what is wrong. */
+static bool was_member(const struct managing *managing)
+{
+    struct member member;
+    int failed = member_read(managing->dir, &member, NULL);
+    bool is_member = failed < 0 || member.is_joined;
+
+    member_deinit(&member);
+    return is_member;
+}
+
 struct managing *managing_new(const struct managing_options *options)
 {
     struct managing *managing = mem_alloc(sizeof *managing);
@@ -402,6 +419,7 @@ struct managing *managing_new(const struct managing_options *options)
     managing->options = *options;
     managing->options.state_dir = mem_string(options->state_dir);
     managing->dir = mem_format("%s/manager", options->state_dir);
+    managing->is_member = was_member(managing);
     uv_timer_init(options->loop, &managing->retry);
     managing->retry.data = managing;
     managing_look(managing);

@@ -229,6 +229,7 @@ static void send_message(struct dispatcher_session *session, const Docker__Swarm
     Docker__Swarmkit__V1__SessionMessage message = DOCKER__SWARMKIT__V1__SESSION_MESSAGE__INIT;
     struct error err = {0};
 
+    message.skep = true;
     message.session_id = session->id;
     message.node = (Docker__Swarmkit__V1__Node *)(uintptr_t)node;
     message.managers = common->list;

@@ -123,6 +123,37 @@ class OwnManagers(Scenario):
             manager.start()
             self.assert_well()
 
+    def test_7_demoted_and_promoted(self):
+        leader = self.leader()
+        other = next(manager for manager in self.managers if manager is not leader)
+        leader.docker("node", "demote", leader.name)
+        rest = [manager for manager in self.managers if manager is not leader]
+        type(self).managers = rest
+        self.assert_well()
+        wait_until(lambda: "Is Manager: false" in leader.docker("info").stdout, 40, "the demoted one is a worker")
+        self.assertEqual(other.node(leader.name)["Spec"]["Role"], "worker")
+        other.docker("node", "promote", leader.name)
+        wait_until(lambda: "Is Manager: true" in leader.docker("info").stdout, 40, "it is a manager again")
+        type(self).managers = [*rest, leader]
+        self.assert_well()
+
+    def test_8_a_manager_replaced(self):
+        """Its host is gone for good; another takes its place."""
+        leader = self.leader()
+        lost = next(manager for manager in self.managers if manager is not leader)
+        lost.kill()
+        leader.wait_node(lost.name, "down", 60)
+        leader.docker("node", "demote", lost.name)
+        wait_until(lambda: not leader.node(lost.name).get("ManagerStatus"), 30, "it is no manager any more")
+        leader.docker("node", "rm", "--force", lost.name)
+        fresh = Skepd(self.net.host("manager-d")).start()
+        fresh.join(leader, role="manager")
+        type(self).managers = [manager for manager in self.managers if manager is not lost] + [fresh]
+        leader.wait_node("manager-d")
+        self.assert_well()
+        lost.start()
+        wait_until(lambda: "was removed" in lost.docker("info").stdout, 40, "the lost one hears, back again, that it was removed")
+
     def test_9_nothing_is_left(self):
         self.leader().remove_service("web")
         for worker in self.workers:

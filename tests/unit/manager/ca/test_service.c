@@ -294,7 +294,7 @@ static void agent_joins_with_a_token_and_renews_with_its_certificate(void **stat
     buf_append(&before, host.identity->chain_pem.data, host.identity->chain_pem.size);
     follow_certificate(house, &host);
     run_for(&house->loop, 20); /* its session comes later, too */
-    renewal_driver_told(host.renewal, CERTIFICATE_WORKER, (int)STATE(ROTATE), bytes_of(NULL, 0));
+    renewal_driver_told(host.renewal, CERTIFICATE_WORKER, false, (int)STATE(ROTATE), bytes_of(NULL, 0));
     run_until(&house->loop, host.replaced == 1 || host.err.code != 0);
     assert_string_equal(host.err.message, "");
     assert_false(bytes_equal(buf_bytes(&before), buf_bytes(&host.identity->chain_pem)));
