@@ -152,7 +152,7 @@ class OwnManagers(Scenario):
         leader.wait_node("manager-d")
         self.assert_well()
         lost.start()
-        wait_until(lambda: "was removed" in lost.docker("info").stdout, 40, "the lost one hears, back again, that it was removed")
+        wait_until(lambda: "removed this node from the swarm" in lost.docker("info").stdout, 40, "the lost one hears, back again, that it was removed")
 
     def test_9_nothing_is_left(self):
         self.leader().remove_service("web")
