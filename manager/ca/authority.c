@@ -35,6 +35,7 @@ static void end(struct pending *pending, Docker__Swarmkit__V1__RootCA *root_ca, 
 {
     control_ca_done_fn *done = pending->done;
     void *ctx = pending->ctx;
+    assert(pending->next || pending->prev == pending || pending != pending->authority->pending); /* as utlist has it */
     DL_DELETE(pending->authority->pending, pending);
     ca_change_free(pending->change);
     free(pending);

@@ -123,14 +123,14 @@ static int find_tool(const char *tool_path, char path[PATH_MAX_SIZE], struct err
     if (tool_path) {
         if (strlen(tool_path) >= PATH_MAX_SIZE)
             return error_set(err, ERR_INTERNAL, "the path of %s is too long", TOOL_NAME);
-        strcpy(path, tool_path);
+        memcpy(path, tool_path, strlen(tool_path) + 1);
         return 0;
     }
     int failed = uv_exepath(path, &size);
     if (failed < 0)
         return error_set_uv(err, failed, "find our own executable");
     char *name = strrchr(path, '/');
-    strcpy(name ? name + 1 : path, TOOL_NAME);
+    memcpy(name ? name + 1 : path, TOOL_NAME, sizeof TOOL_NAME);
     return 0;
 }
 

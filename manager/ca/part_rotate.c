@@ -1,5 +1,6 @@
 /* manager/ca/part_rotate.c – a root rotation that goes on: every CA_ROTATION_INTERVAL_MS a look at all nodes, in a transaction that tells
  * some of them to renew, or that ends the rotation. */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -36,6 +37,7 @@ static int tell_nodes(struct ca_rotating *rotating, struct store_tx *tx, Docker_
                       const struct ca_rotation_look *look, struct error *err)
 {
     for (size_t i = 0; i < look->told_count; i++) {
+        assert(nodes); /* these are places in it */
         Docker__Swarmkit__V1__Node *told = ca_rotation_tell(nodes[look->told[i]]);
         int failed = store_tx_update(tx, &told->base, err);
         message_free(&told->base);

@@ -205,6 +205,7 @@ static void let_go(struct served *served)
 {
     struct held_node *held = served->held;
     struct ca_service *service = served->service;
+    assert(held);
     DL_DELETE(held->calls, served);
     held->count--;
     service->held_count--;

@@ -129,7 +129,8 @@ static const char *tool_path(void)
     assert_int_equal(uv_exepath(path, &size), 0);
     for (int i = 0; i < 2; i++)
         *strrchr(path, '/') = '\0';
-    strcat(path, "/skep-external-ca");
+    size = strlen(path);
+    snprintf(path + size, sizeof path - size, "/skep-external-ca");
     return path;
 }
 
