@@ -1,6 +1,6 @@
 /* tests/unit/manager/scheduler/test_part_chaos.c – everything at once, by chance: tasks and nodes come, change and go between a decision
- * and its transaction, proposals are lost, the part is left behind and made anew. No node ever gets more than it has; when it is quiet, what
- * waits fits nowhere, and the next leader finds nothing to do. */
+ * and its transaction, proposals are lost, the part is left behind and made anew. No node ever gets more than it has; when it is quiet,
+ * what waits fits nowhere, and the next leader finds nothing to do. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "tests/unit/manager/scheduler/part_fixture.h"
@@ -35,7 +35,8 @@ static int poke_task(struct store_tx *tx, const struct poke *poke, const Task *o
     Task changed = *old;
     if (poke->kind == STOP_TASK)
         changed.desired_state = (Docker__Swarmkit__V1__TaskState)SHUTDOWN;
-    else if (old->status->state < (Docker__Swarmkit__V1__TaskState)ASSIGNED || old->status->state >= (Docker__Swarmkit__V1__TaskState)poke->state)
+    else if (old->status->state < (Docker__Swarmkit__V1__TaskState)ASSIGNED ||
+             old->status->state >= (Docker__Swarmkit__V1__TaskState)poke->state)
         return 0;
     else
         status.state = (Docker__Swarmkit__V1__TaskState)poke->state;
@@ -92,7 +93,12 @@ static void poke(void)
     static const int ends[] = {RUNNING, RUNNING, COMPLETE, FAILED, SHUTDOWN};
     struct poke *made = mem_alloc(sizeof *made);
     uint32_t what = roll(20);
-    made->kind = what < 8 ? MAKE_TASK : what < 10 ? STOP_TASK : what < 15 ? MOVE_TASK : what < 16 ? REMOVE_TASK : what < 19 ? CHANGE_NODE : REMOVE_NODE;
+    made->kind = what < 8    ? MAKE_TASK
+                 : what < 10 ? STOP_TASK
+                 : what < 15 ? MOVE_TASK
+                 : what < 16 ? REMOVE_TASK
+                 : what < 19 ? CHANGE_NODE
+                             : REMOVE_NODE;
     if (made->kind == MAKE_TASK)
         snprintf(made->id, sizeof made->id, "t%u", tasks_made++);
     else if (made->kind < CHANGE_NODE)
@@ -121,7 +127,8 @@ static size_t borne_by(const char *node_id)
     size_t count = 0;
     store_find(trial.world.store, STORE_TASK, STORE_BY_NODE, node_id, &cursor);
     while ((found = (const void *)store_next(&cursor)) != NULL)
-        count += found->status->state >= (Docker__Swarmkit__V1__TaskState)ASSIGNED && found->status->state <= (Docker__Swarmkit__V1__TaskState)RUNNING;
+        count += found->status->state >= (Docker__Swarmkit__V1__TaskState)ASSIGNED &&
+                 found->status->state <= (Docker__Swarmkit__V1__TaskState)RUNNING;
     return count;
 }
 

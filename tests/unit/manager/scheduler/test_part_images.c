@@ -149,20 +149,21 @@ static void what_cannot_be_read_is_as_if_it_were_not_there(void **state)
     trial_end(&trial);
 }
 
-/* Left behind: what is not there any more is not remembered. */
+/* Left behind: what is not there any more is not remembered, newer than what is left though it was. */
 static void a_new_list_forgets(void **state)
 {
     static struct trial trial;
     (void)state;
     trial_begin_with(&trial, 1);
     put_windows(&trial, "w", "17763.1");
-    put_facts(&trial, "f1", "app:9", NULL);
+    put_facts(&trial, "f1", "app:9", "10.0.17763.1");
+    put_facts(&trial, "f2", "app:9", NULL);
     put_of_image(&trial, "t1", "app:9");
     trial_pass_ms(&trial, 20);
     assert_string_equal(place_of(&trial, "t1"), "(nowhere)");
-    do_remove(&trial.world, STORE_RESOURCE, "f1");
-    put_facts(&trial, "f2", "other:1", NULL);
-    put_facts(&trial, "f3", "another:1", NULL);
+    do_remove(&trial.world, STORE_RESOURCE, "f2");
+    put_facts(&trial, "f3", "other:1", NULL);
+    put_facts(&trial, "f4", "another:1", NULL);
     trial_pass_ms(&trial, 20);
     assert_string_equal(place_of(&trial, "t1"), "w");
     trial_end(&trial);

@@ -162,41 +162,88 @@ static void a_task_that_changed_without_a_matter_is_tried_again(void **state)
     trial_end(&trial);
 }
 
-/* A refusal waits in the store's queue while a node appears: it is overtaken by the decision for that node. */
+/* A refusal of t1 waits in the store's queue while a node n1 appears, and @other happens in the same entry. The entry is full, and with the
+ * refusal goes one of another task: so it waits for the entry behind. */
+static void refusal_that_waits(struct trial *trial, struct write_of *other)
+{
+    enum { FULL = STORE_ACTIONS_COUNT + 1 };
+    static struct write_of writes[FULL];
+    Task *huge = task_make(&trial->make, "huge", "t0");
+
+    task_reserve(huge, 99 * CPU, 0);
+    put_task(trial, huge);
+    trial_step(trial);
+    writes[0] = (struct write_of){.change = CREATE, .message = &node_make(&trial->make, "n1")->base};
+    ask(&trial->world, &writes[0]);
+    ask(&trial->world, other);
+    for (size_t i = 2; i < FULL; i++) {
+        Task *filler = task_make(&trial->make, "filler", arena_format(&trial->make.arena, "f%zu", i));
+        filler->status->state = DOCKER__SWARMKIT__V1__TASK_STATE__NEW;
+        writes[i] = (struct write_of){.change = CREATE, .message = &filler->base};
+        ask(&trial->world, &writes[i]);
+    }
+    trial_decide(trial);
+    world_run(&trial->world);
+    world_commit(&trial->world);
+    went_through(&writes[0]);
+    went_through(other);
+    trial_decide(trial); /* the node is there, and the refusal waits */
+    assert_string_equal(place_of(trial, "t1"), "(nowhere)");
+    assert_string_equal(task_of(trial, "t0")->status->err, "");
+    world_run(&trial->world);
+    world_commit(&trial->world);
+    assert_string_equal(task_of(trial, "t0")->status->err, "no suitable node");
+}
+
+static void never_told(struct store_watcher *watcher)
+{
+    const struct store_commit *commit;
+
+    while (store_watch_next(watcher, &commit, NULL) == 0)
+        for (size_t i = 0; i < commit->count; i++)
+            if (strcmp(store_object_id(commit->changes[i].object), "t1") == 0)
+                assert_string_equal(((const Task *)(const void *)commit->changes[i].object->message)->status->err, "");
+    store_unwatch(watcher);
+}
+
 static void a_refusal_that_is_overtaken_is_not_written(void **state)
 {
     static struct trial trial;
-    enum { FULL = STORE_ACTIONS_COUNT };
-    static struct write_of writes[FULL]; /* an entry of their own: the refusal waits for the one behind it */
-    const struct store_commit *commit;
+    struct write_of other = {.change = NOTHING};
     (void)state;
     trial_begin(&trial);
     put_task(&trial, whole(&trial, "web", "t1"));
     trial_step(&trial);
     struct store_watcher *watcher = store_watch(trial.world.store, NULL, NULL);
-    writes[0] = (struct write_of){.change = CREATE, .message = &node_make(&trial.make, "n1")->base};
-    ask(&trial.world, &writes[0]);
-    for (size_t i = 1; i < FULL; i++) {
-        Task *filler = task_make(&trial.make, "filler", arena_format(&trial.make.arena, "f%zu", i));
-        filler->status->state = DOCKER__SWARMKIT__V1__TASK_STATE__NEW;
-        writes[i] = (struct write_of){.change = CREATE, .message = &filler->base};
-        ask(&trial.world, &writes[i]);
-    }
-    trial_decide(&trial);
-    world_run(&trial.world);
-    world_commit(&trial.world);
-    for (size_t i = 0; i < FULL; i++)
-        went_through(&writes[i]);
-    trial_decide(&trial); /* the node is there, and the refusal waits */
-    assert_string_equal(place_of(&trial, "t1"), "(nowhere)");
-    world_run(&trial.world);
-    world_commit(&trial.world);
+    refusal_that_waits(&trial, &other);
     assert_string_equal(place_of(&trial, "t1"), "n1");
-    while (store_watch_next(watcher, &commit, NULL) == 0) /* what is known to be over was never told */
-        for (size_t i = 0; i < commit->count; i++)
-            if (commit->changes[i].kind == STORE_TASK)
-                assert_string_equal(((const Task *)(const void *)commit->changes[i].object->message)->status->err, "");
-    store_unwatch(watcher);
+    never_told(watcher); /* what is known to be over */
+    trial_end(&trial);
+}
+
+/* The scheduler has not heard of the change yet when it decides for the node: what it decided is not written. */
+static void a_task_that_changed_behind_its_refusal_is_not_assigned(void **state)
+{
+    static struct trial trial;
+    struct write_of other;
+    (void)state;
+    trial_begin(&trial);
+    Task *made = whole(&trial, "web", "t1");
+    put_task(&trial, made);
+    trial_step(&trial);
+    made->meta = task_of(&trial, "t1")->meta;
+    made->desired_state = (Docker__Swarmkit__V1__TaskState)SHUTDOWN;
+    other = (struct write_of){.change = UPDATE, .message = &made->base};
+    struct store_watcher *watcher = store_watch(trial.world.store, NULL, NULL);
+    refusal_that_waits(&trial, &other);
+    assert_int_equal(task_of(&trial, "t1")->status->state, PENDING);
+    trial_pass_ms(&trial, 20);
+    assert_int_equal(task_of(&trial, "t1")->status->state, SHUTDOWN);
+    assert_string_equal(task_of(&trial, "t1")->node_id, "");
+    never_told(watcher);
+    put_task(&trial, whole(&trial, "web", "t2")); /* the room on the node is free again */
+    trial_pass_ms(&trial, 20);
+    assert_string_equal(place_of(&trial, "t2"), "n1");
     trial_end(&trial);
 }
 
@@ -307,11 +354,21 @@ static void left_behind_with_decisions_on_their_way(void **state)
     assert_int_equal(placed_on(&trial, "n0") + placed_on(&trial, "n1") + placed_on(&trial, "n2"), 2 * PER_NODE);
     trial.now_ns += NS_PER_S;
     trial_step(&trial);                                /* lists anew */
-    assert_true(trial_deadline(&trial) == PART_NEVER); /* until the rest has landed */
+    assert_true(trial_deadline(&trial) == PART_NEVER); /* until the rest has landed: the last tasks, and the refusals */
+    for (size_t i = 0; i < 2; i++) {
+        world_run(&trial.world);
+        world_commit(&trial.world);
+        assert_true(trial_deadline(&trial) == PART_NEVER);
+        trial_step(&trial);
+    }
+    assert_true(trial_deadline(&trial) != PART_NEVER);
     trial_pass_ms(&trial, 20);
     for (size_t i = 0; i < 3; i++)
         assert_int_equal(placed_on(&trial, arena_format(&trial.make.arena, "n%zu", i)), PER_NODE);
     assert_int_equal(scheduler_part_count(scheduler_of(&trial)).pending_tasks, 100);
+    put_node(&trial, node_make(&trial.make, "n3")); /* and then it goes on */
+    trial_pass_ms(&trial, 20);
+    assert_int_equal(placed_on(&trial, "n3"), 100);
     trial_end(&trial);
 }
 
@@ -324,6 +381,7 @@ int main(void)
         cmocka_unit_test(a_task_that_changed_makes_it_void),
         cmocka_unit_test(a_task_that_changed_without_a_matter_is_tried_again),
         cmocka_unit_test(a_refusal_that_is_overtaken_is_not_written),
+        cmocka_unit_test(a_task_that_changed_behind_its_refusal_is_not_assigned),
         cmocka_unit_test(a_node_that_comes_with_the_refusal_is_used),
         cmocka_unit_test(what_the_store_refuses_is_tried_again_later),
         cmocka_unit_test(what_the_log_loses_is_decided_again),
