@@ -109,6 +109,8 @@ static inline int swarm_fixture_init(void *self, const struct api_init_request *
         return error_set(err, s->init_code, "listen at %s: it is in use", request->listen_addr);
     s->late_ctx = ctx;
     s->late_init = done;
+    s->is_worker = false;
+    s->asker.fixture.node.state = NODE_ACTIVE;
     if (!s->answers_init_later)
         done(ctx, "m1", NULL);
     return 0;
