@@ -9,7 +9,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from test_api_docker_cli import BUILD, Api as NodeApi
+from test_api_docker_cli import BUILD, SKEP, Api as NodeApi
 
 
 class Swarm(NodeApi):
@@ -107,6 +107,88 @@ class Docker20(Docker, Swarm):
 
 class Docker28(Docker, Swarm):
     docker = os.environ.get("DOCKER_NEW", "/usr/local/bin/docker")
+
+
+class Skep(NodeApi):
+    """Our own command against the same API, with the words of docker."""
+    docker = SKEP
+    fixture = Swarm.fixture
+
+    def setUp(self):
+        super().setUp()
+        said = self.ok("init", "--advertise-addr", "10.0.0.1", "--task-history-limit", "2", "--cert-expiry", "48h")
+        self.assertIn("skep join --token worker-token 10.0.0.1:2377", said)
+
+    def code(self, *args, **more):
+        return self.command(*args, **more).returncode
+
+    def inspect(self, kind, name):
+        return json.loads(self.ok(kind, "inspect", name))[0]
+
+    def test_swarm_as_a_whole(self):
+        info = json.loads(self.ok("info", "--format", "json"))["Swarm"]["Cluster"]["Spec"]
+        self.assertEqual((info["Orchestration"]["TaskHistoryRetentionLimit"], info["CAConfig"]["NodeCertExpiry"]), (2, 48 * 3600 * 10**9))
+        self.assertIn("Is Manager: true", self.ok("info"))
+        self.assertEqual(self.ok("join-token", "-q", "worker"), "worker-token\n")
+        self.assertIn("skep join --token manager-anew 10.0.0.1:2377", self.ok("join-token", "--rotate", "manager"))
+        self.assertEqual(self.ok("swarm", "update", "--task-history-limit", "7", "--autolock=false"), "Swarm updated.\n")
+        self.assertEqual(json.loads(self.ok("info", "-f", "json"))["Swarm"]["Cluster"]["Spec"]["Orchestration"]["TaskHistoryRetentionLimit"], 7)
+        self.assertEqual(self.ok("unlock-key"), "")
+        self.refused("autolock is not turned on", "unlock-key", "--rotate")
+        self.assertEqual(self.code("unlock", input=b"SWMKEY-1-x\n"), 70)
+        self.refused("already part of a swarm", "init")
+        self.refused("erases all current state", "leave")
+        self.ok("leave", "-f")
+
+    def test_nodes(self):
+        self.assertEqual(self.ok("node", "ls", "--format", "{{.ID}} {{.Hostname}} {{.Status}} {{.ManagerStatus}} {{.Self}}"),
+                         "m1 hive Unknown Leader true\n")
+        self.ok("node", "update", "--label-add", "a=b", "--label-add", "c=d", "--availability", "pause", "hive")
+        self.ok("node", "update", "--label-rm", "c", "self")
+        self.assertEqual(self.inspect("node", "self")["Spec"], {"Labels": {"a": "b"}, "Role": "manager", "Availability": "pause"})
+        self.refused("attempting to demote the last manager", "node", "demote", "hive")
+        self.refused("must be demoted to worker before removal", "node", "rm", "hive")
+        self.assertEqual(self.code("node", "inspect", "none"), 66)
+
+    def test_services(self):
+        self.ok("secret", "create", "-l", "x=y", "jar", "-", input=b"honey")
+        self.ok("config", "create", "jar", "-", input=b"honey")
+        made = self.ok("service", "create", "-d", "--name", "web", "--secret", "jar", "--config", "source=jar,target=/etc/jar", "--network", "host",
+                       "--replicas", "2", "-e", "A=b", "-l", "tier=edge", "--constraint", "node.role==manager", "--limit-cpu", "0.5",
+                       "--limit-memory", "64m", "--update-delay", "10s", "-p", "published=8080,target=80,mode=host", "busybox:1", "sh", "-c", "sleep 1")
+        self.assertEqual(self.ok("service", "ls"),
+                         "ID             NAME   MODE         REPLICAS   IMAGE       PORTS\n"
+                         f"{made[:12]}   web    replicated   0/2        busybox:1   \n")
+        spec = self.inspect("service", "web")["Spec"]
+        task = spec["TaskTemplate"]
+        self.assertEqual(task["ContainerSpec"]["Args"], ["sh", "-c", "sleep 1"])
+        self.assertEqual(task["Resources"]["Limits"], {"NanoCPUs": 5 * 10**8, "MemoryBytes": 64 << 20})
+        self.assertEqual((spec["UpdateConfig"]["Parallelism"], spec["UpdateConfig"]["Delay"]), (1, 10**10))
+        self.assertEqual(self.ok("service", "scale", "-d", "web=5"), "web scaled to 5\n")
+        self.ok("service", "update", "-d", "--env-add", "C=d", "--env-rm", "A", "--publish-rm", "80", "--secret-rm", "jar", "--force", "web")
+        spec = self.inspect("service", "web")["Spec"]
+        self.assertEqual((spec["Mode"]["Replicated"]["Replicas"], spec["TaskTemplate"]["ForceUpdate"]), (5, 1))
+        self.assertEqual(spec["TaskTemplate"]["ContainerSpec"]["Env"], ["C=d"])
+        self.assertNotIn("Secrets", spec["TaskTemplate"]["ContainerSpec"])
+        self.ok("service", "rollback", "-d", "web")
+        self.assertEqual(self.inspect("service", "web")["Spec"]["TaskTemplate"]["ContainerSpec"]["Env"], ["A=b"])
+        self.refused("is in use by the following service: web", "config", "rm", "jar")
+        done = self.command("service", "rm", "web", "none")
+        self.assertEqual((done.stdout, done.returncode), (b"web\n", 66))
+        self.assertEqual(self.ok("secret", "rm", "jar"), "jar\n")
+
+    def test_mistakes_are_named(self):
+        for words, args in (("unknown mode: sideways", ("--mode", "sideways")), ("--limit-cpu: cpus much", ("--limit-cpu", "much")),
+                            ("--publish: port x", ("-p", "x")), ("secret not found: none", ("--secret", "none")),
+                            ("replicas can only be used with", ("--mode", "global", "--replicas", "2"))):
+            self.refused(words, "service", "create", "-d", *args, "busybox:1")
+        self.refused("write SERVICE=REPLICAS", "service", "scale", "web")
+        self.refused("requires at least 1 argument", "service", "create", "-d")
+        self.refused("'frob' is not a command of skep node", "node", "frob")
+
+    def test_service_is_waited_for(self):
+        self.assertEqual(self.ok("service", "create", "--replicas", "0", "--name", "none", "busybox:1").splitlines()[1:],
+                         ["0 of 0 tasks running", "Service converged"])
 
 
 del NodeApi, Swarm
