@@ -107,8 +107,12 @@ static inline int swarm_fixture_init(void *self, const struct api_init_request *
     s->availability = request->availability;
     if (s->init_code)
         return error_set(err, s->init_code, "listen at %s: it is in use", request->listen_addr);
+    if (!s->is_worker && !s->was_forced)
+        return error_set(err, ERR_EXISTS, "in a swarm");
     s->late_ctx = ctx;
     s->late_init = done;
+    s->is_worker = false;
+    s->asker.fixture.node.state = NODE_ACTIVE;
     if (!s->answers_init_later)
         done(ctx, "m1", NULL);
     return 0;

@@ -96,11 +96,13 @@ static void init_says_all_it_was_told(void **state)
 static void spec_of_init_is_laid_over_the_new_cluster(void **state)
 {
     struct swarm *s = *state;
+    s->is_worker = true;
     swarm_post(s, "/swarm/init", "{\"Spec\":{\"Orchestration\":{\"TaskHistoryRetentionLimit\":2},\"Labels\":{\"a\":\"b\"}}}", 200,
                "\"m1\"");
     assert_int_equal(cluster(s)->spec->orchestration->task_history_retention_limit, 2);
     assert_true(cluster(s)->spec->raft->snapshot_interval > 0); /* the default stayed */
     unsigned calls = s->calls;
+    s->is_worker = true;
     swarm_post(s, "/swarm/init", "{\"Spec\":{\"Orchestration\":{\"TaskHistoryRetentionLimit\":2},\"Labels\":{\"a\":\"b\"}}}", 200,
                "\"m1\"");
     assert_int_equal(s->calls, calls + 1); /* looked at, and left alone */
@@ -112,7 +114,6 @@ static void init_that_cannot_be_is_refused(void **state)
     swarm_post(s, "/swarm/init", "{\"Availability\":\"gone\"}", 400, "Availability");
     swarm_post(s, "/swarm/init", "{\"Spec\":{\"Name\":\"other\"}}", 400, "swarm spec must be named");
     swarm_post(s, "/swarm/init", "[]", 400, "not a JSON object");
-    s->init_code = ERR_EXISTS;
     swarm_post(s, "/swarm/init", "{}", 503, "This node is already part of a swarm");
     s->init_code = ERR_UNAVAILABLE;
     swarm_post(s, "/swarm/init", "{\"ListenAddr\":\"10.0.0.1:1\"}", 503, "listen at 10.0.0.1:1: it is in use");
@@ -121,7 +122,7 @@ static void init_that_cannot_be_is_refused(void **state)
 static void init_is_told_when_its_client_went(void **state)
 {
     struct swarm *s = *state;
-    s->answers_init_later = true;
+    s->answers_init_later = s->is_worker = true;
     asker_send(&s->asker, "POST /swarm/init HTTP/1.1\r\nHost: d\r\nContent-Length: 2\r\n\r\n{}");
     for (int i = 0; i < 1000 && s->late_ctx == NULL; i++)
         uv_run(&s->asker.fixture.loop, UV_RUN_ONCE);
@@ -137,7 +138,7 @@ static void init_that_fails_later_says_why(void **state)
 {
     struct swarm *s = *state;
     struct error err = {.code = ERR_NO_SPACE, .message = "write the log: no space left"};
-    s->answers_init_later = true;
+    s->answers_init_later = s->is_worker = true;
     asker_send(&s->asker, "POST /swarm/init HTTP/1.1\r\nHost: d\r\nContent-Length: 2\r\n\r\n{}");
     for (int i = 0; i < 1000 && s->late_ctx == NULL; i++)
         uv_run(&s->asker.fixture.loop, UV_RUN_ONCE);
