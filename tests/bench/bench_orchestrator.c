@@ -2,6 +2,7 @@
  * few and among many (the cost is to be that of what changed), a node lost, all of it updated.
  *
  *     bench_orchestrator [REPLICAS]      default 100000, on 1000 nodes */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
