@@ -279,8 +279,8 @@
 
 /* manager */
 #define MEMBER_FILE_SIZE_BYTES (64 * KIB) /* a number, an address and a few keys */
-#define MANAGER_CONTROL_MS     20000      /* a follower waits so long for the leader: a change takes a few milliseconds, an external CA 5 s */
-#define MANAGER_HAND_OVER_MS   2000       /* two elections: a leader that closes does not wait longer for the next one */
+#define MANAGER_CONTROL_MS     20000 /* a follower waits so long for the leader: a change takes a few milliseconds, an external CA 5 s */
+#define MANAGER_HAND_OVER_MS   2000  /* two elections: a leader that closes does not wait longer for the next one */
 
 /* manager/logs */
 #define LOG_BROKER_SUBSCRIPTIONS_COUNT 256        /* people who read logs at once */

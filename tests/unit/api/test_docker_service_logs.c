@@ -144,10 +144,8 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, swarm_setup, swarm_teardown)
     const struct CMUnitTest tests[] = {
-        T(both_streams_come_in_frames),
-        T(one_stream_alone_with_time_and_details),
-        T(what_went_wrong_comes_last),
-        T(a_client_that_does_not_read_holds_the_tasks_back),
+        T(both_streams_come_in_frames), T(one_stream_alone_with_time_and_details),
+        T(what_went_wrong_comes_last),  T(a_client_that_does_not_read_holds_the_tasks_back),
         T(what_cannot_be_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,8 +41,8 @@ struct cluster {
     struct dispatcher *dispatcher;
     struct host hosts[CLUSTER_HOSTS];
     unsigned hosts_count;
-    const char *watched;             /* a service of which at every moment … */
-    int least_running, most_copies;  /* … so many containers run, and no more in any slot */
+    const char *watched;            /* a service of which at every moment … */
+    int least_running, most_copies; /* … so many containers run, and no more in any slot */
 };
 
 /* --- what runs --- */
@@ -148,7 +148,8 @@ static inline int host_hear(void *ctx, const ProtobufCMessage *message, struct e
     struct host *host = ctx;
     (void)err;
     if (message->descriptor == &docker__swarmkit__v1__session_message__descriptor)
-        snprintf(host->session_id, sizeof host->session_id, "%s", ((const Docker__Swarmkit__V1__SessionMessage *)(const void *)message)->session_id);
+        snprintf(host->session_id, sizeof host->session_id, "%s",
+                 ((const Docker__Swarmkit__V1__SessionMessage *)(const void *)message)->session_id);
     else
         host_take_assignments(host, (const void *)message);
     host->cluster->swarm.is_woken = true;
@@ -329,8 +330,8 @@ static inline void cluster_join_in(struct cluster *cluster)
     cluster->dispatcher =
         dispatcher_new(&(struct dispatcher_options){.host = swarm->host, .node_id = "leader", .managers = cluster_managers}, swarm->now_ns);
     swarm->parts[swarm->parts_count++] = dispatcher_part(cluster->dispatcher);
-    swarm->parts[swarm->parts_count++] = (struct part){
-        .name = "hosts", .step = hosts_step, .deadline_ns = hosts_deadline, .free = hosts_free, .self = cluster};
+    swarm->parts[swarm->parts_count++] =
+        (struct part){.name = "hosts", .step = hosts_step, .deadline_ns = hosts_deadline, .free = hosts_free, .self = cluster};
     swarm->is_woken = true;
 }
 
