@@ -48,7 +48,8 @@ struct swarm {
 
 static inline bool swarm_fixture_is_manager(void *self)
 {
-    return !((struct swarm *)self)->is_worker;
+    const struct swarm *s = self;
+    return !s->is_worker && s->asker.fixture.node.state == NODE_ACTIVE;
 }
 
 static inline void swarm_fixture_answered(void *ctx, const struct control_answer *answer)
