@@ -129,7 +129,10 @@ static void what_completed_a_job_is_no_history(void **state)
     KEEP_ID(failed, swarm_task(&swarm, "job", 0, 0));
     swarm_set_state(&swarm, failed, STATE(FAILED));
     swarm.jobs_complete = true;
+    swarm_pass_s(&swarm, 10);
+    KEEP_ID(done, swarm_task(&swarm, "job", 0, 0));
     swarm_pass_s(&swarm, 100);
+    assert_string_equal(swarm_task(&swarm, "job", 0, 0)->id, done);
     assert_int_equal(swarm_count(&swarm, "job", STATE(COMPLETE), STATE(COMPLETE)), 2);
     assert_int_equal(swarm_count(&swarm, "job", -1, -1), 2);
     swarm_update(&swarm, &spec);
