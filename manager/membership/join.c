@@ -78,6 +78,7 @@ int membership_ask_to_join(const struct membership_join_options *options, member
     asking->fn = fn;
     asking->ctx = ctx;
     asking->manager = mem_string(options->manager);
+    request.skep = true;
     request.addr = (char *)(uintptr_t)options->address;
     grpc_unary(asking->channel, METHOD(RaftMembership, Join), &request.base, &(struct grpc_call_options){.deadline_ms = MEMBERSHIP_JOIN_MS},
                on_answered, asking);
