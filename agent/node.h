@@ -99,6 +99,9 @@ struct node_papers {
 };
 int node_found_swarm(struct node *node, const struct node_papers *papers, struct error *err);
 
+/* Its certificate's chain and the key in clear, as they are now; borrowed until the loop goes on. ERR_PRECONDITION: it has none. */
+int node_papers(const struct node *node, struct bytes *chain_pem, struct bytes *key_pem, struct error *err);
+
 /* What the node shows on the wire: of its certificate, as it is renewed. For a manager on the same host; lives as long as the node. */
 struct tls_credentials *node_credentials(const struct node *node);
 

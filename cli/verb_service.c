@@ -207,6 +207,6 @@ static const struct command rollback = {"service rollback", "SERVICE", "Revert c
                                         .run = run_rollback};
 
 static const struct command *const service_commands[] = {
-    &command_service_create, &ls, &inspect, &ps, &command_service_update, &scale, &rollback, &rm, NULL};
+    &command_service_create, &ls, &inspect, &ps, &command_service_update, &command_service_logs, &scale, &rollback, &rm, NULL};
 
 const struct command command_service = {.name = "service", .summary = "Manage the swarm's services", .commands = service_commands};

@@ -68,6 +68,11 @@ static int check_image(void *self, const char *text, struct error *err)
     return image_reference_parse(text, &reference, err);
 }
 
+static int papers(void *self, struct bytes *chain_pem, struct bytes *key_pem, struct error *err)
+{
+    return node_papers(((struct managing *)self)->options.node, chain_pem, key_pem, err);
+}
+
 static int open_manager(struct managing *managing, struct manager_options *options, struct error *err)
 {
     options->loop = managing->options.loop;
@@ -76,6 +81,8 @@ static int open_manager(struct managing *managing, struct manager_options *optio
     options->dir = managing->dir;
     options->credentials = node_credentials(managing->options.node);
     options->check_image = check_image;
+    options->papers = papers;
+    options->host = managing;
     options->events = (struct manager_events){.on_ready = on_ready, .on_failed = on_failed, .ctx = managing};
     return manager_open(options, &managing->manager, err);
 }

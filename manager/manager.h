@@ -45,7 +45,9 @@ struct manager_options {
     bool is_new_cluster; /* of what is in @dir go on alone, as the only manager: a quorum was lost for good */
 
     int (*check_image)(void *self, const char *reference, struct error *err); /* as in control_rules */
-    void *check_image_self;
+    /* The node's chain and its key in clear, as they are now, for external CAs; borrowed until the loop goes on. NULL: none is asked. */
+    int (*papers)(void *self, struct bytes *chain_pem, struct bytes *key_pem, struct error *err);
+    void *host; /* the self of both */
     struct manager_events events;
 };
 
