@@ -1,7 +1,8 @@
-/* cli/verb_logs.c – `skep logs` and `skep service logs`: what a container, or the tasks of a service, wrote, each stream to the stream of ours
- * that it was written to. */
+/* cli/verb_logs.c – `skep logs` and `skep service logs`: what a container, or the tasks of a service, wrote, each stream to the stream of
+ * ours that it was written to. */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "api/http_text.h"
 #include "base/clock.h"
@@ -56,7 +57,8 @@ static int build_path(const struct options *options, const char *whose, struct b
     http_text_encode(path, option_text(options, "tail", "all"), false);
     if (append_instant(path, "since", option_text(options, "since", NULL), err) < 0)
         return err->code;
-    return append_instant(path, "until", option_text(options, "until", NULL), err);
+    bool has_until = strcmp(whose, "containers") == 0; /* the managers know no end */
+    return has_until ? append_instant(path, "until", option_text(options, "until", NULL), err) : 0;
 }
 
 struct printing {
@@ -113,6 +115,7 @@ static int run_service(struct cli *cli, const struct options *options, struct er
 }
 
 const struct command command_service_logs = {
-    "service logs", "SERVICE", "Fetch the logs of a service's tasks, line by line as they wrote them", service_specs, 1, 1, .run = run_service};
+    "service logs",    "SERVICE", "Fetch the logs of a service's tasks, line by line as they wrote them", service_specs, 1, 1,
+    .run = run_service};
 
 const struct command command_logs = {"logs", "CONTAINER", "Fetch the logs of a container", specs, 1, 1, .run = run};

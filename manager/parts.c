@@ -172,8 +172,8 @@ static struct part make_logs(const struct part_host *host, void *ctx)
 /* With no papers to show there is no way to an external CA. */
 static struct ca_asker asker(struct manager *manager)
 {
-    manager->external = (struct ca_external_way){
-        .loop = manager->options.loop, .papers = manager->options.papers, .ctx = manager->options.host};
+    manager->external =
+        (struct ca_external_way){.loop = manager->options.loop, .papers = manager->options.papers, .ctx = manager->options.host};
     return manager->options.papers ? ca_external_asker(&manager->external) : (struct ca_asker){0};
 }
 
