@@ -234,9 +234,12 @@ void store_run(struct store *store)
 
 void store_fail(struct store *store, const struct error *why)
 {
-    struct writes queue = store->queue;
+    struct writes proposed = store->batch.writers, queue = store->queue;
+    struct error unknown;
 
-    store->queue = (struct writes){0};
+    store->batch.writers = store->queue = (struct writes){0};
     store->is_woken = false; /* whoever comes next wakes anew */
+    error_set(&unknown, why->code, "%s (whether this change was made is not known)", why->message);
+    tell_all(proposed, &unknown);
     tell_all(queue, why);
 }

@@ -117,7 +117,7 @@ STORE_KINDS(X)
  * here: decisions rest on it. */
 void store_run(struct store *store);
 
-/* The log fails or is closed, or another leads: who waits for a turn is told @why. Whose change is proposed hears of it from the log. */
+/* The log fails or is closed, or another leads: every writer is told @why. What is proposed may come true all the same. */
 void store_fail(struct store *store, const struct error *why);
 
 /* --- what comes from the log --- */

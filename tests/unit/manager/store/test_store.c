@@ -221,6 +221,29 @@ static void what_is_lost_was_never_there(void **state)
     world_end(&world);
 }
 
+/* Whoever wrote may be gone when the log answers. */
+static void every_writer_is_told_when_another_leads(void **state)
+{
+    struct world world;
+    (void)state;
+    world_begin(&world);
+    struct write_of a = {.change = CREATE, .message = &node("n1", "alpha")->base};
+    struct write_of b = {.change = REMOVE, .kind = STORE_NODE, .id = "n1"};
+    ask(&world, &a);
+    world_run(&world);
+    ask(&world, &b);
+    store_fail(world.store, &(struct error){.code = ERR_UNAVAILABLE, .message = "node lost leader status"});
+    assert_int_equal(a.done, 1);
+    assert_string_equal(a.err.message, "node lost leader status (whether this change was made is not known)");
+    assert_int_equal(b.done, 1);
+    assert_string_equal(b.err.message, "node lost leader status");
+    world_commit(&world); /* it was made */
+    assert_int_equal(a.done, 1);
+    assert_non_null(store_node(world.store, "n1"));
+    do_remove(&world, STORE_NODE, "n1"); /* it leads again */
+    world_end(&world);
+}
+
 /* The outcome was not known, the writer was told so, and the entry comes after all: by another leader. */
 static void a_lost_entry_may_still_come(void **state)
 {
@@ -377,6 +400,7 @@ int main(void)
         cmocka_unit_test(writers_of_one_object_take_two_entries),
         cmocka_unit_test(a_transaction_sees_its_own_changes_and_others_do_not),
         cmocka_unit_test(what_is_lost_was_never_there),
+        cmocka_unit_test(every_writer_is_told_when_another_leads),
         cmocka_unit_test(a_lost_entry_may_still_come),
         cmocka_unit_test(a_transaction_has_a_limit_and_several_fill_entries),
         cmocka_unit_test(one_who_changes_nothing_writes_nothing),
