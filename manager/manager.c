@@ -183,7 +183,7 @@ static int open_replica(struct manager *manager, const struct raft_member *membe
 
     if (replica_open(&replica, &manager->replica, err) < 0)
         return err->code;
-    raft_node_serve(replica_raft(manager->replica), manager->server);
+    raft_node_serve(replica_raft(manager->replica), manager->server, &(struct raft_node_door){.may_call = gate_may_call, .ctx = manager});
     parts_open(manager);
     manager->is_serving = true;
     return 0;
@@ -328,8 +328,8 @@ static int open_port(struct manager *manager, struct error *err)
 {
     const struct manager_options *options = &manager->options;
 
-    manager->server = grpc_server_new(
-        &(struct grpc_server_options){.loop = options->loop, .clock = options->clock, .credentials = options->credentials});
+    manager->server =
+        grpc_server_new(&(struct grpc_server_options){.loop = options->loop, .clock = options->clock, .credentials = options->credentials});
     serve_before(manager, manager->server);
     return grpc_server_listen(manager->server, options->listen_address, err);
 }
