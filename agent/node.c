@@ -281,6 +281,16 @@ int node_found_swarm(struct node *node, const struct node_papers *papers, struct
     return error_wrap(err, "init");
 }
 
+int node_papers(const struct node *node, struct bytes *chain_pem, struct bytes *key_pem, struct error *err)
+{
+    const struct identity *identity = node->identity;
+    if (!identity->has_certificate || identity->key.is_encrypted)
+        return error_set(err, ERR_PRECONDITION, "this node has no certificate, or its key is locked");
+    *chain_pem = buf_bytes(&identity->chain_pem);
+    *key_pem = buf_bytes(&identity->key.body_pem);
+    return 0;
+}
+
 struct tls_credentials *node_credentials(const struct node *node)
 {
     return node->credentials;

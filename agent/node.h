@@ -64,8 +64,8 @@ struct node_info {
     int64_t certificate_expires_wall_ns; /* 0: no certificate */
     const struct node_manager *managers;
     size_t manager_count;
-    const char *role;         /* "worker" or "manager": what the certificate says */
-    const char *availability; /* "active", "pause", "drain": as last heard */
+    const char *role;                                          /* "worker" or "manager": what the certificate says */
+    const char *availability;                                  /* "active", "pause", "drain": as last heard */
     const char *listen_addr, *advertise_addr, *data_path_addr; /* as given when it joined */
     bool has_skep_managers;                                    /* as last heard: the swarm's managers are Skep's own */
 };
@@ -98,6 +98,9 @@ struct node_papers {
     const char *listen_addr, *advertise_addr, *data_path_addr;
 };
 int node_found_swarm(struct node *node, const struct node_papers *papers, struct error *err);
+
+/* Its certificate's chain and the key in clear, as they are now; borrowed until the loop goes on. ERR_PRECONDITION: it has none. */
+int node_papers(const struct node *node, struct bytes *chain_pem, struct bytes *key_pem, struct error *err);
 
 /* What the node shows on the wire: of its certificate, as it is renewed. For a manager on the same host; lives as long as the node. */
 struct tls_credentials *node_credentials(const struct node *node);

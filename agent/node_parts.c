@@ -109,6 +109,8 @@ static void on_state(void *ctx, enum session_state state, const struct error *er
         log_with(LOG_WARN, "node", LOG_FIELDS({"manager", session_driver_manager_addr(node->session)}), "%s", err->message);
     node->session_state = state;
     node->session_error = *err;
+    if (node->worker && !node->is_worker_closing)
+        worker_set_contact(node->worker, state == SESSION_RUNNING);
 }
 
 static void on_facts(void *ctx, const struct session_facts *facts)

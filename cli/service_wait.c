@@ -120,7 +120,7 @@ static int is_done(struct waiting *w, const cJSON *service, const struct counts 
 static int look_once(struct waiting *w, struct error *err)
 {
     cleanup_json cJSON *list = NULL;
-    const cJSON *service;
+    const cJSON *service = NULL;
     if (look(w, &list, &service, err) < 0)
         return err->code;
     struct counts counts = counts_of(service);

@@ -1,5 +1,5 @@
-/* daemon/managing.c – see managing.h. One manager at most; what it shall be follows from the node's certificate, and is looked at anew whenever
- * that has changed, or a manager has closed. */
+/* daemon/managing.c – see managing.h. One manager at most; what it shall be follows from the node's certificate, and is looked at anew
+ * whenever that has changed, or a manager has closed. */
 #include "daemon/managing.h"
 
 #include <stdlib.h>
@@ -32,9 +32,9 @@ struct managing {
     struct managing_options options;
     char *dir;
     struct manager *manager;
-    bool is_closing;  /* the manager is, and then what is true by then is done */
-    bool is_member;   /* what is on the disk says so */
-    bool is_removed;  /* it was told to be no manager any more: not before the node has another certificate */
+    bool is_closing; /* the manager is, and then what is true by then is done */
+    bool is_member;  /* what is on the disk says so */
+    bool is_removed; /* it was told to be no manager any more: not before the node has another certificate */
     struct founding *founding;
     uv_timer_t retry;
     bool is_freed;
@@ -68,6 +68,11 @@ static int check_image(void *self, const char *text, struct error *err)
     return image_reference_parse(text, &reference, err);
 }
 
+static int papers(void *self, struct bytes *chain_pem, struct bytes *key_pem, struct error *err)
+{
+    return node_papers(((struct managing *)self)->options.node, chain_pem, key_pem, err);
+}
+
 static int open_manager(struct managing *managing, struct manager_options *options, struct error *err)
 {
     options->loop = managing->options.loop;
@@ -76,6 +81,8 @@ static int open_manager(struct managing *managing, struct manager_options *optio
     options->dir = managing->dir;
     options->credentials = node_credentials(managing->options.node);
     options->check_image = check_image;
+    options->papers = papers;
+    options->host = managing;
     options->events = (struct manager_events){.on_ready = on_ready, .on_failed = on_failed, .ctx = managing};
     return manager_open(options, &managing->manager, err);
 }
@@ -306,7 +313,8 @@ static int init(void *self, const struct api_init_request *request, api_init_don
         return err->code;
     erase(managing); /* of an init that a crash broke off */
     struct founding *founding = mem_alloc(sizeof *founding);
-    *founding = (struct founding){.done = done, .ctx = ctx, .data_path = mem_string(request->data_path_addr ? request->data_path_addr : "")};
+    *founding =
+        (struct founding){.done = done, .ctx = ctx, .data_path = mem_string(request->data_path_addr ? request->data_path_addr : "")};
     managing->founding = founding;
     if (addresses_listen(request->listen_addr, &founding->listen, err) == 0 &&
         addresses_advertise(request->advertise_addr, founding->listen, &founding->advertise, err) == 0 &&

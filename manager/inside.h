@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "manager/access/access.h"
+#include "manager/ca/external_call.h"
 #include "manager/ca/service.h"
 #include "manager/dispatcher/service.h"
 #include "manager/leader/leader.h"
@@ -45,6 +46,7 @@ struct manager {
     struct membership_health health;
     struct control *control;
     struct ca_authority *authority;
+    struct ca_external_way external;
     struct manager_call *calls;
 
     /* gate.c: to the leader, where that is another */

@@ -94,7 +94,7 @@ static int check_constraints(void *self, char *const *texts, size_t count, struc
 static int check_image(void *self, const char *reference, struct error *err)
 {
     struct manager *manager = self;
-    return manager->options.check_image(manager->options.check_image_self, reference, err);
+    return manager->options.check_image(manager->options.host, reference, err);
 }
 
 static bool is_dirty(void *self, const Docker__Swarmkit__V1__Service *service, const Docker__Swarmkit__V1__Task *task,
@@ -109,7 +109,8 @@ static bool is_dirty(void *self, const Docker__Swarmkit__V1__Service *service, c
 static void on_twin(void *ctx, const struct dispatcher_twin *twin)
 {
     (void)ctx;
-    log_warn("dispatcher", "host %s at %s has joined again as node %s: node %s, which is down, is its older life; remove it with `docker node rm`",
+    log_warn("dispatcher",
+             "host %s at %s has joined again as node %s: node %s, which is down, is its older life; remove it with `docker node rm`",
              twin->hostname, twin->addr, twin->node_id, twin->stale_id);
 }
 
@@ -168,10 +169,17 @@ static struct part make_logs(const struct part_host *host, void *ctx)
     return log_broker_part(log_broker_new(host));
 }
 
+/* With no papers to show there is no way to an external CA. */
+static struct ca_asker asker(struct manager *manager)
+{
+    manager->external =
+        (struct ca_external_way){.loop = manager->options.loop, .papers = manager->options.papers, .ctx = manager->options.host};
+    return manager->options.papers ? ca_external_asker(&manager->external) : (struct ca_asker){0};
+}
+
 static struct part make_ca(const struct part_host *host, void *ctx)
 {
-    (void)ctx;
-    return ca_part_new(&(struct ca_part_options){.host = *host});
+    return ca_part_new(&(struct ca_part_options){.host = *host, .asker = asker(ctx)});
 }
 
 static struct part make_scheduler(const struct part_host *host, void *ctx)
@@ -204,7 +212,8 @@ void parts_open(struct manager *manager)
                                                                       .random = options->random,
                                                                       .replica = manager->replica,
                                                                       .credentials = options->credentials});
-    manager->authority = ca_authority_new(&(struct ca_authority_options){.clock = options->clock, .random = options->random});
+    manager->authority =
+        ca_authority_new(&(struct ca_authority_options){.clock = options->clock, .random = options->random, .asker = asker(manager)});
     manager->control = control_new(&(struct control_options){
         .host = {.store = store, .clock = options->clock, .random = options->random},
         .rules = {.check_constraints = check_constraints, .check_image = check_image, .is_dirty = is_dirty, .self = manager},

@@ -158,12 +158,18 @@ static void left(void *ctx, uint64_t index, const struct error *err)
     free_if_over(served);
 }
 
+/* Docker's managers tick ten times as slowly and know no pre-vote: with them in it the group would elect without end. */
 static void on_join(struct grpc_call *call, ProtobufCMessage *message, void *ctx)
 {
     const Docker__Swarmkit__V1__JoinRequest *request = (const void *)message;
     struct member_call *served = ctx;
 
-    (void)call;
+    if (!request->skep) {
+        log_warn(ROOM, "node %s at %s asks to be a manager and is none of Skep's: refused", served->node_id, served->address);
+        grpc_call_finish(call, GRPC_FAILED_PRECONDITION,
+                         "the managers of this swarm are Skep's, and Docker's cannot join their quorum yet: join it as a worker");
+        return;
+    }
     served->is_asked = true;
     membership_join(served->manager->membership, served->node_id, request->addr, served->address, joined, served);
 }

@@ -11,7 +11,8 @@ struct membership_asking {
     char *manager;
 };
 
-static void end(struct membership_asking *asking, uint64_t raft_id, const struct raft_member *members, size_t count, const struct error *err)
+static void end(struct membership_asking *asking, uint64_t raft_id, const struct raft_member *members, size_t count,
+                const struct error *err)
 {
     if (asking->channel)
         grpc_channel_close(asking->channel);
@@ -77,6 +78,7 @@ int membership_ask_to_join(const struct membership_join_options *options, member
     asking->fn = fn;
     asking->ctx = ctx;
     asking->manager = mem_string(options->manager);
+    request.skep = true;
     request.addr = (char *)(uintptr_t)options->address;
     grpc_unary(asking->channel, METHOD(RaftMembership, Join), &request.base, &(struct grpc_call_options){.deadline_ms = MEMBERSHIP_JOIN_MS},
                on_answered, asking);

@@ -237,9 +237,10 @@ void store_fail(struct store *store, const struct error *why)
     struct writes proposed = store->batch.writers, queue = store->queue;
     struct error unknown;
 
-    store->batch.writers = store->queue = (struct writes){0};
+    error_set(&unknown, ERR_CANCELED, "%s; whether this change was made is not known", why->message);
+    store->batch.writers = (struct writes){0};
+    store->queue = (struct writes){0};
     store->is_woken = false; /* whoever comes next wakes anew */
-    error_set(&unknown, why->code, "%s (whether this change was made is not known)", why->message);
     tell_all(proposed, &unknown);
     tell_all(queue, why);
 }

@@ -36,6 +36,8 @@ class OneNode(Scenario):
             lines = self.manager.docker("service", "logs", "--raw", "web").stdout.splitlines()
             return sorted(lines) == [f"hello from {slot}" for slot in (1, 2, 3)] or self.fail(lines)
         wait_until(all_have_spoken, 10, "all three have said hello")
+        said = self.manager.skep("service", "logs", "--tail", "5", "web").stdout
+        self.assertEqual(sorted(said.splitlines()), [f"hello from {slot}" for slot in (1, 2, 3)])
         for cli in DOCKERS:
             self.assertIn("Running", self.manager.docker("service", "ps", "web", cli=cli).stdout)
             self.assertIn("Replicas:\t3", self.manager.docker("service", "inspect", "--pretty", "web", cli=cli).stdout)

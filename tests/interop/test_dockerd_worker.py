@@ -82,7 +82,12 @@ class DockerdWorker(Scenario):
         self.dockerd.resume()
         self.manager.wait_node("docker-a", "ready", 40)
 
-    def test_8_it_leaves(self):
+    def test_8_it_cannot_be_a_manager(self):
+        refused = self.manager.docker("node", "promote", "docker-a", check=False)
+        self.assertIn("Docker's managers cannot join the quorum of Skep's yet", refused.stderr)
+        self.assertEqual(self.manager.node("docker-a")["Spec"]["Role"], "worker")
+
+    def test_9_it_leaves(self):
         self.dockerd.docker("swarm", "leave")
         self.manager.wait_node("docker-a", "down", 40)
         self.manager.docker("node", "rm", "docker-a")

@@ -3,6 +3,7 @@
 #include "manager/member.h"
 #include "proto/message.h"
 #include "proto/swarmkit/ca.pb-c.h"
+#include "proto/swarmkit/raft.pb-c.h"
 #include "tests/unit/manager/whole.h"
 
 /* --- questions --- */
@@ -180,6 +181,18 @@ static void who_calls_is_asked_for_papers_at_leaders_and_followers(void **state)
     tls_credentials_free(worker);
 }
 
+static void a_manager_of_dockers_is_not_let_in(void **state)
+{
+    struct trial *trial = *state;
+    Docker__Swarmkit__V1__JoinRequest join = DOCKER__SWARMKIT__V1__JOIN_REQUEST__INIT;
+    found(trial);
+    join.addr = trial->hosts[1].address;
+    struct reply reply = call_as(trial, trial->hosts[1].credentials, &trial->hosts[0], METHOD(RaftMembership, Join), &join.base);
+    assert_int_equal(reply.code, GRPC_FAILED_PRECONDITION);
+    assert_non_null(strstr(reply.message, "join it as a worker"));
+    assert_managers(&trial->hosts[0], 1);
+}
+
 static void what_cannot_be_opened_is_said(void **state)
 {
     struct trial *trial = *state;
@@ -216,6 +229,7 @@ int main(void)
         T(others_are_let_in_and_pass_calls_on),
         T(a_leader_that_goes_hands_over),
         T(who_calls_is_asked_for_papers_at_leaders_and_followers),
+        T(a_manager_of_dockers_is_not_let_in),
         T(what_cannot_be_opened_is_said),
         T(an_asker_that_goes_is_not_answered),
     };
