@@ -34,7 +34,7 @@ struct caller {
     enum home home;
     enum certificate_role role;
     enum age age;
-    struct claim claim; /* none without a name */
+    struct claim claim;                  /* none without a name */
     const char *anyone, *node, *manager; /* by who may call the method: MAY, TLS, or PERMISSION_DENIED with these words */
 };
 

@@ -1,5 +1,5 @@
-/* tests/unit/manager/whole.h – whole managers over real TLS on loopback, for the tests of them: up to HOSTS in one process, under one root CA,
- * with the certificates that the CA would sign for anyone. */
+/* tests/unit/manager/whole.h – whole managers over real TLS on loopback, for the tests of them: up to HOSTS in one process, under one root
+ * CA, with the certificates that the CA would sign for anyone. */
 #ifndef SKEP_TESTS_UNIT_MANAGER_WHOLE_H
 #define SKEP_TESTS_UNIT_MANAGER_WHOLE_H
 
