@@ -36,6 +36,11 @@ struct managing {
     bool is_member;  /* what is on the disk says so */
     bool is_removed; /* it was told to be no manager any more: not before the node has another certificate */
     struct founding *founding;
+    struct forcing {
+        bool is_under_way;
+        api_init_done *done; /* NULL: nobody waits any more */
+        void *ctx;
+    } forcing; /* `swarm init --force-new-cluster`: the manager closes, and goes on alone */
     uv_timer_t retry;
     bool is_freed;
     void (*on_freed)(void *ctx);
@@ -114,6 +119,7 @@ static int open_as_node(struct managing *managing, struct error *err)
                                                   .cluster_id = info.cluster_id,
                                                   .listen_address = listen,
                                                   .advertise_address = advertise,
+                                                  .is_new_cluster = managing->forcing.is_under_way,
                                                   .join = somebody(&info)},
                         err);
 }
@@ -153,6 +159,29 @@ void managing_look(struct managing *managing)
     }
 }
 
+/* --- a new cluster out of an old one --- */
+
+static void end_forcing(struct managing *managing, const struct error *err)
+{
+    struct forcing forcing = managing->forcing;
+    struct node_info info;
+
+    node_info(managing->options.node, &info);
+    managing->forcing = (struct forcing){0};
+    if (forcing.done)
+        forcing.done(forcing.ctx, err ? NULL : info.node_id, err);
+}
+
+static void go_on_alone(struct managing *managing)
+{
+    struct error err = {0};
+
+    if (open_as_node(managing, &err) == 0)
+        return;
+    end_forcing(managing, &err);
+    uv_timer_start(&managing->retry, on_retry, RETRY_MS, 0);
+}
+
 /* --- closing --- */
 
 static void on_retry_closed(uv_handle_t *handle)
@@ -176,6 +205,8 @@ static void on_manager_closed(void *ctx)
     managing->manager = NULL;
     if (managing->is_freed)
         uv_close((uv_handle_t *)&managing->retry, on_retry_closed);
+    else if (managing->forcing.is_under_way)
+        go_on_alone(managing);
     else if (managing->is_removed || !is_wanted(managing))
         erase(managing);
     else
@@ -216,6 +247,8 @@ static void on_ready(void *ctx)
     struct error err = {0};
 
     managing->is_member = true;
+    if (managing->forcing.is_under_way)
+        end_forcing(managing, NULL);
     if (founding == NULL) {
         log_info(ROOM, "this node takes part as a manager, at %s", manager_address(managing->manager));
         return;
@@ -243,6 +276,8 @@ static void on_failed(void *ctx, const struct error *err)
     managing->is_removed = err->code == ERR_PERMISSION;
     if (managing->founding)
         end_founding(managing, err);
+    if (managing->forcing.is_under_way)
+        end_forcing(managing, err);
     if (!managing->is_closing)
         close_manager(managing);
 }
@@ -295,8 +330,6 @@ static int check_init(struct managing *managing, const struct api_init_request *
     struct node_info info;
 
     node_info(managing->options.node, &info);
-    if (request->force_new_cluster)
-        return error_set(err, ERR_UNSUPPORTED, "init: --force-new-cluster is not there yet");
     if (request->autolock)
         return error_set(err, ERR_UNSUPPORTED, "init: --autolock is not there yet");
     if (info.state != NODE_INACTIVE || managing->manager || managing->is_closing || managing->founding)
@@ -305,9 +338,30 @@ static int check_init(struct managing *managing, const struct api_init_request *
     return 0;
 }
 
+static int force(struct managing *managing, api_init_done *done, void *ctx, struct error *err)
+{
+    struct node_info info;
+
+    node_info(managing->options.node, &info);
+    if (!managing->is_member || !text_equal(info.role, "manager"))
+        return error_set(err, ERR_PRECONDITION, "this node is no manager of a swarm: there is nothing to make a new cluster of");
+    if (managing->forcing.is_under_way || managing->is_closing)
+        return error_set(err, ERR_AGAIN, "the manager of this node is closing: try again in a moment");
+    managing->forcing = (struct forcing){.is_under_way = true, .done = done, .ctx = ctx};
+    uv_timer_stop(&managing->retry);
+    if (managing->manager)
+        close_manager(managing);
+    else
+        go_on_alone(managing);
+    return 0;
+}
+
 static int init(void *self, const struct api_init_request *request, api_init_done *done, void *ctx, struct error *err)
 {
     struct managing *managing = self;
+
+    if (request->force_new_cluster)
+        return force(managing, done, ctx, err);
 
     if (check_init(managing, request, err) < 0)
         return err->code;
@@ -354,6 +408,8 @@ static void abandon(void *self, void *ctx)
         manager_abandon(managing->manager, ctx);
     if (managing->founding && managing->founding->ctx == ctx)
         managing->founding->done = NULL;
+    if (managing->forcing.ctx == ctx)
+        managing->forcing.done = NULL;
 }
 
 static int unlock(void *self, const char *key, api_unlock_done *done, void *ctx, struct error *err)
@@ -445,6 +501,10 @@ void managing_free(struct managing *managing, void (*on_freed)(void *ctx), void 
     if (managing->founding) {
         error_set(&err, ERR_CANCELED, "skepd is stopping");
         end_founding(managing, &err);
+    }
+    if (managing->forcing.is_under_way) {
+        error_set(&err, ERR_CANCELED, "skepd is stopping");
+        end_forcing(managing, &err);
     }
     if (managing->manager && !managing->is_closing)
         close_manager(managing);

@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -17,6 +18,7 @@
 #include "manager/ca/authority.h"
 #include "manager/inside.h"
 #include "proto/message.h"
+#include "raft/alone.h"
 
 enum { LOOK_MS = 250 };
 
@@ -54,6 +56,41 @@ static void forget_bootstrap(struct manager *manager)
     manager->bootstrap = (struct control_bootstrap_options){0};
 }
 
+static bool steal_flag(bool *flag)
+{
+    bool was = *flag;
+    *flag = false;
+    return was;
+}
+
+/* Out of the group they are by the log; here the cluster is told that they are to be workers. */
+static int demote_others(struct store_tx *tx, void *ctx, struct error *err)
+{
+    const struct manager *manager = ctx;
+    const Docker__Swarmkit__V1__Node *old;
+    struct store_cursor cursor;
+    int failed = 0;
+
+    store_tx_find(tx, STORE_NODE, STORE_BY_ROLE, "1", &cursor);
+    while (failed == 0 && (old = (const void *)store_next(&cursor)) != NULL) {
+        Docker__Swarmkit__V1__Node node = *old;
+        if (old->spec == NULL || strcmp(old->id, manager->options.node_id) == 0)
+            continue;
+        Docker__Swarmkit__V1__NodeSpec spec = *old->spec;
+        spec.desired_role = DOCKER__SWARMKIT__V1__NODE_ROLE__WORKER;
+        node.spec = &spec;
+        failed = store_tx_update(tx, &node.base, err);
+    }
+    return failed;
+}
+
+static void demoted(void *ctx, const struct error *err)
+{
+    (void)ctx;
+    if (err)
+        log_error(ROOM, "the other managers are not made workers: %s; do it with `docker node demote`", err->message);
+}
+
 static void bootstrapped(void *ctx, const struct error *err)
 {
     struct manager *manager = ctx;
@@ -68,6 +105,8 @@ static void bootstrapped(void *ctx, const struct error *err)
     forget_bootstrap(manager);
     if (!replica_is_leading(manager->replica))
         return;
+    if (steal_flag(&manager->options.is_new_cluster))
+        store_update(replica_store(manager->replica), demote_others, demoted, manager);
     leader_begin(manager->leader);
     ready(manager);
 }
@@ -254,8 +293,26 @@ static int found(struct manager *manager, struct error *err)
     return become_member(manager, &first, 1, true, err);
 }
 
+/* Before the log is opened as a member's. */
+static int make_alone(struct manager *manager, struct error *err)
+{
+    cleanup_free char *dir = mem_format("%s/raft", manager->options.dir);
+    const struct raft_log_options log = {.dir = dir, .keys = &manager->member.keys};
+    size_t removed;
+
+    if (!manager->member.is_joined)
+        return error_set(err, ERR_PRECONDITION, "this node was never one of a swarm's managers: there is nothing to make a new cluster of");
+    if (raft_log_make_alone(&log, manager->member.raft_id, &removed, err) < 0)
+        return err->code;
+    log_warn(ROOM, "a new cluster out of the old one: this manager is its only one; %zu others are out, and must not come back as managers",
+             removed);
+    return 0;
+}
+
 static int go_on(struct manager *manager, struct error *err)
 {
+    if (manager->options.is_new_cluster && make_alone(manager, err) < 0)
+        return err->code;
     if (manager->member.is_joined)
         return become_member(manager, NULL, 0, false, err);
     if (manager->member.keys.count == 0)

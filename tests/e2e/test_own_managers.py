@@ -154,7 +154,26 @@ class OwnManagers(Scenario):
         lost.start()
         wait_until(lambda: "removed this node from the swarm" in lost.docker("info").stdout, 40, "the lost one hears, back again, that it was removed")
 
-    def test_9_nothing_is_left(self):
+    def test_90_a_new_cluster_out_of_the_one_that_is_left(self):
+        """Two of three hosts are gone for good."""
+        left = self.leader()
+        lost = [manager for manager in self.managers if manager is not left]
+        notes = len(left.api("GET", "/configs"))
+        for manager in lost:
+            manager.kill()
+        wait_until(lambda: "does not have a leader" in left.docker("node", "ls", check=False).stderr, 30, "there is no quorum")
+        left.docker("swarm", "init", "--force-new-cluster", "--advertise-addr", left.host.ip, timeout=90)
+        type(self).managers = [left]
+        self.assert_well()
+        self.assertEqual(len(left.api("GET", "/configs")), notes)
+        left.docker("config", "create", "after", "-", input="x")
+        for manager in lost:
+            manager.start()
+            wait_until(lambda one=manager: "Is Manager: false" in one.docker("info").stdout, 60, f"{manager.name} is a worker")
+            left.wait_node(manager.name)
+        self.assert_well()
+
+    def test_99_nothing_is_left(self):
         self.leader().remove_service("web")
         for worker in self.workers:
             worker.assert_clean(30)
