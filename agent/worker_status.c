@@ -17,10 +17,10 @@ static struct bytes pack(const ProtobufCMessage *message)
     return bytes_of(data, size);
 }
 
-/* Docker tells of a container from STARTING on; of one that never came so far, at most that it was stopped. */
+/* Docker tells of a container from STARTING on; of one that never came so far, at most that it was stopped or rejected, and no id. */
 static bool tells_container(const struct entry *entry)
 {
-    return task_state(&entry->task) >= TASK_STARTING && task_state(&entry->task) != TASK_REJECTED;
+    return task_state(&entry->task) >= TASK_STARTING;
 }
 
 struct status_parts {
@@ -69,7 +69,7 @@ static void fill(struct entry *entry, struct status_parts *parts)
         return;
     parts->status.runtime_status_case = DOCKER__SWARMKIT__V1__TASK_STATUS__RUNTIME_STATUS_CONTAINER;
     parts->status.container = &parts->container;
-    if (task->was_started || task_state(task) != TASK_SHUTDOWN)
+    if (task->was_started || (task_state(task) != TASK_SHUTDOWN && task_state(task) != TASK_REJECTED))
         parts->container.container_id = entry->container_id;
     parts->container.pid = (int32_t)entry->pid;
     parts->container.exit_code = task->exit_code;

@@ -43,6 +43,13 @@ bool gate_check(struct manager *manager, struct grpc_call *call, struct gate *ou
     return false;
 }
 
+bool gate_may_call(void *manager, struct grpc_call *call)
+{
+    struct gate gate;
+
+    return gate_check(manager, call, &gate);
+}
+
 static bool pass_on(struct manager *manager, struct grpc_call *call, const struct gate *gate, struct error *err)
 {
     struct grpc_metadatum metadata[ACCESS_FORWARD_MOST];

@@ -43,6 +43,7 @@ struct manager {
     struct replica *replica;          /* NULL until it is a member */
     struct leader *leader;
     struct membership *membership;
+    struct membership_health health;
     struct control *control;
     struct ca_authority *authority;
     struct ca_external_way external;
@@ -72,6 +73,8 @@ struct gate {
 
 /* May it? False: it was refused. */
 bool gate_check(struct manager *manager, struct grpc_call *call, struct gate *out);
+
+bool gate_may_call(void *manager, struct grpc_call *call); /* the same, where it does not matter who it is */
 
 /* May it, and is it for us? False: it was refused, or passed on to the leader. */
 bool gate_enter(struct manager *manager, struct grpc_call *call, struct gate *out);

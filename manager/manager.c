@@ -222,7 +222,7 @@ static int open_replica(struct manager *manager, const struct raft_member *membe
 
     if (replica_open(&replica, &manager->replica, err) < 0)
         return err->code;
-    raft_node_serve(replica_raft(manager->replica), manager->server);
+    raft_node_serve(replica_raft(manager->replica), manager->server, &(struct raft_node_door){.may_call = gate_may_call, .ctx = manager});
     parts_open(manager);
     manager->is_serving = true;
     return 0;

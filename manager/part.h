@@ -28,7 +28,7 @@ struct part {
     const char *name;                          /* for logs and metrics */
     void (*step)(void *self, uint64_t now_ns); /* look at what is new, do what is due; monotonic time */
     uint64_t (*deadline_ns)(const void *self); /* when to step it if nothing else happens; PART_NEVER */
-    void (*free)(void *self);                  /* its writers in the store's queue have been told by then (store_fail()) */
+    void (*free)(void *self);                  /* its writers have been told by then (store_fail()) */
     void *self;
 };
 

@@ -228,8 +228,8 @@ static void serve_membership(struct grpc_call *call, void *ctx)
 
 static void not_yet(struct grpc_call *call, void *ctx)
 {
-    (void)ctx;
-    grpc_call_finish(call, GRPC_UNAVAILABLE, "raft: this manager is not a member yet");
+    if (gate_may_call(ctx, call))
+        grpc_call_finish(call, GRPC_UNAVAILABLE, "raft: this manager is not a member yet");
 }
 
 /* --- what the dispatcher's service asks --- */
@@ -285,7 +285,8 @@ void serve_before(struct manager *manager, struct grpc_server *server)
     manager->log_service =
         log_service_new(&(struct log_service_options){.broker = parts_log_broker, .identify = identify_for_logs, .ctx = manager});
     log_service_attach(manager->log_service, server);
-    membership_serve_health(server, &manager->is_serving);
+    manager->health = (struct membership_health){.is_serving = &manager->is_serving, .may_call = gate_may_call, .ctx = manager};
+    membership_serve_health(server, &manager->health);
     manager->dispatcher_service = dispatcher_service_new(&(struct dispatcher_service_options){
         .clock = manager->options.clock, .dispatcher = parts_dispatcher, .identify = identify, .ctx = manager});
     dispatcher_service_attach(manager->dispatcher_service, server);

@@ -87,8 +87,13 @@ struct raft_node_options {
  * the members of its image; NULL after a failure. */
 int raft_node_open(const struct raft_node_options *options, struct raft_node **out, struct error *err);
 
-/* Answer Raft's calls on this server. Once, before it listens. */
-void raft_node_serve(struct raft_node *node, struct grpc_server *server);
+/* Answer Raft's calls on this server. Once, before it listens. @may_call judges each call as it comes, and ends those that it refuses;
+ * NULL: whoever has a manager's certificate of this cluster may. */
+struct raft_node_door {
+    bool (*may_call)(void *ctx, struct grpc_call *call);
+    void *ctx;
+};
+void raft_node_serve(struct raft_node *node, struct grpc_server *server, const struct raft_node_door *door);
 
 /* Stop taking part, write what waits, close the log. Callers that wait are answered inside. The server that it serves has stopped. Then
  * @on_closed with what went wrong, or NULL; the node is gone. */

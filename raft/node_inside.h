@@ -38,6 +38,7 @@ struct raft_node {
     struct raft_node_events events;
     struct raft_member self;
     char *cluster_id;
+    struct raft_node_door door;
     unsigned tick_ms, election_ticks;
     bool elects_early;
     uint64_t snapshot_interval_count, snapshot_most_bytes, tail_keep_count;

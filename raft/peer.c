@@ -142,9 +142,12 @@ static void redial(struct raft_peer_link *peer)
 
 /* --- what the peer says --- */
 
-static bool says_removed(const struct grpc_status *status)
+bool raft_says_removed(const struct grpc_status *status)
 {
-    return status->is_from_peer && status->code == GRPC_NOT_FOUND && strcmp(status->message, RAFT_REMOVED_TEXT) == 0;
+    if (!status->is_from_peer)
+        return false;
+    return (status->code == GRPC_NOT_FOUND && strcmp(status->message, RAFT_REMOVED_TEXT) == 0) ||
+           (status->code == GRPC_PERMISSION_DENIED && strstr(status->message, " was removed from swarm") != NULL);
 }
 
 static void on_stream_bytes(struct grpc_call *call, struct bytes packed, void *ctx)
@@ -179,7 +182,7 @@ static void on_stream_done(struct grpc_call *call, const struct grpc_status *sta
     if (call != peer->call)
         return;
     peer->call = NULL;
-    if (says_removed(status))
+    if (raft_says_removed(status))
         peer->host->on_removed(peer->host->ctx, peer->id);
     if (status->code == GRPC_UNIMPLEMENTED && mode_of(peer) == RAFT_PEER_ASKING) {
         move(peer, RAFT_PEER_CALLS);
@@ -253,7 +256,7 @@ static void on_call_done(struct grpc_call *call, const struct grpc_status *statu
     if (call != peer->call)
         return;
     peer->call = NULL;
-    if (says_removed(status))
+    if (raft_says_removed(status))
         peer->host->on_removed(peer->host->ctx, peer->id);
     if (status->code == GRPC_UNIMPLEMENTED && mode_of(peer) == RAFT_PEER_CALLS)
         move(peer, RAFT_PEER_UNARY);

@@ -14,6 +14,10 @@
 
 #define RAFT_REMOVED_TEXT "raft: member was removed from the cluster" /* matched by text, §9, trap 19 */
 
+/* Did the peer end a call because this member is one no more: by Raft's book, or as its node was removed from the cluster and its
+ * certificate counts no longer (swarmkit-wire §1.5)? */
+bool raft_says_removed(const struct grpc_status *status);
+
 /* Both ways a stream of envelopes (raft_wire_wrap); the server's first message, empty, says that it takes them. */
 extern const struct method raft_stream_method;
 

@@ -1,8 +1,8 @@
 /* raft/serve.c – what peers call: our own stream, SwarmKit's one stream for each message, its unary form, and the question for an address.
  *
- * Whoever calls shows a manager's certificate of this cluster. A message counts only if it comes from the member whose node id that
- * certificate names, as far as the book knows. SwarmKit's receiver's rules (swarmkit-wire §6.3): a removed member is told so; a vote asked
- * for by a stranger, a proposal and what is for another member are dropped, and the call ends well. */
+ * Whoever calls shows a manager's certificate of this cluster, and what else the owner asks for. A message counts only if it comes from the
+ * member whose node id that certificate names, as far as the book knows. SwarmKit's receiver's rules (swarmkit-wire §6.3): a removed member
+ * is told so; a vote asked for by a stranger, a proposal and what is for another member are dropped, and the call ends well. */
 #include <stdlib.h>
 #include <utlist.h>
 
@@ -25,6 +25,9 @@ struct served_call {
 
 static bool check_caller(const struct raft_node *node, struct grpc_call *call)
 {
+    if (node->door.may_call)
+        return node->door.may_call(node->door.ctx, call);
+
     const char *prefix = "Permission denied: unauthorized peer role: rpc error: code = PermissionDenied desc = ";
     const struct tls_identity *peer = grpc_call_peer(call);
     cleanup_free char *why = NULL;
@@ -252,8 +255,10 @@ static void serve_resolve(struct grpc_call *call, void *ctx)
         grpc_call_accept(call, &handlers, begin(ctx, call));
 }
 
-void raft_node_serve(struct raft_node *node, struct grpc_server *server)
+void raft_node_serve(struct raft_node *node, struct grpc_server *server, const struct raft_node_door *door)
 {
+    if (door)
+        node->door = *door;
     grpc_server_handle(server, &raft_stream_method, serve_messages, node);
     grpc_server_handle(server, METHOD(Raft, StreamRaftMessage), serve_stream, node);
     grpc_server_handle(server, METHOD(Raft, ProcessRaftMessage), serve_unary, node);

@@ -109,7 +109,7 @@ static void on_done(struct grpc_call *call, const struct grpc_status *status, vo
         log_info("raft", "snapshot %llu did not reach %llx: %s", (unsigned long long)send->message.snapshot->index,
                  (unsigned long long)send->message.to, status->message);
     if (!node_is_over(node)) {
-        if (status->is_from_peer && status->code == GRPC_NOT_FOUND && strcmp(status->message, RAFT_REMOVED_TEXT) == 0)
+        if (raft_says_removed(status))
             node_removed(node);
         raft_report_snapshot(node->core, send->message.to, status->code == GRPC_OK, NULL);
         node_wake(node);

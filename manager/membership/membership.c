@@ -376,24 +376,28 @@ static void check_health(struct grpc_call *call, ProtobufCMessage *message, void
 {
     const Docker__Swarmkit__V1__HealthCheckRequest *request = (const void *)message;
     Docker__Swarmkit__V1__HealthCheckResponse response = DOCKER__SWARMKIT__V1__HEALTH_CHECK_RESPONSE__INIT;
-    const bool *is_serving = ctx;
+    const struct membership_health *health = ctx;
 
     if (request->service[0] && strcmp(request->service, "Raft") != 0) {
         grpc_call_finish(call, GRPC_NOT_FOUND, "unknown service");
         return;
     }
-    response.status = request->service[0] == 0 || *is_serving ? DOCKER__SWARMKIT__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING
-                                                              : DOCKER__SWARMKIT__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__NOT_SERVING;
+    response.status = request->service[0] == 0 || *health->is_serving
+                          ? DOCKER__SWARMKIT__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING
+                          : DOCKER__SWARMKIT__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__NOT_SERVING;
     grpc_call_reply(call, &response.base);
 }
 
 static void serve_health(struct grpc_call *call, void *ctx)
 {
     static const struct grpc_call_handlers handlers = {.on_message = check_health};
-    grpc_call_accept(call, &handlers, ctx);
+    const struct membership_health *health = ctx;
+
+    if (health->may_call(health->ctx, call))
+        grpc_call_accept(call, &handlers, ctx);
 }
 
-void membership_serve_health(struct grpc_server *server, const bool *is_serving)
+void membership_serve_health(struct grpc_server *server, const struct membership_health *health)
 {
-    grpc_server_handle(server, METHOD(Health, Check), serve_health, (void *)(uintptr_t)is_serving);
+    grpc_server_handle(server, METHOD(Health, Check), serve_health, (void *)(uintptr_t)health);
 }

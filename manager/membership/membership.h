@@ -41,7 +41,12 @@ int membership_leave(struct membership *membership, uint64_t raft_id, raft_propo
 int membership_may_leave(struct membership *membership, uint64_t raft_id, struct error *err);
 
 /* Health/Check as a manager answers it: "Raft" once it serves, "" always, anything else is not known. */
-void membership_serve_health(struct grpc_server *server, const bool *is_serving); /* borrowed as long as the server lives */
+struct membership_health {
+    const bool *is_serving;
+    bool (*may_call)(void *ctx, struct grpc_call *call); /* false: it has ended the call */
+    void *ctx;
+};
+void membership_serve_health(struct grpc_server *server, const struct membership_health *health); /* borrowed as long as the server lives */
 
 /* --- the joiner --- */
 

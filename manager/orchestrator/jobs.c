@@ -3,19 +3,18 @@
  * swarmkit-wire §7.6. */
 #include "manager/orchestrator/inside.h"
 
-/* Tasks of earlier iterations: what a replicated job has running is taken away, what has ended stays as it is; of a global job all are shut
- * down, also what has ended. */
+/* Tasks of earlier iterations: what runs is taken away, and what a global job has ended with too; a replicated job's ended tasks stay as
+ * they are. */
 void jobs_clear_old(struct orchestrator *orchestrator, struct view_slot *slot)
 {
     bool is_global = slot->service->mode == VIEW_GLOBAL_JOB;
-    int desired = is_global ? STATE(SHUTDOWN) : STATE(REMOVE);
 
     for (struct view_task *task = slot->tasks; task; task = task->slot_next) {
         bool stays = task_state(task) > STATE(RUNNING) && !is_global;
-        if (stays || task_is_of_iteration(task) || task_desired(task) >= desired)
+        if (stays || task_is_of_iteration(task) || task_desired(task) >= STATE(REMOVE))
             continue;
         changes_group(orchestrator);
-        changes_desire(orchestrator, task, desired);
+        changes_desire(orchestrator, task, STATE(REMOVE));
     }
     if (slot->writes)
         slot_promise(slot, slot->class);

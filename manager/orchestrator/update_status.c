@@ -40,8 +40,8 @@ static void pause_update(Docker__Swarmkit__V1__UpdateStatus *status, struct requ
     bool is_rollback = status->state == UPDATE_STATUS(ROLLBACK_STARTED);
 
     status->state = is_rollback ? UPDATE_STATUS(ROLLBACK_PAUSED) : UPDATE_STATUS(PAUSED);
-    snprintf(request->message, sizeof request->message, "%s paused due to failure or early termination of task %s",
-             is_rollback ? "rollback" : "update", request->task_id);
+    snprintf(request->message, sizeof request->message, "update paused due to failure or early termination of task %s",
+             request->task_id); /* "update" also of a rollback, as Docker's */
     status->message = request->message;
 }
 

@@ -442,7 +442,7 @@ int main(int argc, char **argv)
     if (raft_node_open(&node_options, &node, &err) < 0)
         fail(options.dir, &err);
     server = grpc_server_new(&(struct grpc_server_options){.loop = loop, .clock = now, .credentials = credentials});
-    raft_node_serve(node, server);
+    raft_node_serve(node, server, NULL);
     grpc_server_handle(server, &put_method, on_put, NULL);
     grpc_server_handle(server, &status_method, on_status, NULL);
     if (grpc_server_listen(server, options.self->address, &err) < 0)

@@ -437,7 +437,7 @@ int main(int argc, char **argv)
         die("open", &err);
     node = kv.node;
     server = grpc_server_new(&(struct grpc_server_options){.loop = loop, .clock = options->clock, .credentials = credentials});
-    raft_node_serve(node, server);
+    raft_node_serve(node, server, NULL);
     grpc_server_handle(server, &kv_propose_method, on_call, NULL);
     if (grpc_server_listen(server, arguments.listen, &err) < 0)
         die("listen", &err);

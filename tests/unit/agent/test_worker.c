@@ -33,7 +33,7 @@ enum {
 struct told {
     int state, count, exit_code;
     char err[512], message[128], container[80];
-    bool is_forgotten;
+    bool is_forgotten, has_container;
 };
 
 struct fixture {
@@ -133,6 +133,7 @@ static void on_status(void *ctx, const char *task_id, const Docker__Swarmkit__V1
     told->state = (int)status->state;
     snprintf(told->err, sizeof told->err, "%s", status->err);
     snprintf(told->message, sizeof told->message, "%s", status->message);
+    told->has_container = status->container != NULL;
     if (status->container) {
         told->exit_code = status->container->exit_code;
         snprintf(told->container, sizeof told->container, "%s", status->container->container_id);
@@ -575,6 +576,8 @@ static void missing_image_rejects_with_the_cause(void **state)
     assert_int_equal(f.told[0].state, REJECTED);
     assert_string_equal(f.told[0].err, "No such image: app:1: connection refused");
     assert_string_equal(f.told[0].message, "preparing");
+    assert_true(f.told[0].has_container); /* as Docker tells it: one of which there is nothing to say */
+    assert_string_equal(f.told[0].container, "");
     assert_int_equal(f.told[1].state, REJECTED);
     assert_int_equal(f.pulls, 1); /* shared */
     remove_all_leaves_nothing(&f);

@@ -192,7 +192,7 @@ static inline int world_try_start(struct world *world, size_t at, size_t first_c
         member->node = member->kv.node;
     member->server =
         grpc_server_new(&(struct grpc_server_options){.loop = &world->loop, .clock = clock, .credentials = member->credentials});
-    raft_node_serve(member->node, member->server);
+    raft_node_serve(member->node, member->server, NULL);
     if (world->serve)
         world->serve(member);
     assert_ok(grpc_server_listen(member->server, member->address, err));

@@ -23,7 +23,10 @@ struct world {
     uint64_t seen[64]; /* commits of the messages that arrived */
     size_t seen_count, calls_count;
     int unreachable, removed;
-    bool says_removed;
+    struct {
+        int code; /* 0: takes all */
+        const char *text;
+    } refuses;
 };
 
 static void on_unreachable(void *ctx, uint64_t id)
@@ -48,8 +51,8 @@ static void on_bytes(struct grpc_call *call, struct bytes packed, void *ctx)
 
     while (raft_wire_unwrap(&packed, &one, NULL) == 1) {
         assert_ok(raft_wire_read(one, &message, NULL, err));
-        if (world->says_removed)
-            grpc_call_finish(call, GRPC_NOT_FOUND, RAFT_REMOVED_TEXT);
+        if (world->refuses.code)
+            grpc_call_finish(call, world->refuses.code, world->refuses.text);
         else if (world->seen_count < 64)
             world->seen[world->seen_count++] = message.commit;
         raft_message_deinit(&message);
@@ -188,13 +191,32 @@ static void an_old_docker_peer_gets_calls(void **state)
 static void removal_is_told_by_code_and_text(void **state)
 {
     struct world *world = *state;
+    const struct {
+        int code;
+        const char *text;
+        int removed;
+    } answers[] = {
+        {GRPC_NOT_FOUND, RAFT_REMOVED_TEXT, 1},
+        {GRPC_UNKNOWN, RAFT_REMOVED_TEXT, 0},
+        {GRPC_NOT_FOUND, "raft: another text", 0},
+        {GRPC_PERMISSION_DENIED,
+         "Permission denied: unauthorized peer role: rpc error: code = PermissionDenied desc = Permission denied: node n1 was removed from "
+         "swarm",
+         1},
+        {GRPC_PERMISSION_DENIED, "Permission denied: another text", 0},
+    };
 
-    world->says_removed = true;
     start(world, METHOD(Raft, StreamRaftMessage));
     run_until(&world->loop, mode(world) == RAFT_PEER_CALLS);
-    say(world, RAFT_MESSAGE_PRE_VOTE, 1);
-    raft_peer_flush(world->peer);
-    run_until(&world->loop, world->removed == 1);
+    for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+        world->refuses.code = answers[i].code;
+        world->refuses.text = answers[i].text;
+        world->removed = world->unreachable = 0;
+        say(world, RAFT_MESSAGE_APPEND, 1);
+        raft_peer_flush(world->peer);
+        run_until(&world->loop, world->unreachable == 1);
+        assert_int_equal(world->removed, answers[i].removed);
+    }
 }
 
 static void a_peer_that_says_nothing_is_dialled_anew(void **state)

@@ -52,10 +52,24 @@ static int open_member(struct world_member *member, const struct raft_node_optio
     return 0;
 }
 
+static bool anyone_may(void *ctx, struct grpc_call *call)
+{
+    (void)ctx;
+    (void)call;
+    return true;
+}
+
+static void serve_health(struct grpc_server *server, size_t at)
+{
+    static struct membership_health healths[sizeof is_serving / sizeof is_serving[0]];
+    healths[at] = (struct membership_health){.is_serving = &is_serving[at], .may_call = anyone_may};
+    membership_serve_health(server, &healths[at]);
+}
+
 static void serve_member(struct world_member *member)
 {
     size_t at = (size_t)(member - member->world->members);
-    membership_serve_health(member->server, &is_serving[at]);
+    serve_health(member->server, at);
     grpc_server_handle(member->server, METHOD(RaftMembership, Join), serve_join, &numbers[at]);
 }
 
@@ -134,7 +148,7 @@ static struct grpc_server *waiting_room(struct world *world, size_t at)
     struct world_member *member = &world->members[at];
     struct grpc_server *server = grpc_server_new(
         &(struct grpc_server_options){.loop = &world->loop, .clock = peer_clock(&world->wall_ns), .credentials = member->credentials});
-    membership_serve_health(server, &is_serving[at]);
+    serve_health(server, at);
     assert_ok(grpc_server_listen(server, member->address, err));
     return server;
 }

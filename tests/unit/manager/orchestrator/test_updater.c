@@ -311,7 +311,7 @@ static void a_rollback_that_fails_pauses(void **state)
     swarm.fails_image = "image:1";
     swarm_pass_s(&swarm, 20);
     assert_int_equal(status_of(&swarm), UPDATE_STATE(ROLLBACK_PAUSED));
-    assert_non_null(strstr(message_of(&swarm), "rollback paused due to failure or early termination of task "));
+    assert_non_null(strstr(message_of(&swarm), "update paused due to failure or early termination of task "));
     swarm_end(&swarm);
 }
 
