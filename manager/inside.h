@@ -12,6 +12,7 @@
 #include "manager/manager.h"
 #include "manager/member.h"
 #include "manager/membership/membership.h"
+#include "manager/tally.h"
 
 #define ROOM "manager"
 
@@ -44,6 +45,7 @@ struct manager {
     struct control *control;
     struct ca_authority *authority;
     struct manager_call *calls;
+    struct tally tally; /* metrics.c */
 
     /* gate.c: to the leader, where that is another */
     struct grpc_channel *to_leader;
