@@ -94,8 +94,8 @@ struct join_event {
     enum join_event_kind kind;
     struct bytes pem, pem2;
     const char *text;
-    int status; /* enum issuance */
-    int role;   /* enum certificate_role */
+    int status;   /* enum issuance */
+    int role;     /* enum certificate_role */
     bool is_skep; /* of STATUS: the managers are Skep's own */
     int grpc_status;
     const struct error *error;

@@ -64,8 +64,8 @@ struct node_info {
     int64_t certificate_expires_wall_ns; /* 0: no certificate */
     const struct node_manager *managers;
     size_t manager_count;
-    const char *role;         /* "worker" or "manager": what the certificate says */
-    const char *availability; /* "active", "pause", "drain": as last heard */
+    const char *role;                                          /* "worker" or "manager": what the certificate says */
+    const char *availability;                                  /* "active", "pause", "drain": as last heard */
     const char *listen_addr, *advertise_addr, *data_path_addr; /* as given when it joined */
     bool has_skep_managers;                                    /* as last heard: the swarm's managers are Skep's own */
 };

@@ -291,8 +291,8 @@ static void on_stored(struct renewal *renewal, const struct renewal_event *event
     if (renewal->due_wall_ns <= event->wall_ns)
         set_due_of_rest(renewal, event->wall_ns);
     enter(renewal, RENEWAL_RESTING, now_ns);
-    /* After a demotion the first new certificate may still be a manager's (swarmkit-wire §9, trap 9). After a promotion what the next session
-     * tells forces another. */
+    /* After a demotion the first new certificate may still be a manager's (swarmkit-wire §9, trap 9). After a promotion what the next
+     * session tells forces another. */
     if (fresh.role == CERTIFICATE_MANAGER && renewal->told_role == CERTIFICATE_WORKER)
         renewal->forced_at_ns = now_ns + RENEWAL_BACKOFF_MIN_MS * NS_PER_MS;
     rest(renewal, now_ns, out);

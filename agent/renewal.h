@@ -70,8 +70,8 @@ struct renewal_event {
     enum renewal_event_kind kind;
     struct bytes pem, pem2;
     const char *text;
-    int status; /* enum issuance */
-    int role;   /* enum certificate_role */
+    int status;      /* enum issuance */
+    int role;        /* enum certificate_role */
     bool may_manage; /* of TOLD: a wish for a manager's role is followed */
     const struct error *error;
     int64_t wall_ns; /* our clock, in every event: it may have been set meanwhile */

@@ -94,8 +94,8 @@ static void append_line(struct swarm_logs *sl, const Docker__Swarmkit__V1__LogMe
 static void append_frame(struct swarm_logs *sl, int stream)
 {
     size_t size = sl->line.size;
-    const uint8_t header[LOG_FRAME_HEADER_SIZE] = {(uint8_t)stream,       0, 0, 0, (uint8_t)(size >> 24), (uint8_t)(size >> 16),
-                                                   (uint8_t)(size >> 8), (uint8_t)size};
+    const uint8_t header[LOG_FRAME_HEADER_SIZE] = {
+        (uint8_t)stream, 0, 0, 0, (uint8_t)(size >> 24), (uint8_t)(size >> 16), (uint8_t)(size >> 8), (uint8_t)size};
 
     if (!sl->is_raw)
         buf_append(&sl->frame, header, sizeof header);

@@ -75,7 +75,8 @@ static void body_read(void *ctx, struct http_exchange *ex, struct bytes body)
     struct reader *reader = ctx;
     struct error err;
     cJSON *json = NULL;
-    int failed = swarm_body_parse(body, &json, &err);
+    /* Nothing at all is a mistake of the client's: as an empty object, it would set a whole spec back to its defaults. */
+    int failed = body.size > 0 ? swarm_body_parse(body, &json, &err) : error_set(&err, ERR_INVALID, "got EOF while reading request body");
     buf_deinit(&ex->body);
     if (failed < 0) {
         call_error(reader->call, &err);

@@ -281,8 +281,8 @@
 
 /* manager */
 #define MEMBER_FILE_SIZE_BYTES (64 * KIB) /* a number, an address and a few keys */
-#define MANAGER_CONTROL_MS     20000      /* a follower waits so long for the leader: a change takes a few milliseconds, an external CA 5 s */
-#define MANAGER_HAND_OVER_MS   2000       /* two elections: a leader that closes does not wait longer for the next one */
+#define MANAGER_CONTROL_MS     20000 /* a follower waits so long for the leader: a change takes a few milliseconds, an external CA 5 s */
+#define MANAGER_HAND_OVER_MS   2000  /* two elections: a leader that closes does not wait longer for the next one */
 
 /* manager/metrics */
 #define MANAGER_READY_LAG_COUNT 1000  /* entries not applied yet: a moment's work; more, and what this manager answers is old */
@@ -381,6 +381,7 @@
 #define UPDATE_MONITOR_DEFAULT_MS       5000  /* swarmkit-wire §7.5 */
 #define UPDATE_WRITE_MS                 10000 /* a state that is not written by then is asked for again */
 #define SLOT_UPDATE_LOOK_MS             60000 /* a task that does not come up is looked at again */
+#define ENFORCER_NODES_COUNT            64u   /* looked at in one go: with a hundred tasks each that is some milliseconds of the loop */
 #define ROLES_INTERVAL_MS               5000  /* these two: swarmkit-wire §6.6 */
 #define ROLES_CHANGE_MS                 5000
 #define REAPER_INTERVAL_MS              250 /* these three: swarmkit-wire §6.9, §7.7 */

@@ -81,8 +81,8 @@ static int only_address(char **out, struct error *err)
         return error_set(err, ERR_PRECONDITION, "could not find the system's IP address");
     if (found > 1)
         return error_set(err, ERR_PRECONDITION,
-                         "could not choose an IP address to advertise since this system has multiple addresses (%.*s)",
-                         (int)names.size, (const char *)names.data);
+                         "could not choose an IP address to advertise since this system has multiple addresses (%.*s)", (int)names.size,
+                         (const char *)names.data);
     *out = mem_string(first);
     return 0;
 }

@@ -101,8 +101,8 @@ static int open_node(struct daemon *daemon, struct error *err)
     };
     if (node_new(&options, &daemon->node, err) < 0)
         return err->code;
-    daemon->managing = managing_new(&(struct managing_options){
-        .loop = daemon->loop, .clock = daemon->clock, .state_dir = config->state_dir, .node = daemon->node});
+    daemon->managing = managing_new(
+        &(struct managing_options){.loop = daemon->loop, .clock = daemon->clock, .state_dir = config->state_dir, .node = daemon->node});
     return 0;
 }
 

@@ -1,5 +1,5 @@
-/* daemon/managing.c – see managing.h. One manager at most; what it shall be follows from the node's certificate, and is looked at anew whenever
- * that has changed, or a manager has closed. */
+/* daemon/managing.c – see managing.h. One manager at most; what it shall be follows from the node's certificate, and is looked at anew
+ * whenever that has changed, or a manager has closed. */
 #include "daemon/managing.h"
 
 #include <stdlib.h>
@@ -32,9 +32,9 @@ struct managing {
     struct managing_options options;
     char *dir;
     struct manager *manager;
-    bool is_closing;  /* the manager is, and then what is true by then is done */
-    bool is_member;   /* what is on the disk says so */
-    bool is_removed;  /* it was told to be no manager any more: not before the node has another certificate */
+    bool is_closing; /* the manager is, and then what is true by then is done */
+    bool is_member;  /* what is on the disk says so */
+    bool is_removed; /* it was told to be no manager any more: not before the node has another certificate */
     struct founding *founding;
     uv_timer_t retry;
     bool is_freed;
@@ -306,7 +306,8 @@ static int init(void *self, const struct api_init_request *request, api_init_don
         return err->code;
     erase(managing); /* of an init that a crash broke off */
     struct founding *founding = mem_alloc(sizeof *founding);
-    *founding = (struct founding){.done = done, .ctx = ctx, .data_path = mem_string(request->data_path_addr ? request->data_path_addr : "")};
+    *founding =
+        (struct founding){.done = done, .ctx = ctx, .data_path = mem_string(request->data_path_addr ? request->data_path_addr : "")};
     managing->founding = founding;
     if (addresses_listen(request->listen_addr, &founding->listen, err) == 0 &&
         addresses_advertise(request->advertise_addr, founding->listen, &founding->advertise, err) == 0 &&

@@ -1,5 +1,5 @@
-/* manager/gate.c – every call passes here: who is it, may it, and is it this manager that answers. What only a leader can answer is passed on
- * to it, once. */
+/* manager/gate.c – every call passes here: who is it, may it, and is it this manager that answers. What only a leader can answer is passed
+ * on to it, once. */
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -100,7 +100,8 @@ static int dial(struct manager *manager, const char *address, struct error *err)
 /* Calls to one who leads no more end, so that nobody waits for what cannot come. */
 void gate_look(struct manager *manager, const struct raft_node_status *status)
 {
-    bool is_stale = status->leader == status->id || (status->leader_address && !text_equal(status->leader_address, manager->to_leader_address));
+    bool is_stale =
+        status->leader == status->id || (status->leader_address && !text_equal(status->leader_address, manager->to_leader_address));
 
     if (manager->to_leader && status->leader != RAFT_NOBODY && is_stale)
         gate_close(manager);

@@ -1,5 +1,6 @@
-/* manager/inside.h – a manager's insides, shared by the files that are it: manager.c (its life), gate.c (who calls, and who answers), serve.c
- * (Control and RaftMembership on gRPC, and the same for its own host), parts.c (what a leader does, and what its parts ask of each other). */
+/* manager/inside.h – a manager's insides, shared by the files that are it: manager.c (its life), gate.c (who calls, and who answers),
+ * serve.c (Control and RaftMembership on gRPC, and the same for its own host), parts.c (what a leader does, and what its parts ask of each
+ * other). */
 #ifndef SKEP_MANAGER_INSIDE_H
 #define SKEP_MANAGER_INSIDE_H
 
@@ -26,7 +27,7 @@ struct manager_call {
 
 struct manager {
     struct manager_options options; /* with copies of its texts; bootstrap and join are below */
-    struct arena arena; /* what bootstrap points to, but for the next two */
+    struct arena arena;             /* what bootstrap points to, but for the next two */
     struct control_bootstrap_options bootstrap;
     Docker__Swarmkit__V1__RootCA *root_ca; /* bootstrap's, until it is in the store */
     Docker__Swarmkit__V1__CAConfig *ca_config;
@@ -54,7 +55,7 @@ struct manager {
     uv_timer_t timer; /* looks around: is there a leader, which managers can be reached */
     bool is_serving;  /* Health says so */
     bool is_ready, is_closing, is_stopping;
-    uint64_t closing_ns; /* leadership is being handed over since */
+    uint64_t closing_ns;    /* leadership is being handed over since */
     uint64_t seen_managers; /* a digest of what dispatchers were last told */
     void (*on_closed)(void *ctx);
     void *closed_ctx;
@@ -86,8 +87,8 @@ void serve_before(struct manager *manager, struct grpc_server *server); /* handl
 
 /* --- parts.c --- */
 
-void parts_open(struct manager *manager);  /* control, membership and the leader's parts; the replica is there */
-void parts_close(struct manager *manager); /* the replica is closing: everyone was told */
+void parts_open(struct manager *manager);           /* control, membership and the leader's parts; the replica is there */
+void parts_close(struct manager *manager);          /* the replica is closing: everyone was told */
 struct dispatcher *parts_dispatcher(void *manager); /* NULL: this manager does not lead */
 struct log_broker *parts_log_broker(void *manager); /* the same */
 size_t parts_managers(void *manager, struct dispatcher_manager *out, size_t capacity);

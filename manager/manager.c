@@ -329,8 +329,8 @@ static int open_port(struct manager *manager, struct error *err)
 {
     const struct manager_options *options = &manager->options;
 
-    manager->server = grpc_server_new(
-        &(struct grpc_server_options){.loop = options->loop, .clock = options->clock, .credentials = options->credentials});
+    manager->server =
+        grpc_server_new(&(struct grpc_server_options){.loop = options->loop, .clock = options->clock, .credentials = options->credentials});
     serve_before(manager, manager->server);
     return grpc_server_listen(manager->server, options->listen_address, err);
 }

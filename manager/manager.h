@@ -37,7 +37,7 @@ struct manager_options {
     struct tls_credentials *credentials; /* borrowed; the node's, with a manager's certificate */
     const char *node_id, *cluster_id;    /* copied; what that certificate says */
     const char *listen_address;          /* copied; "0.0.0.0:2377" */
-    const char *advertise_address;       /* copied; "10.0.0.7:2377", where the others reach it. A joiner's "0.0.0.0:2377": where it is seen */
+    const char *advertise_address; /* copied; "10.0.0.7:2377", where the others reach it. A joiner's "0.0.0.0:2377": where it is seen */
 
     /* Where @dir has no member: one of these two. Copied. */
     const struct control_bootstrap_options *bootstrap; /* found a cluster */
@@ -58,8 +58,8 @@ int manager_open(const struct manager_options *options, struct manager **out, st
 void manager_close(struct manager *manager, void (*on_closed)(void *ctx), void *ctx);
 
 bool manager_is_leading(const struct manager *manager);
-struct store *manager_store(struct manager *manager);      /* NULL: not yet a member */
-struct replica *manager_replica(struct manager *manager);  /* the same */
+struct store *manager_store(struct manager *manager);       /* NULL: not yet a member */
+struct replica *manager_replica(struct manager *manager);   /* the same */
 const char *manager_address(const struct manager *manager); /* where the others reach it; "" until that is known. Borrowed */
 
 /* Any method of Control, done here where this manager leads, else by who does. As control_call(); without a leader: ERR_UNAVAILABLE in

@@ -3,7 +3,8 @@
  *     {"version":1,"raftId":"5f0c…","address":"10.0.0.7:2377","isJoined":true,"keys":[{"id":1,"key":"<base64>"}]}
  *
  * isJoined comes with the log's first opening: until then a crash leaves nothing worth keeping but the key.
- * The Raft log beside it (<dir>/raft) is encrypted under the newest of the keys. 0600, written so that a crash leaves the old or the new. */
+ * The Raft log beside it (<dir>/raft) is encrypted under the newest of the keys. 0600, written so that a crash leaves the old or the new.
+ */
 #ifndef SKEP_MANAGER_MEMBER_H
 #define SKEP_MANAGER_MEMBER_H
 

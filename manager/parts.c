@@ -109,7 +109,8 @@ static bool is_dirty(void *self, const Docker__Swarmkit__V1__Service *service, c
 static void on_twin(void *ctx, const struct dispatcher_twin *twin)
 {
     (void)ctx;
-    log_warn("dispatcher", "host %s at %s has joined again as node %s: node %s, which is down, is its older life; remove it with `docker node rm`",
+    log_warn("dispatcher",
+             "host %s at %s has joined again as node %s: node %s, which is down, is its older life; remove it with `docker node rm`",
              twin->hostname, twin->addr, twin->node_id, twin->stale_id);
 }
 

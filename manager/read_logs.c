@@ -1,5 +1,5 @@
-/* manager/read_logs.c – the host's own reading of tasks' logs: from the broker where this manager leads, else from whoever does, one message
- * at a time. */
+/* manager/read_logs.c – the host's own reading of tasks' logs: from the broker where this manager leads, else from whoever does, one
+ * message at a time. */
 #include <stdlib.h>
 
 #include "base/mem.h"

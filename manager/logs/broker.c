@@ -38,8 +38,8 @@ struct log_listener {
 };
 
 struct log_publication {
-    struct log_publication *prev, *next;    /* in the subscription */
-    struct log_subscription *subscription;  /* NULL: it is over */
+    struct log_publication *prev, *next;   /* in the subscription */
+    struct log_subscription *subscription; /* NULL: it is over */
     char subscription_id[ID_SIZE_CHARS + 1];
     char *node_id;
     Docker__Swarmkit__V1__PublishLogsMessage *waiting; /* the reader had no room for it */
@@ -155,8 +155,8 @@ static bool has(char *const *ids, size_t count, const char *id)
 
 static bool selects(const Docker__Swarmkit__V1__LogSelector *selector, const Docker__Swarmkit__V1__Task *task)
 {
-    return has(selector->service_ids, selector->n_service_ids, task->service_id) || has(selector->task_ids, selector->n_task_ids, task->id) ||
-           has(selector->node_ids, selector->n_node_ids, task->node_id);
+    return has(selector->service_ids, selector->n_service_ids, task->service_id) ||
+           has(selector->task_ids, selector->n_task_ids, task->id) || has(selector->node_ids, selector->n_node_ids, task->node_id);
 }
 
 static void add_task(struct log_subscription *subscription, const Docker__Swarmkit__V1__Task *task)
@@ -301,8 +301,7 @@ static void end_as_it_is(struct log_subscription *subscription)
     struct error err = subscription->failed;
 
     if (err.code == 0 && subscription->missing.size)
-        error_set(&err, ERR_PEER,
-                  "warning: incomplete log stream. some logs could not be retrieved for the following reasons: %.*s",
+        error_set(&err, ERR_PEER, "warning: incomplete log stream. some logs could not be retrieved for the following reasons: %.*s",
                   (int)subscription->missing.size, (const char *)subscription->missing.data);
     end(subscription, err.code ? &err : NULL);
 }

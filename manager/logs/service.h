@@ -1,6 +1,8 @@
-/* manager/logs/service.h – the log broker on gRPC: LogBroker/ListenSubscriptions and PublishLogs for nodes, Logs/SubscribeLogs for managers.
+/* manager/logs/service.h – the log broker on gRPC: LogBroker/ListenSubscriptions and PublishLogs for nodes, Logs/SubscribeLogs for
+ * managers.
  *
- * Who calls, whether they may, and what is passed on to another leader is the owner's: it says whose call it is, or deals with it itself. */
+ * Who calls, whether they may, and what is passed on to another leader is the owner's: it says whose call it is, or deals with it itself.
+ */
 #ifndef SKEP_MANAGER_LOGS_SERVICE_H
 #define SKEP_MANAGER_LOGS_SERVICE_H
 

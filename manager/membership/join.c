@@ -11,7 +11,8 @@ struct membership_asking {
     char *manager;
 };
 
-static void end(struct membership_asking *asking, uint64_t raft_id, const struct raft_member *members, size_t count, const struct error *err)
+static void end(struct membership_asking *asking, uint64_t raft_id, const struct raft_member *members, size_t count,
+                const struct error *err)
 {
     if (asking->channel)
         grpc_channel_close(asking->channel);

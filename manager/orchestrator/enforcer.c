@@ -187,6 +187,8 @@ static void send(struct enforcer *enforcer)
     struct mark *known, *next;
 
     HASH_ITER (hh, enforcer->marks, known, next) {
+        if (enforcer->writes >= ENFORCER_NODES_COUNT)
+            return;
         size_t length = strlen(known->id);
         struct look *look = mem_alloc(sizeof *look + length + 1);
         look->enforcer = enforcer;
@@ -219,7 +221,8 @@ static void step(void *self, uint64_t now_ns)
 static uint64_t deadline_ns(const void *self)
 {
     const struct enforcer *enforcer = self;
-    return enforcer->marks ? enforcer->hold_until_ns : PART_NEVER;
+    bool has_room = enforcer->writes < ENFORCER_NODES_COUNT; /* else it is waked when it has */
+    return enforcer->marks && has_room ? enforcer->hold_until_ns : PART_NEVER;
 }
 
 static void free_enforcer(void *self)

@@ -117,7 +117,8 @@ STORE_KINDS(X)
  * here: decisions rest on it. */
 void store_run(struct store *store);
 
-/* The log fails or is closed, or another leads: who waits for a turn is told @why. Whose change is proposed hears of it from the log. */
+/* The log fails or is closed, or another leads: who waits for a turn is told @why, and whose change is in the log already that its outcome
+ * is not known (ERR_CANCELED). Nobody waits when this returns. */
 void store_fail(struct store *store, const struct error *why);
 
 /* --- what comes from the log --- */

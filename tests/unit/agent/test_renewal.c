@@ -411,7 +411,8 @@ static void promotion_is_refused_and_the_node_stays_a_worker(void **state)
 static void a_promotion_by_managers_of_ours_is_followed(void **state)
 {
     struct world *world = *state;
-    const struct renewal_event wish = {.kind = RENEWAL_EVENT_TOLD, .role = CERTIFICATE_MANAGER, .may_manage = true, .status = ISSUANCE_ISSUED};
+    const struct renewal_event wish = {
+        .kind = RENEWAL_EVENT_TOLD, .role = CERTIFICATE_MANAGER, .may_manage = true, .status = ISSUANCE_ISSUED};
     start(world);
     happen(world, wish);
     assert_false(world->renewal.is_promotion_refused);

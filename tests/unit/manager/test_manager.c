@@ -1,4 +1,5 @@
-/* Whole managers over real TLS on loopback: one founds a cluster, others are let in, calls find the leader, and a leader that goes hands over. */
+/* Whole managers over real TLS on loopback: one founds a cluster, others are let in, calls find the leader, and a leader that goes hands
+ * over. */
 #include <arpa/inet.h>
 #include <unistd.h>
 

@@ -129,7 +129,7 @@ static void replies_say_what_was_made(void **state)
     char warning[] = "w", *warnings[] = {warning};
     cJSON *replies[] = {swarm_json_created("i"), swarm_json_service_reply("i", NULL, 0), swarm_json_service_reply("i", warnings, 1),
                         swarm_json_service_reply(NULL, NULL, 0), swarm_json_network_created("i")};
-    static const char *const want[] = {"{\"ID\":\"i\"}", "{\"ID\":\"i\"}", "{\"ID\":\"i\",\"Warnings\":[\"w\"]}", "{}",
+    static const char *const want[] = {"{\"ID\":\"i\"}", "{\"ID\":\"i\"}", "{\"ID\":\"i\",\"Warnings\":[\"w\"]}", "{\"Warnings\":null}",
                                        "{\"Id\":\"i\",\"Warning\":\"\"}"};
     for (size_t i = 0; i < sizeof replies / sizeof *replies; i++) {
         cleanup_free char *text = json_print(replies[i]);

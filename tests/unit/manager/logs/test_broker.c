@@ -138,8 +138,8 @@ static int setup(void **state)
 {
     struct trial *trial = mem_alloc(sizeof *trial);
     world_begin(&trial->world);
-    trial->host = (struct part_host){
-        .store = trial->world.store, .random = random_from_seeded(&trial->world.seed), .wake = wake, .self = trial};
+    trial->host =
+        (struct part_host){.store = trial->world.store, .random = random_from_seeded(&trial->world.seed), .wake = wake, .self = trial};
     do_create(&trial->world, task("t0", "web", 1, "n0", RUNNING));
     do_create(&trial->world, task("t1", "web", 1, "n1", RUNNING));
     do_create(&trial->world, task("t9", "other", 1, "n2", RUNNING));

@@ -1,5 +1,6 @@
 /* tests/unit/manager/orchestrator/cluster.h – the swarm of fixture.h with the real dispatcher, and hosts that reach it as agents do: they
- * register, beat, follow their assignments, run what these say and report it. A host that is cut off goes on running what it has.
+ * register, beat, follow their assignments, run what these say and report it. What is to stop takes HOST_STOP_MS for it. A host that is cut
+ * off goes on running what it has.
  *
  *     struct cluster cluster;
  *     cluster_begin(&cluster, 3);                         // n0, n1, n2, ready
@@ -16,13 +17,14 @@
 #include "tests/unit/manager/orchestrator/fixture.h"
 
 #define CLUSTER_HOSTS 6
+#define HOST_STOP_MS  1000
 
 /* A task as its host knows it. */
 struct container {
     UT_hash_handle hh;
     int state, desired;
     bool is_assigned, is_told;
-    uint64_t slot;
+    uint64_t slot, stopped_ns; /* when it has stopped; 0: it was not told to */
     char id[ID_SIZE_CHARS + 1], service_id[ID_SIZE_CHARS + 1], image[32];
 };
 
@@ -41,8 +43,8 @@ struct cluster {
     struct dispatcher *dispatcher;
     struct host hosts[CLUSTER_HOSTS];
     unsigned hosts_count;
-    const char *watched;             /* a service of which at every moment … */
-    int least_running, most_copies;  /* … so many containers run, and no more in any slot */
+    const char *watched;            /* a service of which at every moment … */
+    int least_running, most_copies; /* … so many containers run, and no more in any slot */
 };
 
 /* --- what runs --- */
@@ -148,7 +150,8 @@ static inline int host_hear(void *ctx, const ProtobufCMessage *message, struct e
     struct host *host = ctx;
     (void)err;
     if (message->descriptor == &docker__swarmkit__v1__session_message__descriptor)
-        snprintf(host->session_id, sizeof host->session_id, "%s", ((const Docker__Swarmkit__V1__SessionMessage *)(const void *)message)->session_id);
+        snprintf(host->session_id, sizeof host->session_id, "%s",
+                 ((const Docker__Swarmkit__V1__SessionMessage *)(const void *)message)->session_id);
     else
         host_take_assignments(host, (const void *)message);
     host->cluster->swarm.is_woken = true;
@@ -215,13 +218,15 @@ static inline bool is_image(const struct container *container, const char *image
 }
 
 /* One transition, as the table of swarmkit-wire §4.2 has them. "image:bad" fails once it runs, "image:job" completes. */
-static inline int container_next(const struct container *container)
+static inline int container_next(struct container *container, uint64_t now_ns)
 {
     int state = container->state, desired = container->desired;
     if (state > STATE(RUNNING))
         return 0;
+    if (desired >= STATE(SHUTDOWN) && state == STATE(RUNNING) && container->stopped_ns == 0)
+        container->stopped_ns = now_ns + HOST_STOP_MS * NS_PER_MS;
     if (desired >= STATE(SHUTDOWN))
-        return STATE(SHUTDOWN);
+        return container->stopped_ns <= now_ns ? STATE(SHUTDOWN) : 0;
     if (state < STATE(ACCEPTED))
         return STATE(ACCEPTED);
     if (state < STATE(PREPARING))
@@ -255,10 +260,10 @@ static inline void host_report(struct host *host, struct container *container, u
     container->is_told = true;
 }
 
-static inline void host_work(struct host *host)
+static inline void host_work(struct host *host, uint64_t now_ns)
 {
     for (struct container *container = host->containers; container; container = container->hh.next) {
-        int next = container_next(container);
+        int next = container_next(container, now_ns);
         if (next == 0)
             continue;
         container->state = next;
@@ -288,7 +293,7 @@ static inline void hosts_step(void *self, uint64_t now_ns)
 {
     struct cluster *cluster = self;
     for (unsigned i = 0; i < cluster->hosts_count; i++) {
-        host_work(&cluster->hosts[i]);
+        host_work(&cluster->hosts[i], now_ns);
         if (!cluster->hosts[i].is_cut)
             host_talk(&cluster->hosts[i], now_ns);
     }
@@ -303,6 +308,9 @@ static inline uint64_t hosts_deadline(const void *self)
         const struct host *host = &cluster->hosts[i];
         if (!host->is_cut && host->session_id[0] && host->beat_ns < due_ns)
             due_ns = host->beat_ns;
+        for (const struct container *container = host->containers; container; container = container->hh.next)
+            if (container_runs(container) && container->stopped_ns && container->stopped_ns < due_ns)
+                due_ns = container->stopped_ns;
     }
     return due_ns;
 }
@@ -329,8 +337,8 @@ static inline void cluster_join_in(struct cluster *cluster)
     cluster->dispatcher =
         dispatcher_new(&(struct dispatcher_options){.host = swarm->host, .node_id = "leader", .managers = cluster_managers}, swarm->now_ns);
     swarm->parts[swarm->parts_count++] = dispatcher_part(cluster->dispatcher);
-    swarm->parts[swarm->parts_count++] = (struct part){
-        .name = "hosts", .step = hosts_step, .deadline_ns = hosts_deadline, .free = hosts_free, .self = cluster};
+    swarm->parts[swarm->parts_count++] =
+        (struct part){.name = "hosts", .step = hosts_step, .deadline_ns = hosts_deadline, .free = hosts_free, .self = cluster};
     swarm->is_woken = true;
 }
 

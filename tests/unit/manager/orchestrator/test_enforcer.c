@@ -233,6 +233,26 @@ static void what_has_ended_or_is_to_end_is_left_alone(void **state)
     swarm_end(&swarm);
 }
 
+static void what_a_job_completed_stays_complete(void **state)
+{
+    (void)state;
+    struct swarm swarm;
+    struct spec spec;
+    swarm_begin(&swarm, 1);
+    swarm.jobs_complete = true;
+    swarm_label_node(&swarm, "n0", "east");
+    spec_init(&spec, "job", 0);
+    spec_constraint(&spec, "node.labels.zone==east");
+    spec.spec.mode_case = DOCKER__SWARMKIT__V1__SERVICE_SPEC__MODE_REPLICATED_JOB;
+    spec.spec.replicated_job = &spec.replicated_job;
+    spec.replicated_job.max_concurrent = spec.replicated_job.total_completions = 1;
+    swarm_create(&swarm, &spec);
+    swarm_label_node(&swarm, "n0", "west");
+    assert_int_equal(swarm_count(&swarm, "job", STATE(COMPLETE), STATE(COMPLETE)), 1);
+    assert_int_equal(swarm_count(&swarm, "job", -1, -1), 1);
+    swarm_end(&swarm);
+}
+
 static void more_than_one_transaction_takes_are_all_rejected(void **state)
 {
     (void)state;
@@ -291,6 +311,7 @@ int main(void)
         cmocka_unit_test(a_worker_does_not_keep_what_is_for_managers),
         cmocka_unit_test(tasks_of_no_service_go_by_their_own_constraints),
         cmocka_unit_test(what_has_ended_or_is_to_end_is_left_alone),
+        cmocka_unit_test(what_a_job_completed_stays_complete),
         cmocka_unit_test(more_than_one_transaction_takes_are_all_rejected),
         cmocka_unit_test(the_next_leader_looks_at_every_node_and_does_not_give_up),
     };

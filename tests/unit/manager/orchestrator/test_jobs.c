@@ -75,6 +75,10 @@ static void a_slot_without_attempts_left_is_over(void **state)
     assert_int_equal(swarm_count(&swarm, "job", -1, -1), 2);
     assert_int_equal(swarm_count(&swarm, "job", STATE(COMPLETE), STATE(RUNNING)), 1);
     assert_string_equal(swarm_task(&swarm, "job", 0, 0)->id, first);
+    KEEP_ID(second, swarm_task(&swarm, "job", 1, 0));
+    swarm_set_state(&swarm, second, STATE(COMPLETE));
+    swarm_pass_s(&swarm, 100);
+    assert_int_equal(swarm_count(&swarm, "job", -1, -1), 2); /* it stays incomplete */
     swarm_end(&swarm);
 }
 

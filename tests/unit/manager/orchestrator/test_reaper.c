@@ -114,6 +114,34 @@ static void no_history_at_all(void **state)
     swarm_end(&swarm);
 }
 
+static void what_completed_a_job_is_no_history(void **state)
+{
+    (void)state;
+    struct swarm swarm;
+    struct spec spec;
+    swarm_begin(&swarm, 1);
+    set_limit(&swarm, 0);
+    spec_init(&spec, "job", 0);
+    spec.spec.mode_case = DOCKER__SWARMKIT__V1__SERVICE_SPEC__MODE_REPLICATED_JOB;
+    spec.spec.replicated_job = &spec.replicated_job;
+    spec.replicated_job.max_concurrent = spec.replicated_job.total_completions = 2;
+    swarm_create(&swarm, &spec);
+    KEEP_ID(failed, swarm_task(&swarm, "job", 0, 0));
+    swarm_set_state(&swarm, failed, STATE(FAILED));
+    swarm.jobs_complete = true;
+    swarm_pass_s(&swarm, 10);
+    KEEP_ID(done, swarm_task(&swarm, "job", 0, 0));
+    swarm_pass_s(&swarm, 100);
+    assert_string_equal(swarm_task(&swarm, "job", 0, 0)->id, done);
+    assert_int_equal(swarm_count(&swarm, "job", STATE(COMPLETE), STATE(COMPLETE)), 2);
+    assert_int_equal(swarm_count(&swarm, "job", -1, -1), 2);
+    swarm_update(&swarm, &spec);
+    swarm_pass_s(&swarm, 1);
+    assert_int_equal(swarm_count(&swarm, "job", -1, -1), 2);
+    assert_int_equal(swarm_task(&swarm, "job", 0, 0)->job_iteration->index, 1);
+    swarm_end(&swarm);
+}
+
 static void orphans_of_a_service_that_is_gone_leave(void **state)
 {
     (void)state;
@@ -241,6 +269,7 @@ int main(void)
         cmocka_unit_test(a_negative_limit_keeps_everything),
         cmocka_unit_test(attempts_that_are_counted_are_kept),
         cmocka_unit_test(no_history_at_all),
+        cmocka_unit_test(what_completed_a_job_is_no_history),
         cmocka_unit_test(orphans_of_a_service_that_is_gone_leave),
         cmocka_unit_test(tasks_of_nodes_that_are_gone_are_history),
         cmocka_unit_test(tasks_to_be_removed_go_with_their_node),
