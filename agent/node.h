@@ -114,6 +114,17 @@ void node_set_labels(struct node *node, const char *const *labels, size_t count)
 
 void node_info(const struct node *node, struct node_info *out);
 
+/* For metrics. Counts since the parts that count were opened: as a rule, since the start. All zero outside a swarm. */
+struct node_stats {
+    bool has_session; /* a manager hears its heartbeats */
+    uint64_t registrations, session_failures, heartbeats;
+    uint64_t heartbeat_late_last_ns, heartbeat_late_max_ns; /* how long after its time one was sent */
+    int64_t heartbeat_period_ns;                            /* as the manager wants it */
+    size_t tasks, statuses_waiting;
+    uint64_t tasks_assigned, tasks_failed, tasks_rejected, pulls;
+};
+void node_stats(const struct node *node, struct node_stats *out);
+
 /* "starting", "healthy" or "unhealthy"; NULL for a container that is not ours or has no health check. Borrowed until control returns to the
  * loop. */
 const char *node_container_health(const struct node *node, const char *container_id);

@@ -76,6 +76,32 @@ void node_info(const struct node *node, struct node_info *out)
     };
 }
 
+void node_stats(const struct node *node, struct node_stats *out)
+{
+    *out = (struct node_stats){0};
+    if (node->session) {
+        struct session_driver_stats stats;
+        session_driver_stats(node->session, &stats);
+        out->has_session = stats.state == SESSION_RUNNING;
+        out->registrations = stats.session.registrations;
+        out->session_failures = stats.session.failures;
+        out->heartbeats = stats.session.heartbeats;
+        out->heartbeat_late_last_ns = stats.session.heartbeat_late_last_ns;
+        out->heartbeat_late_max_ns = stats.session.heartbeat_late_max_ns;
+        out->heartbeat_period_ns = stats.heartbeat_period_ns;
+        out->statuses_waiting = stats.statuses_waiting;
+    }
+    if (node->worker) {
+        struct worker_stats stats;
+        worker_stats(node->worker, &stats);
+        out->tasks = stats.tasks;
+        out->tasks_assigned = stats.assigned;
+        out->tasks_failed = stats.failed;
+        out->tasks_rejected = stats.rejected;
+        out->pulls = stats.pulls;
+    }
+}
+
 const char *node_container_health(const struct node *node, const char *container_id)
 {
     struct worker_task task;

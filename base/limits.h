@@ -15,6 +15,8 @@
 #define JSON_DEPTH_COUNT         64   /* deeper than any document of Docker's, OCI's or HCS's */
 #define ID_SIZE_CHARS            25   /* SwarmKit's object ids, swarmkit-wire §2.1 */
 #define CONFIG_FILE_SIZE_BYTES   (1 * MIB)
+#define METRICS_FAMILIES_COUNT   128 /* a manager tells some sixty */
+#define HISTOGRAM_BOUNDS_COUNT   16
 
 /* proto */
 #define MESSAGE_DEPTH_COUNT 64 /* SwarmKit's deepest is about 10; protobuf-c recurses */
@@ -281,6 +283,11 @@
 #define MEMBER_FILE_SIZE_BYTES (64 * KIB) /* a number, an address and a few keys */
 #define MANAGER_CONTROL_MS     20000 /* a follower waits so long for the leader: a change takes a few milliseconds, an external CA 5 s */
 #define MANAGER_HAND_OVER_MS   2000  /* two elections: a leader that closes does not wait longer for the next one */
+
+/* manager/metrics */
+#define MANAGER_READY_LAG_COUNT 1000  /* entries not applied yet: a moment's work; more, and what this manager answers is old */
+#define METRICS_TALLY_MS       10000u /* tasks are looked through so often at most, while someone asks: some 30 ms for 100,000 */
+#define METRICS_SERVICES_COUNT 2000u  /* told of one by one; the numbers of the others are added up */
 
 /* manager/logs */
 #define LOG_BROKER_SUBSCRIPTIONS_COUNT 256        /* people who read logs at once */

@@ -14,6 +14,7 @@
 #include "manager/manager.h"
 #include "manager/member.h"
 #include "manager/membership/membership.h"
+#include "manager/tally.h"
 
 #define ROOM "manager"
 
@@ -48,6 +49,7 @@ struct manager {
     struct ca_authority *authority;
     struct ca_external_way external;
     struct manager_call *calls;
+    struct tally tally; /* metrics.c */
 
     /* gate.c: to the leader, where that is another */
     struct grpc_channel *to_leader;

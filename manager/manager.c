@@ -370,6 +370,7 @@ static void free_memory(struct manager *manager)
 
     forget_bootstrap(manager);
     arena_deinit(&manager->arena);
+    tally_deinit(&manager->tally);
     member_deinit(&manager->member);
     free((char *)(uintptr_t)own->dir);
     free((char *)(uintptr_t)own->node_id);

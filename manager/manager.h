@@ -13,6 +13,7 @@
 #ifndef SKEP_MANAGER_MANAGER_H
 #define SKEP_MANAGER_MANAGER_H
 
+#include "base/metrics.h"
 #include "manager/control/control.h"
 #include "manager/logs/broker.h"
 #include "manager/replica/replica.h"
@@ -67,6 +68,21 @@ const char *manager_address(const struct manager *manager); /* where the others 
  * SwarmKit's words. @request is copied where it is kept. */
 void manager_call(struct manager *manager, enum method_id method, const ProtobufCMessage *request, control_done_fn *done, void *ctx);
 void manager_abandon(struct manager *manager, void *ctx); /* the asker is gone: @done is not called for @ctx any more */
+
+/* --- looking in --- */
+
+/* Troubles are words for a person, "" where there is none. */
+struct manager_health {
+    bool is_leading;
+    bool has_quorum; /* the managers can decide, as this one sees it: it leads, or hears of who does */
+    bool is_ready;   /* and this one takes part, and has applied what they decided */
+    size_t members_count, reachable_count; /* managers that vote; this one counts as reachable */
+    char quorum_trouble[160], ready_trouble[160];
+};
+void manager_health(struct manager *manager, struct manager_health *out);
+
+/* Families of swarm_… and skep_…; docs/metrics.md has what they mean. Of the cluster's objects only where this manager leads. */
+void manager_metrics(struct manager *manager, struct metrics *metrics);
 
 /* What tasks print, as Logs/SubscribeLogs: manager/logs/broker.h. @out until the reader's end() or close. end() may come inside
  * …_writable(). */

@@ -18,6 +18,7 @@ struct raft_writer {
     bool has_told_failure;
     bool is_due;                      /* loop: what must be synced waits for a kick */
     struct raft_writer_status status; /* loop */
+    struct histogram flush_times;     /* loop */
 
     struct raft_log *log; /* the thread's, as all below */
     struct raft_hard_state hard;
@@ -35,6 +36,8 @@ struct write_job {
     uint32_t key_id;
     bool must_sync, is_look, needs_old_keys;
     uint64_t flush_ns;
+    bool has_log; /* the first of a batch that was flushed */
+    struct raft_log_status log;
     struct error failure; /* as of the end of its batch */
 };
 
@@ -169,6 +172,9 @@ static void after_batch(void *ctx, struct raft_job *jobs)
     if (writer->must_sync && writer->failure.code == 0) {
         flush(writer, &writer->failure);
         took_ns = uv_hrtime() - begun_ns;
+        struct write_job *first = (struct write_job *)jobs;
+        raft_log_status(writer->log, &first->log);
+        first->has_log = true;
     }
     for (struct raft_job *base = jobs; base; base = base->next) {
         struct write_job *job = (struct write_job *)base;
@@ -190,8 +196,18 @@ static void tell_failure(struct raft_writer *writer, const struct error *err)
     writer->handlers.on_failed(writer->handlers.ctx, err);
 }
 
+static void note_log(struct raft_writer *writer, const struct raft_log_status *log)
+{
+    writer->status.log_size_bytes = log->segments_size_bytes;
+    writer->status.log_segments_count = log->segments_count;
+}
+
 static void free_job(struct write_job *job)
 {
+    if (job->has_log) {
+        histogram_observe(&job->writer->flush_times, metrics_seconds(job->flush_ns));
+        note_log(job->writer, &job->log);
+    }
     raft_message_deinit(&job->message);
     raft_snapshot_deinit(&job->mark);
     free(job);
@@ -253,11 +269,16 @@ int raft_writer_new(uv_loop_t *loop, struct raft_log *log, const struct raft_har
                     struct raft_writer **out, struct error *err)
 {
     struct raft_writer *writer = mem_alloc(sizeof *writer);
+    struct raft_log_status status;
 
     writer->handlers = *handlers;
     writer->log = log;
     writer->hard = writer->asked = *hard;
     writer->status.needs_old_keys = needs_old_keys(log);
+    raft_log_status(log, &status);
+    note_log(writer, &status);
+    histogram_init(&writer->flush_times, histogram_latencies_s, HISTOGRAM_LATENCIES_COUNT);
+    writer->status.flush_times = &writer->flush_times;
     int failed = raft_worker_start(loop, after_batch, writer, &writer->worker, err);
     if (failed < 0)
         free(writer);

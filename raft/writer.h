@@ -8,6 +8,7 @@
 
 #include <uv.h>
 
+#include "base/metrics.h"
 #include "raft/log/log.h"
 
 struct raft_writer;
@@ -25,6 +26,8 @@ struct raft_writer_status {
     bool is_full;         /* they wait for room on the disk */
     bool needs_old_keys;  /* what lies in the directory needs another key than the newest, as of the last look */
     size_t looks_count;   /* looks for that on their way */
+    uint64_t log_size_bytes, log_segments_count; /* as of the last flush */
+    const struct histogram *flush_times;         /* in seconds, of each flush to the disk. Borrowed from the writer */
 };
 
 /* @log is used by the thread from here on, and freed by raft_writer_close(). @hard is what it holds. */

@@ -17,7 +17,14 @@ struct replica {
     struct raft_node *raft;
     struct store *store;
     struct replica_events events;
+    struct clock clock;
     struct turn turn; /* the store's */
+    struct proposal { /* the store proposes one entry at a time */
+        void (*fn)(void *ctx, uint64_t index, const struct error *err); /* NULL: none is on its way */
+        void *ctx;
+        uint64_t begun_ns;
+    } proposal;
+    struct histogram commit_times;
     uint64_t term;    /* that this manager leads, whether it may write yet or not; 0: none */
     bool is_leading, is_closing;
     void (*on_closed)(void *ctx, const struct error *err);
@@ -27,11 +34,27 @@ struct replica {
 
 /* --- the store's changes on their way into the log --- */
 
+static void proposed(void *ctx, uint64_t index, const struct error *err)
+{
+    struct replica *replica = ctx;
+    struct proposal proposal = replica->proposal;
+
+    replica->proposal = (struct proposal){0};
+    if (err == NULL)
+        histogram_observe(&replica->commit_times, metrics_seconds(clock_monotonic_ns(&replica->clock) - proposal.begun_ns));
+    proposal.fn(proposal.ctx, index, err);
+}
+
 static int propose(void *self, struct bytes entry, void (*fn)(void *ctx, uint64_t index, const struct error *err), void *ctx,
                    struct error *err)
 {
     struct replica *replica = self;
-    return raft_node_propose(replica->raft, entry, fn, ctx, err);
+
+    assert(replica->proposal.fn == NULL);
+    int failed = raft_node_propose(replica->raft, entry, proposed, replica, err);
+    if (failed == 0)
+        replica->proposal = (struct proposal){fn, ctx, clock_monotonic_ns(&replica->clock)};
+    return failed;
 }
 
 static uint64_t version(void *self)
@@ -271,6 +294,8 @@ int replica_open(const struct replica_options *options, struct replica **out, st
     struct raft_node_options raft = options->raft;
 
     replica->events = options->events;
+    replica->clock = raft.clock;
+    histogram_init(&replica->commit_times, histogram_latencies_s, HISTOGRAM_LATENCIES_COUNT);
     replica->store = store_new(&(struct store_options){.log = {.propose = propose, .version = version, .wake = wake, .self = replica},
                                                        .clock = raft.clock,
                                                        .random = raft.random,
@@ -307,6 +332,11 @@ struct raft_node *replica_raft(struct replica *replica)
 bool replica_is_leading(const struct replica *replica)
 {
     return replica->is_leading;
+}
+
+const struct histogram *replica_commit_times(const struct replica *replica)
+{
+    return &replica->commit_times;
 }
 
 int replica_update(struct replica *replica, store_write_fn *fn, store_done_fn *done, void *ctx, struct error *err)

@@ -6,6 +6,7 @@
 #ifndef SKEP_MANAGER_REPLICA_REPLICA_H
 #define SKEP_MANAGER_REPLICA_REPLICA_H
 
+#include "base/metrics.h"
 #include "manager/store/store.h"
 #include "raft/node.h"
 
@@ -31,6 +32,9 @@ int replica_open(const struct replica_options *options, struct replica **out, st
 struct store *replica_store(struct replica *replica);
 struct raft_node *replica_raft(struct replica *replica);
 bool replica_is_leading(const struct replica *replica);
+
+/* In seconds, from the store's entry being proposed here to its being committed and applied here: those that were. */
+const struct histogram *replica_commit_times(const struct replica *replica);
 
 /* The store's changes, where this manager leads; else ERR_UNAVAILABLE with who does, and nothing is called. */
 int replica_update(struct replica *replica, store_write_fn *fn, store_done_fn *done, void *ctx, struct error *err);

@@ -22,6 +22,7 @@ struct scheduler_part {
     bool has_more;          /* decide at once: the last run stopped half-way */
     uint64_t tell_ns;       /* some are to be told why they wait, even if nothing changes */
     uint64_t hold_until_ns; /* the store refused: nothing is decided before */
+    struct scheduler_refused refused;
 };
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -154,6 +155,21 @@ static bool may_run(const struct scheduler_part *part)
     return !part->is_blind && part->decisions.writes < SCHEDULER_WRITES_COUNT;
 }
 
+static void count_refusals(struct scheduler_part *part, const struct scheduler_result *result)
+{
+    for (size_t i = 0; i < result->count; i++) {
+        const struct scheduler_explanation *explanation = result->decisions[i].explanation;
+        bool has_seen[SCHEDULER_FILTER_COUNT] = {0};
+        if (result->decisions[i].kind != SCHEDULER_REFUSE)
+            continue;
+        part->refused.tasks++;
+        for (size_t k = 0; k < explanation->refusal_count; k++)
+            has_seen[explanation->refusals[k].filter] = true;
+        for (size_t k = 0; k < SCHEDULER_FILTER_COUNT; k++)
+            part->refused.by_filter[k] += has_seen[k];
+    }
+}
+
 static void run(struct scheduler_part *part)
 {
     struct scheduler_result result = scheduler_run(part->scheduler, (int64_t)part->now_ns, SCHEDULER_RUN_COUNT);
@@ -161,6 +177,7 @@ static void run(struct scheduler_part *part)
     part->changed_ns = part->run_ns = PART_NEVER;
     part->has_more = result.has_more;
     part->tell_ns = result.due_ns == INT64_MAX ? PART_NEVER : (uint64_t)result.due_ns;
+    count_refusals(part, &result);
     decisions_send(&part->decisions, result.decisions, result.count);
 }
 
@@ -219,4 +236,9 @@ const struct scheduler_explanation *scheduler_part_explain(struct scheduler_part
 struct scheduler_counts scheduler_part_count(const struct scheduler_part *part)
 {
     return scheduler_count(part->scheduler);
+}
+
+struct scheduler_refused scheduler_part_refused(const struct scheduler_part *part)
+{
+    return part->refused;
 }

@@ -5,6 +5,7 @@
 #include "proto/swarmkit/ca.pb-c.h"
 #include "proto/swarmkit/raft.pb-c.h"
 #include "tests/unit/manager/whole.h"
+#include "tests/unit/metrics_reader.h"
 
 /* --- questions --- */
 
@@ -221,6 +222,71 @@ static void an_asker_that_goes_is_not_answered(void **state)
     assert_false(answer.is_there);
 }
 
+static double number(struct host *host, const char *sample)
+{
+    cleanup_buf struct buf out = {0};
+    struct metrics metrics = {.out = &out};
+    manager_metrics(host->manager, &metrics);
+    metrics_check((char *)out.data);
+    return metrics_value_of((char *)out.data, sample);
+}
+
+static bool tells(struct host *host, const char *family)
+{
+    cleanup_buf struct buf out = {0};
+    struct metrics metrics = {.out = &out};
+    manager_metrics(host->manager, &metrics);
+    return strstr((char *)out.data, family) != NULL;
+}
+
+static void numbers_are_told_and_of_the_cluster_by_its_leader_alone(void **state)
+{
+    struct trial *trial = *state;
+    struct host *first = &trial->hosts[0], *second = &trial->hosts[1];
+    found(trial);
+    let_in(trial, 1);
+    assert_int_equal(number(first, "swarm_manager_leader"), 1);
+    assert_int_equal(number(second, "swarm_manager_leader"), 0);
+    assert_int_equal(number(first, "swarm_manager_nodes{state=\"unknown\"}"), 2);
+    assert_int_equal(number(first, "swarm_manager_tasks_total{state=\"running\"}"), 0);
+    assert_int_equal(number(first, "skep_scheduler_refusals_total{reason=\"resource\"}"), 0);
+    assert_true(number(first, "skep_raft_fsync_seconds_count") > 0);
+    assert_true(number(first, "skep_raft_log_size_bytes") > 0);
+    assert_true(number(first, "swarm_raft_transaction_latency_seconds_count") > 0);
+    assert_true(number(first, "skep_root_certificate_expiry_timestamp_seconds") > (double)(trial->wall_ns / (int64_t)NS_PER_S));
+    assert_true(number(second, "skep_raft_term") >= 1);
+    assert_int_equal(number(second, "skep_raft_members"), 2);
+    assert_false(tells(second, "swarm_manager_nodes"));
+    assert_false(tells(second, "skep_dispatcher_"));
+}
+
+static bool has_quorum(struct host *host, struct manager_health *out)
+{
+    manager_health(host->manager, out);
+    return out->has_quorum;
+}
+
+static void health_says_whether_there_is_a_quorum_and_why_not(void **state)
+{
+    struct trial *trial = *state;
+    struct host *first = &trial->hosts[0];
+    struct manager_health health;
+    found(trial);
+    assert_true(has_quorum(first, &health));
+    assert_true(health.is_ready && health.is_leading);
+    let_in(trial, 1);
+    assert_true(has_quorum(&trial->hosts[1], &health));
+    assert_false(health.is_leading);
+    assert_string_equal(health.quorum_trouble, "");
+    close_host(&trial->hosts[1]);
+    run_until(&trial->loop, !has_quorum(first, &health) && health.reachable_count == 1);
+    assert_false(health.is_ready);
+    assert_string_equal(health.quorum_trouble, "no manager leads: 1 of 2 managers can be reached from here, and 2 are needed");
+    assert_int_equal(number(first, "skep_raft_quorum"), 0);
+    assert_int_equal(number(first, "skep_raft_members_reachable"), 1);
+    assert_false(tells(first, "swarm_manager_nodes"));
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -232,6 +298,8 @@ int main(void)
         T(a_manager_of_dockers_is_not_let_in),
         T(what_cannot_be_opened_is_said),
         T(an_asker_that_goes_is_not_answered),
+        T(numbers_are_told_and_of_the_cluster_by_its_leader_alone),
+        T(health_says_whether_there_is_a_quorum_and_why_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
