@@ -119,8 +119,13 @@ static void on_facts(void *ctx, const struct session_facts *facts)
     if (facts->availability != node->availability)
         log_info("node", "availability is now %s", session_availability_text(facts->availability));
     node->availability = facts->availability;
+    bool is_news_of_managers = node->has_skep_managers != facts->is_skep;
+    node->has_skep_managers = facts->is_skep;
+    if (is_news_of_managers)
+        node_identity_changed(node);
     if (node->renewal)
-        renewal_driver_told(node->renewal, facts->desired_role, facts->certificate_status, facts->root_pem);
+        renewal_driver_told(node->renewal, facts->desired_role, node->options.can_manage && facts->is_skep, facts->certificate_status,
+                            facts->root_pem);
 }
 
 static void on_remotes(void *ctx)
@@ -157,6 +162,7 @@ static void on_replaced(void *ctx)
     struct node *node = ctx;
     if (node->session)
         session_driver_credentials_changed(node->session);
+    node_identity_changed(node);
 }
 
 static void on_health(void *ctx, enum renewal_health health, const struct error *trouble)

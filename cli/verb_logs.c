@@ -87,4 +87,4 @@ static int run(struct cli *cli, const struct options *options, struct error *err
     return code;
 }
 
-const struct command command_logs = {"logs", "CONTAINER", "Fetch the logs of a container", specs, 1, 1, run};
+const struct command command_logs = {"logs", "CONTAINER", "Fetch the logs of a container", specs, 1, 1, .run = run};
