@@ -260,7 +260,8 @@ int scheduler_node_set(struct scheduler *s, const Node *message, struct error *e
             sched_rules_forget_node(s, node->index);
         bits |= SCHED_STATIC;
     }
-    s->known_count += !node->is_known;
+    bool is_new = !node->is_known;
+    s->known_count += is_new;
     node->is_known = true;
     node->facts_hash = hash;
     node->state = message->status ? (int)message->status->state : 0;
@@ -271,6 +272,8 @@ int scheduler_node_set(struct scheduler *s, const Node *message, struct error *e
                           node->availability == DOCKER__SWARMKIT__V1__NODE_SPEC__AVAILABILITY__ACTIVE);
     if (bits != 0)
         sched_node_touch(s, node, bits);
+    if (is_new && !s->loads[node->index].is_ready)
+        sched_queue_all_stale(s); /* nobody is helped, and it is one more that does not take them */
     return 0;
 }
 

@@ -185,6 +185,23 @@ static void a_node_that_is_gone_is_in_no_reason(void **state)
     swarm_deinit(&swarm);
 }
 
+static void a_new_node_that_takes_no_tasks_is_in_the_reason(void **state)
+{
+    static struct swarm swarm;
+    (void)state;
+    swarm_init(&swarm);
+    task_set(&swarm, big(&swarm, "s", "t"));
+    swarm_run(&swarm);
+    assert_string_equal(swarm_text_of(&swarm, "t"), "no suitable node");
+    Node *node = node_make(&swarm, "n1");
+    node->status->state = DOCKER__SWARMKIT__V1__NODE_STATUS__STATE__DOWN;
+    node_set(&swarm, node);
+    swarm.now_ns += 10 * SECOND;
+    swarm_run(&swarm);
+    assert_string_equal(swarm_text_of(&swarm, "t"), "no suitable node (1 node not available for new tasks)");
+    swarm_deinit(&swarm);
+}
+
 /* A new leader does not write again what the old one wrote. */
 static void what_the_status_says_already_is_not_told(void **state)
 {
@@ -315,6 +332,7 @@ int main(void)
         cmocka_unit_test(a_refusal_is_told_once_and_anew_when_it_changes),
         cmocka_unit_test(a_reason_that_comes_back_is_told_to_all),
         cmocka_unit_test(a_node_that_is_gone_is_in_no_reason),
+        cmocka_unit_test(a_new_node_that_takes_no_tasks_is_in_the_reason),
         cmocka_unit_test(what_the_status_says_already_is_not_told),
         cmocka_unit_test(a_refusal_that_was_not_written_is_told_again),
         cmocka_unit_test(preassigned_tasks_stay_on_their_node),
