@@ -62,7 +62,7 @@ class Docker:
                          f"{service_id[:12]} web replicated 0/2 \n")
         self.assertIn("web scaled to 3", self.ok("service", "scale", "-d", "web=3"))
         self.ok("service", "update", "-d", "--env-add", "C=d", "web")
-        self.assertEqual(self.inspect("service", "web")["Spec"]["TaskTemplate"]["ContainerSpec"]["Env"], ["A=b", "C=d"])
+        self.assertCountEqual(self.inspect("service", "web")["Spec"]["TaskTemplate"]["ContainerSpec"]["Env"], ["A=b", "C=d"])
         self.ok("service", "rollback", "-d", "web")
         self.assertEqual(self.inspect("service", "web")["Spec"]["TaskTemplate"]["ContainerSpec"]["Env"], ["A=b"])
         self.assertIn("Update order:      stop-first", self.ok("service", "inspect", "--pretty", "web"))
