@@ -80,7 +80,8 @@ void docker_node_remove(struct api_call *call);
 void docker_services_list(struct api_call *call); /* docker_services.c */
 void docker_service_inspect(struct api_call *call);
 void docker_service_remove(struct api_call *call);
-void docker_swarm_logs(struct api_call *call);
+void docker_service_logs(struct api_call *call); /* docker_service_logs.c */
+void docker_task_logs(struct api_call *call);
 void docker_service_create(struct api_call *call); /* docker_service_spec.c */
 void docker_service_update(struct api_call *call);
 void docker_tasks_list(struct api_call *call); /* docker_tasks.c */

@@ -112,17 +112,9 @@ void docker_service_inspect(struct api_call *call)
         swarm_find_named(sc, SWARM_SERVICE, wants_defaults ? found_to_fill_in : answer_service);
 }
 
-/* --- remove, logs --- */
+/* --- remove --- */
 
 void docker_service_remove(struct api_call *call)
 {
     swarm_remove(call, SWARM_SERVICE, METHOD_Control_RemoveService, 200);
-}
-
-void docker_swarm_logs(struct api_call *call)
-{
-    call_fail(
-        call, 501,
-        "logs of services and tasks cannot be read from this manager yet: ask the node that runs the task, with `docker logs` and its "
-        "container's id");
 }

@@ -143,13 +143,22 @@ static void add_two_managers_warning(cJSON *swarm)
     cJSON_AddItemToArray(cJSON_AddArrayToObject(swarm, "Warnings"), cJSON_CreateString(warning));
 }
 
+/* As dockerd, without the port that a manager's may have. */
+static void add_node_address(cJSON *swarm, const char *address)
+{
+    cleanup_free char *host = NULL;
+    uint16_t port;
+    bool has_host = !text_empty(address) && text_parse_address(address, 1, &host, &port, NULL) == 0;
+    json_add_string(swarm, "NodeAddr", has_host ? host : "");
+}
+
 static void add_swarm(cJSON *json, const struct node_info *node, const struct info_swarm *manager)
 {
     cJSON *swarm = cJSON_AddObjectToObject(json, "Swarm");
     bool is_manager = manager && manager->is_manager;
     const char *error = is_manager && manager->error ? manager->error : node->error;
     json_add_string(swarm, "NodeID", node->node_id ? node->node_id : "");
-    json_add_string(swarm, "NodeAddr", node->node_addr ? node->node_addr : "");
+    add_node_address(swarm, node->node_addr);
     json_add_string(swarm, "LocalNodeState", info_node_state(node->state));
     cJSON_AddBoolToObject(swarm, "ControlAvailable", is_manager);
     json_add_string(swarm, "Error", error ? error : "");

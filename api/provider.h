@@ -6,6 +6,7 @@
 
 #include "agent/node.h"
 #include "manager/control/control.h"
+#include "manager/logs/broker.h"
 #include "runtime/image/image.h"
 
 struct api_node {
@@ -72,6 +73,11 @@ struct api_swarm {
     int (*unlock)(void *self, const char *key, api_unlock_done *done, void *ctx, struct error *err);
     /* "SWMKEY-1-…"; "" where managers are not locked. A secret. */
     void (*unlock_key)(void *self, api_unlock_key_done *done, void *ctx);
+    /* What tasks print, here or at the leader: as log_broker_subscribe(). *logs until the reader's end() or logs_close(). */
+    int (*logs_open)(void *self, const Docker__Swarmkit__V1__SubscribeLogsRequest *request, const struct log_reader *reader, void **logs,
+                     struct error *err);
+    void (*logs_writable)(void *self, void *logs); /* the reader has room again; its end() may come inside */
+    void (*logs_close)(void *self, void *logs);
 };
 
 /* The real rooms (wire_node.c, wire_images.c). */

@@ -114,7 +114,7 @@ static int show_error(struct waiting *w, struct error *err)
 static int look_once(struct waiting *w, struct error *err)
 {
     cleanup_json cJSON *list = NULL;
-    const cJSON *service;
+    const cJSON *service = NULL;
     if (look(w, &list, &service, err) < 0)
         return err->code;
     int done = service_progress_step(&w->progress, service, err);

@@ -206,7 +206,7 @@ static int run_rollback(struct cli *cli, const struct options *options, struct e
 static const struct command rollback = {"service rollback", "SERVICE", "Revert changes to a service's configuration", scale_specs, 1, 1,
                                         .run = run_rollback};
 
-static const struct command *const service_commands[] = {
-    &command_service_create, &ls, &inspect, &ps, &command_service_update, &scale, &rollback, &rm, NULL};
+static const struct command *const service_commands[] = {&command_service_create, &ls,    &inspect,  &ps, &command_service_update,
+                                                         &command_service_logs,   &scale, &rollback, &rm, NULL};
 
 const struct command command_service = {.name = "service", .summary = "Manage the swarm's services", .commands = service_commands};

@@ -5,5 +5,6 @@
 #include "cli/command.h"
 
 extern const struct command command_service_create, command_service_update; /* verb_service_spec.c */
+extern const struct command command_service_logs;                           /* verb_logs.c */
 
 #endif

@@ -26,7 +26,7 @@ static int add_parsed(cJSON *object, const char *key, const struct options *opti
 {
     const struct option_values *texts = option_list(options, flag);
     for (size_t i = 0; i < texts->count; i++) {
-        cJSON *item;
+        cJSON *item = NULL;
         if (parse(texts->items[i], &item, err) < 0)
             return error_wrap(err, "--%s", flag);
         cJSON_AddItemToArray(edit_list(object, key), item);

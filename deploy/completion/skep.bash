@@ -55,6 +55,7 @@ __skep_flags() {
     leave) echo --force --help ;;
     info | version) echo --format --help ;;
     ps) echo --all --filter --format --last --latest --no-trunc --quiet --help ;;
+    'service logs') echo --follow --since --tail --timestamps --help ;;
     logs) echo --follow --since --tail --timestamps --until --help ;;
     images) echo --all --digests --filter --format --no-trunc --quiet --help ;;
     load) echo --input --quiet --help ;;
@@ -129,7 +130,7 @@ _skep() {
     join-token) __skep_words 'worker manager' "$current" ;;
     swarm) __skep_words 'update' "$current" ;;
     node) __skep_words 'ls inspect update promote demote rm ps' "$current" ;;
-    service) __skep_words 'create ls inspect ps update scale rollback rm' "$current" ;;
+    service) __skep_words 'create ls inspect ps update logs scale rollback rm' "$current" ;;
     secret) __skep_words 'create ls inspect rm' "$current" ;;
     config) __skep_words 'create ls inspect rm' "$current" ;;
     'node ls' | 'service ls' | 'secret ls' | 'config ls' | 'service create' | 'secret create' | 'config create') ;;

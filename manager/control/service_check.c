@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "google/protobuf/any.pb-c.h"
 #include "manager/control/inside.h"
+#include "manager/orchestrator/labels.h"
 
 #define CPU_MIN_NANO     INT64_C(1000000)
 #define MEMORY_MIN_BYTES INT64_C(4 * 1024 * 1024)
@@ -182,6 +183,8 @@ int service_check(const struct control *control, const Docker__Swarmkit__V1__Ser
     if (spec == NULL)
         return form_refuse(err);
     int failed = form_check_name(spec->annotations, err);
+    if (failed == 0)
+        failed = labels_check(spec, err);
     if (failed == 0)
         failed = check_task(control, spec->task, refusal);
     if (failed == 0)

@@ -338,6 +338,20 @@ int membership_may_leave(struct membership *membership, uint64_t raft_id, struct
     return 0;
 }
 
+/* Who has most of the log: one that is far behind could not take over in time, however often it is asked. */
+static const struct raft_node_peer *choose_successor(const struct raft_node_status *status)
+{
+    const struct raft_node_peer *best = NULL;
+
+    for (size_t i = 0; i < status->peers_count; i++) {
+        const struct raft_node_peer *peer = &status->peers[i];
+        bool may_lead = raft_ids_has(&status->conf->voters, peer->id) && peer->link.active_since_ns != 0;
+        if (may_lead && (best == NULL || peer->match > best->match))
+            best = peer;
+    }
+    return best;
+}
+
 int membership_leave(struct membership *membership, uint64_t raft_id, raft_proposed_fn fn, void *ctx, struct error *err)
 {
     struct raft_node *raft = replica_raft(membership->replica);
@@ -349,11 +363,10 @@ int membership_leave(struct membership *membership, uint64_t raft_id, raft_propo
     raft_node_status(raft, &status);
     if (raft_id != status.id)
         return raft_node_remove_member(raft, raft_id, fn, ctx, err);
-    for (size_t i = 0; i < status.peers_count; i++)
-        if (!status.peers[i].is_learner && status.peers[i].link.active_since_ns != 0 &&
-            raft_node_transfer(raft, status.peers[i].id, NULL) == 0)
-            return error_set(err, ERR_AGAIN, "the leader is to leave: leadership goes to member %" PRIx64 " first, which then removes it",
-                             status.peers[i].id);
+    const struct raft_node_peer *successor = choose_successor(&status);
+    if (successor && raft_node_transfer(raft, successor->id, NULL) == 0)
+        return error_set(err, ERR_AGAIN, "the leader is to leave: leadership goes to member %" PRIx64 " first, which then removes it",
+                         successor->id);
     return raft_node_remove_member(raft, raft_id, fn, ctx, err); /* nobody to hand over to */
 }
 

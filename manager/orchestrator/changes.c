@@ -6,12 +6,10 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "google/protobuf/timestamp.pb-c.h"
 #include "manager/orchestrator/inside.h"
 #include "manager/orchestrator/new_task.h"
-#include "proto/message.h"
 
-enum change_kind { CHANGE_CREATE, CHANGE_DESIRE, CHANGE_REMOVE, CHANGE_REJECT };
+enum change_kind { CHANGE_CREATE, CHANGE_DESIRE, CHANGE_REMOVE };
 
 struct change {
     enum change_kind kind;
@@ -20,7 +18,6 @@ struct change {
     size_t size_bytes;             /* of what it writes, about */
     char id[STORE_KEY_SIZE_BYTES]; /* the task's */
     int desired;                   /* of a creation or a move */
-    const char *message, *text;    /* of a rejection: constant texts */
 };
 
 struct write {
@@ -78,13 +75,6 @@ void changes_remove(struct orchestrator *orchestrator, struct view_task *task)
     add_of_task(orchestrator, CHANGE_REMOVE, task);
 }
 
-void changes_reject(struct orchestrator *orchestrator, struct view_task *task, const char *message, const char *text)
-{
-    struct change *change = add_of_task(orchestrator, CHANGE_REJECT, task);
-    change->message = message;
-    change->text = text;
-}
-
 void slot_promise(struct view_slot *slot, enum slot_class class)
 {
     assert(slot->writes);
@@ -127,26 +117,6 @@ static int take_away(struct store_tx *tx, const struct change *change, struct er
     return store_tx_task(tx, change->id) ? store_tx_remove(tx, STORE_TASK, change->id, err) : 0;
 }
 
-static int reject(struct store_tx *tx, const struct change *change, struct error *err)
-{
-    const Docker__Swarmkit__V1__Task *old = store_tx_task(tx, change->id);
-    Google__Protobuf__Timestamp timestamp;
-    Docker__Swarmkit__V1__TaskStatus status = DOCKER__SWARMKIT__V1__TASK_STATUS__INIT;
-
-    if (old == NULL || old->desired_state > STATE(COMPLETE) || (old->status && old->status->state > STATE(RUNNING)))
-        return 0;
-    Docker__Swarmkit__V1__Task task = *old;
-    if (old->status)
-        status = *old->status;
-    message_set_timestamp(&timestamp, store_tx_wall_ns(tx));
-    status.timestamp = &timestamp;
-    status.state = STATE(REJECTED);
-    status.message = (char *)(uintptr_t)change->message;
-    status.err = (char *)(uintptr_t)change->text;
-    task.status = &status;
-    return store_tx_update(tx, &task.base, err);
-}
-
 static int carry_out(struct store_tx *tx, void *ctx, struct error *err)
 {
     const struct write *write = ctx;
@@ -163,9 +133,6 @@ static int carry_out(struct store_tx *tx, void *ctx, struct error *err)
             break;
         case CHANGE_REMOVE:
             failed = take_away(tx, change, err);
-            break;
-        case CHANGE_REJECT:
-            failed = reject(tx, change, err);
             break;
         }
     }
@@ -185,8 +152,10 @@ static void done(void *ctx, const struct error *err)
         struct view_slot *slot = write->changes[i].slot;
         if (err && write->changes[i].kind == CHANGE_CREATE)
             view_forget_start(&orchestrator->view, write->changes[i].id);
-        if (slot == NULL)
+        if (slot == NULL) {
+            orchestrator->view.is_loose_changed |= err != NULL;
             continue;
+        }
         slot->writes--;
         view_mark_slot(&orchestrator->view, slot);
         view_mark_service(&orchestrator->view, slot->service);

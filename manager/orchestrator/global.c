@@ -1,6 +1,7 @@
 /* manager/orchestrator/global.c – one task on each node that is up, not drained and fits. Source: swarmkit-wire §7.3. */
 #include "manager/orchestrator/inside.h"
 #include "manager/orchestrator/updater.h"
+#include "proto/message.h"
 
 #define AVAILABILITY(name) DOCKER__SWARMKIT__V1__NODE_SPEC__AVAILABILITY__##name
 
@@ -32,11 +33,22 @@ static void shut_down(struct orchestrator *orchestrator, struct view_slot *slot,
         slot_promise(slot, SLOT_FREE);
 }
 
+/* When the node came to be, not later than the job's iteration. */
+static bool was_there(const Docker__Swarmkit__V1__Service *service, const Docker__Swarmkit__V1__Node *node)
+{
+    int64_t created_ns = message_timestamp_ns(service->meta ? service->meta->created_at : NULL, INT64_MAX);
+    int64_t began_ns = message_timestamp_ns(service->job_status ? service->job_status->last_execution : NULL, created_ns);
+
+    return message_timestamp_ns(node->meta ? node->meta->created_at : NULL, 0) <= began_ns;
+}
+
 static bool may_create(const struct view_slot *slot, const Docker__Swarmkit__V1__Node *node)
 {
     bool is_ready = node->status && node->status->state == DOCKER__SWARMKIT__V1__NODE_STATUS__STATE__READY;
 
-    return slot->class == SLOT_FREE && slot->writes == 0 && (is_ready || slot->service->mode == VIEW_GLOBAL);
+    if (slot->class != SLOT_FREE || slot->writes)
+        return false;
+    return slot->service->mode == VIEW_GLOBAL || (is_ready && was_there(service_message(slot->service), node));
 }
 
 uint64_t global_look_slot(struct orchestrator *orchestrator, struct view_slot *slot)

@@ -27,7 +27,6 @@ void changes_group(struct orchestrator *orchestrator);
 const char *changes_create(struct orchestrator *orchestrator, struct view_slot *slot, int desired); /* its id, until changes_flush() */
 void changes_desire(struct orchestrator *orchestrator, struct view_task *task, int desired);
 void changes_remove(struct orchestrator *orchestrator, struct view_task *task);
-void changes_reject(struct orchestrator *orchestrator, struct view_task *task, const char *message, const char *text);
 void changes_flush(struct orchestrator *orchestrator);
 
 /* What the slot will be once the writes that were just added are through. */
@@ -35,6 +34,7 @@ void slot_promise(struct view_slot *slot, enum slot_class class);
 
 /* --- slots --- */
 
+bool task_is_of_iteration(const struct view_task *task); /* of a job: of its present one; of others always */
 bool task_is_wanted(const struct view_task *task);
 bool slot_has_wanted(const struct view_slot *slot);
 void slot_classify(struct orchestrator *orchestrator, struct view_slot *slot);
@@ -69,8 +69,11 @@ uint64_t global_look_slot(struct orchestrator *orchestrator, struct view_slot *s
 void global_mark_nodes(struct orchestrator *orchestrator, struct view_service *service);
 void global_mark_services(struct orchestrator *orchestrator, struct view_node *node);
 
-/* A slot that nothing is wanted in, of the lowest number from @first on; made if need be. */
-struct view_slot *take_unused_slot(struct orchestrator *orchestrator, struct view_service *service, uint64_t first);
+/* A slot that nothing is wanted in, of the lowest number from @first on; made if need be. NULL: none below @end. */
+struct view_slot *take_unused_slot(struct orchestrator *orchestrator, struct view_service *service, uint64_t first, uint64_t end);
+
+void jobs_look(struct orchestrator *orchestrator, struct view_service *service);
+void jobs_clear_old(struct orchestrator *orchestrator, struct view_slot *slot);
 
 /* --- reaper --- */
 

@@ -32,8 +32,7 @@ static void look_at_nodes(struct orchestrator *orchestrator)
 
     while ((node = view_take_node(&orchestrator->view)) != NULL) {
         for (struct view_task *task = node->tasks; task; task = task->node_next)
-            if (task->slot)
-                view_mark_slot(&orchestrator->view, task->slot);
+            view_mark_task(&orchestrator->view, task);
         global_mark_services(orchestrator, node);
         view_free_node_if_empty(&orchestrator->view, node);
     }
@@ -75,6 +74,8 @@ static void look_at_service(struct orchestrator *orchestrator, struct view_servi
 {
     if (service->object && service->mode == VIEW_REPLICATED)
         replicated_look(orchestrator, service);
+    if (service->object && service->mode == VIEW_REPLICATED_JOB)
+        jobs_look(orchestrator, service);
     updater_look(orchestrator, service);
     service->is_changed = false;
 }

@@ -14,8 +14,9 @@
  *     global       one on each node that fits
  *     jobs         run to completion
  *     updater      rolling updates and roll-backs
- *     enforcer     nodes that no longer satisfy what their tasks ask for
  *     reaper       how much history is kept
+ *
+ * Beside it work enforcer.h, allocator.h and roles.h, parts of their own.
  *
  * Source: SwarmKit's behaviour, swarmkit-wire §4.1, §7.2–7.8. What is ours is in labels.h. */
 #ifndef SKEP_MANAGER_ORCHESTRATOR_ORCHESTRATOR_H

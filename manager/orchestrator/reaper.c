@@ -1,5 +1,5 @@
 /* manager/orchestrator/reaper.c – tasks that are over leave: at once when they are to be removed, else when a slot has more history than
- * it is to keep. Source: swarmkit-wire §7.7. */
+ * it is to keep. A job's are no exception, or one that fails for ever would fill the store. Source: swarmkit-wire §7.7. */
 #include "base/limits.h"
 #include "manager/orchestrator/inside.h"
 
@@ -16,35 +16,42 @@ static int64_t limit_of(const struct orchestrator *orchestrator, const Docker__S
     return TASK_HISTORY_DEFAULT_COUNT;
 }
 
-static bool is_to_leave(const struct view_slot *slot, const struct view_task *task)
+/* Nobody will say any more how it is: it has ended, or its node is gone. */
+static bool is_over(const struct view_task *task)
 {
     int state = task_state(task);
-
-    if (slot->service->object == NULL && state == STATE(ORPHANED))
-        return true;
-    return task_desired(task) >= STATE(REMOVE) && (state < STATE(ASSIGNED) || state >= STATE(COMPLETE));
+    return state > STATE(RUNNING) || (state >= STATE(ASSIGNED) && task->node && task->node->object == NULL);
 }
 
-/* The last one of a slot that is over says that it is over. */
+static bool is_to_leave(const struct view_task *task)
+{
+    bool has_service = task->slot && task->slot->service->object;
+
+    if (!has_service && task_state(task) == STATE(ORPHANED))
+        return true;
+    return task_desired(task) >= STATE(REMOVE) && (task_state(task) < STATE(ASSIGNED) || is_over(task));
+}
+
+/* The last one of a slot that is over says that it is over; the one that completed a job's slot, that it is complete. */
 static bool is_history(const struct view_slot *slot, const struct view_task *task)
 {
-    int state = task_state(task), desired = task_desired(task);
+    bool is_job = view_mode_is_job(slot->service->mode);
 
     if (task_is_wanted(task) || (slot->class == SLOT_OVER && task == slot->last))
         return false;
-    return state > STATE(RUNNING) || (state < STATE(ASSIGNED) && desired > STATE(RUNNING));
+    if (is_job && task_state(task) == STATE(COMPLETE) && task_is_of_iteration(task))
+        return false;
+    return is_over(task) || (task_state(task) < STATE(ASSIGNED) && task_desired(task) > STATE(COMPLETE));
 }
 
 static void reap(struct orchestrator *orchestrator, struct view_slot *slot)
 {
     const Docker__Swarmkit__V1__Service *service = service_message(slot->service);
-    bool ages = service && !view_mode_is_job(slot->service->mode);
-    int64_t limit = ages ? limit_of(orchestrator, service) : -1;
+    int64_t limit = service ? limit_of(orchestrator, service) : -1;
     size_t surplus = limit >= 0 && slot->tasks_count > (uint64_t)limit ? slot->tasks_count - (size_t)limit : 0;
 
     for (struct view_task *task = slot->tasks; task; task = task->slot_next) {
-        bool leaves = is_to_leave(slot, task);
-        if (!leaves && (surplus == 0 || !is_history(slot, task)))
+        if (!is_to_leave(task) && (surplus == 0 || !is_history(slot, task)))
             continue;
         changes_group(orchestrator);
         changes_remove(orchestrator, task);
@@ -54,16 +61,30 @@ static void reap(struct orchestrator *orchestrator, struct view_slot *slot)
         slot_promise(slot, slot->class);
 }
 
+/* Tasks of no service are kept for as long as whoever made them wants them. */
+static void reap_loose(struct orchestrator *orchestrator)
+{
+    for (struct view_task *task = orchestrator->view.loose; task; task = task->slot_next) {
+        if (!is_to_leave(task))
+            continue;
+        changes_group(orchestrator);
+        changes_remove(orchestrator, task);
+    }
+    orchestrator->view.is_loose_changed = false;
+}
+
 void reaper_look(struct orchestrator *orchestrator)
 {
     struct view *view = &orchestrator->view;
     struct view_slot *slot;
 
-    if (view->aged_count && orchestrator->reap_ns == TIMER_NEVER)
+    if ((view->aged_count || view->is_loose_changed) && orchestrator->reap_ns == TIMER_NEVER)
         orchestrator->reap_ns = orchestrator->now_ns + REAPER_INTERVAL_MS * NS_PER_MS;
     if (orchestrator->reap_ns > orchestrator->now_ns && view->aged_count < REAPER_SLOTS_COUNT)
         return;
     orchestrator->reap_ns = TIMER_NEVER;
+    if (view->is_loose_changed)
+        reap_loose(orchestrator);
     while ((slot = view_take_aged(view)) != NULL) {
         struct view_service *service = slot->service;
         if (slot->writes) /* marked again when they are through */

@@ -1,6 +1,5 @@
 /* manager/orchestrator/replicated.c – as many slots as there are to be replicas: new ones take the lowest numbers that are free; what is
  * too many goes from where most are. Source: swarmkit-wire §7.2. */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -18,10 +17,10 @@ static bool counts(const struct view_slot *slot)
     return slot->class == SLOT_WANTED || slot->class == SLOT_OVER;
 }
 
-struct view_slot *take_unused_slot(struct orchestrator *orchestrator, struct view_service *service, uint64_t first)
+struct view_slot *take_unused_slot(struct orchestrator *orchestrator, struct view_service *service, uint64_t first, uint64_t end)
 {
     struct view_slot *slot;
-    char key[24];
+    char key[VIEW_NUMBER_KEY_SIZE];
 
     if (service->first_unused < first)
         service->first_unused = first;
@@ -30,16 +29,20 @@ struct view_slot *take_unused_slot(struct orchestrator *orchestrator, struct vie
         if (slot == NULL)
             break;
         if (slot->is_counted && slot->class == SLOT_FREE && slot->writes == 0)
-            return slot;
+            break;
     }
-    snprintf(key, sizeof key, "%llu", (unsigned long long)service->first_unused);
+    if (service->first_unused >= end)
+        return NULL;
+    if (slot)
+        return slot;
+    view_number_key(service->first_unused, key);
     return view_obtain_slot(&orchestrator->view, service, key, service->first_unused);
 }
 
 static void grow(struct orchestrator *orchestrator, struct view_service *service, uint64_t count)
 {
     for (uint64_t i = 0; i < count && orchestrator->changes_count < ORCHESTRATOR_STEP_CHANGES_COUNT; i++) {
-        struct view_slot *slot = take_unused_slot(orchestrator, service, 1);
+        struct view_slot *slot = take_unused_slot(orchestrator, service, 1, UINT64_MAX);
         changes_group(orchestrator);
         changes_create(orchestrator, slot, STATE(RUNNING));
         slot_promise(slot, SLOT_WANTED);

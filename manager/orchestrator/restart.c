@@ -69,7 +69,7 @@ static bool attempts_allow(const struct view_slot *slot, const struct view_task 
     window_ns = message_duration_ns(policy->window, 0);
     if (message->status) /* a manager's clock is more to be trusted than a node's */
         ended_ns = message_timestamp_ns(message->status->applied_at ? message->status->applied_at : message->status->timestamp, 0);
-    if (window_ns <= 0 || ended_ns == 0)
+    if (window_ns <= 0 || ended_ns <= 0)
         return count_restarts(slot, task, INT64_MIN, INT64_MAX) < policy->max_attempts;
     return count_restarts(slot, task, ended_ns - window_ns, ended_ns) < policy->max_attempts;
 }

@@ -13,7 +13,7 @@ static const Docker__Swarmkit__V1__Version *iteration_of(const struct view_servi
     return message && message->job_status ? message->job_status->job_iteration : NULL;
 }
 
-static bool is_of_iteration(const struct view_task *task)
+bool task_is_of_iteration(const struct view_task *task)
 {
     const struct view_service *service = task->slot->service;
     return !view_mode_is_job(service->mode) || version_index(task_message(task)->job_iteration) == version_index(iteration_of(service));
@@ -24,7 +24,7 @@ bool task_is_wanted(const struct view_task *task)
     bool is_job = task->slot && view_mode_is_job(task->slot->service->mode);
 
     if (is_job)
-        return task_desired(task) <= STATE(COMPLETE) && task_state(task) != STATE(COMPLETE) && is_of_iteration(task);
+        return task_desired(task) <= STATE(COMPLETE) && task_state(task) != STATE(COMPLETE) && task_is_of_iteration(task);
     return task_desired(task) <= STATE(RUNNING);
 }
 
@@ -49,11 +49,11 @@ static enum slot_class class_of(const struct view_slot *slot)
     bool is_job = view_mode_is_job(slot->service->mode);
 
     for (const struct view_task *task = slot->tasks; is_job && task; task = task->slot_next)
-        if (task_state(task) == STATE(COMPLETE) && task_desired(task) < STATE(REMOVE) && is_of_iteration(task))
+        if (task_state(task) == STATE(COMPLETE) && task_desired(task) < STATE(REMOVE) && task_is_of_iteration(task))
             return SLOT_DONE;
     if (slot_has_wanted(slot))
         return SLOT_WANTED;
-    if (newest == NULL || task_desired(newest) >= STATE(REMOVE) || !is_of_iteration(newest) || is_rolling_back(slot->service))
+    if (newest == NULL || task_desired(newest) >= STATE(REMOVE) || !task_is_of_iteration(newest) || is_rolling_back(slot->service))
         return SLOT_FREE;
     return restart_is_allowed(slot, newest) ? SLOT_FREE : SLOT_OVER;
 }
@@ -101,7 +101,7 @@ static struct view_start *derive_start(struct orchestrator *orchestrator, const 
     const Docker__Swarmkit__V1__Task *message = task_message(task);
     int64_t wall_ns = clock_wall_ns(&orchestrator->host.clock);
     int64_t created_ns = message_timestamp_ns(message->meta ? message->meta->created_at : NULL, wall_ns);
-    uint64_t ago_ns = created_ns < wall_ns ? (uint64_t)(wall_ns - created_ns) : 0;
+    uint64_t ago_ns = created_ns < wall_ns ? (uint64_t)wall_ns - (uint64_t)created_ns : 0;
     uint64_t delay_ns = restart_delay_ns(message), stop_wait_ns = RESTART_STOP_WAIT_MS * NS_PER_MS, now_ns = orchestrator->now_ns;
 
     view_expect_start(&orchestrator->view, message->id, now_ns + (delay_ns > ago_ns ? delay_ns - ago_ns : 0),
@@ -153,12 +153,22 @@ static bool has_younger_wanted(const struct view_task *task)
     return false;
 }
 
+static bool has_older_wanted(const struct view_task *task)
+{
+    for (const struct view_task *older = task->slot_prev; older; older = older->slot_prev)
+        if (task_is_wanted(older))
+            return true;
+    return false;
+}
+
 /* @task ended, or is on a node that is lost or drained. */
 static void replace(struct orchestrator *orchestrator, struct view_task *task, enum trouble trouble)
 {
     struct view_slot *slot = task->slot;
     bool may_return = trouble == TROUBLE_LOST && slot->service->keeps_old && task->node->object;
 
+    if (has_older_wanted(task)) /* a substitute: it is the first one that is kept */
+        may_return = false;
     if (!has_younger_wanted(task)) {
         restart_task(orchestrator, task, trouble, may_return);
     } else if (!may_return) {
@@ -197,7 +207,8 @@ static uint64_t look_at_task(struct orchestrator *orchestrator, struct view_task
 static bool is_well(const struct orchestrator *orchestrator, const struct view_task *task)
 {
     uint64_t unused = TIMER_NEVER;
-    return task_is_wanted(task) && task_trouble(orchestrator, task, &unused) == TROUBLE_NONE;
+    bool is_in_touch = task->node == NULL || task->node->is_ready;
+    return is_in_touch && task_is_wanted(task) && task_trouble(orchestrator, task, &unused) == TROUBLE_NONE;
 }
 
 /* Which of those that are well stays: of the service's spec before another; then as skep.keep says, a running one before another. */
@@ -283,11 +294,13 @@ void slot_look(struct orchestrator *orchestrator, struct view_slot *slot)
         updater_watch_slot(orchestrator, slot);
     if (slot->writes) /* looked at again when its writes are through */
         return;
+    if (service->object && view_mode_is_job(service->mode))
+        jobs_clear_old(orchestrator, slot);
     if (service->object == NULL)
         slot_remove_all(orchestrator, slot);
-    else if (view_mode_is_global(service->mode))
+    else if (view_mode_is_global(service->mode) && slot->writes == 0)
         again_ns = global_look_slot(orchestrator, slot);
-    else
+    else if (slot->writes == 0)
         again_ns = slot_supervise(orchestrator, slot);
     if (slot->writes == 0 && slot->update)
         again_ns = earlier(again_ns, updater_look_slot(orchestrator, slot));

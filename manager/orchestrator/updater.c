@@ -222,9 +222,9 @@ static void recover_updated(struct orchestrator *orchestrator, struct view_servi
         struct updated *updated = add_updated(update, task->id);
         if (task_state(slot->last) != STATE(RUNNING))
             continue;
-        int64_t ran_ns = wall_ns - message_timestamp_ns(task->status->timestamp, wall_ns);
-        bool is_sane = ran_ns >= 0 && (uint64_t)ran_ns < orchestrator->now_ns;
-        updated->started_ns = orchestrator->now_ns - (is_sane ? (uint64_t)ran_ns : 0);
+        int64_t since_ns = message_timestamp_ns(task->status->timestamp, wall_ns); /* by the node's clock */
+        uint64_t ran_ns = since_ns < wall_ns ? (uint64_t)wall_ns - (uint64_t)since_ns : 0;
+        updated->started_ns = orchestrator->now_ns - (ran_ns < orchestrator->now_ns ? ran_ns : 0);
     }
 }
 
@@ -306,11 +306,11 @@ static uint64_t advance(struct orchestrator *orchestrator, struct view_service *
     case UPDATE_OPENING:
         if (service->writes == 0)
             update_status_write(orchestrator, service, UPDATE_WRITE_START, "");
-        return TIMER_NEVER;
+        return orchestrator->now_ns + UPDATE_WRITE_MS * NS_PER_MS;
     case UPDATE_CLOSING:
         if (service->writes == 0)
             update_status_write(orchestrator, service, update->outcome, update->failed_task);
-        return TIMER_NEVER;
+        return orchestrator->now_ns + UPDATE_WRITE_MS * NS_PER_MS;
     case UPDATE_WATCHING:
         return update->watch_until_ns;
     case UPDATE_ROLLING:

@@ -14,6 +14,9 @@
 
 #define STATE(name) DOCKER__SWARMKIT__V1__TASK_STATE__##name
 
+#define VIEW_NUMBER_KEY_SIZE 24
+void view_number_key(uint64_t number, char key[VIEW_NUMBER_KEY_SIZE]); /* a slot's key, of its number */
+
 enum view_mode { VIEW_REPLICATED, VIEW_GLOBAL, VIEW_REPLICATED_JOB, VIEW_GLOBAL_JOB };
 
 /* What a slot is to its service. */
@@ -27,10 +30,10 @@ enum slot_class {
 
 struct view_task {
     UT_hash_handle hh;
-    struct store_object *object; /* held */
-    struct view_slot *slot;      /* NULL: of no service */
-    struct view_task *slot_prev, *slot_next;
-    struct view_node *node; /* NULL: on none */
+    struct store_object *object;             /* held */
+    struct view_slot *slot;                  /* NULL: of no service */
+    struct view_task *slot_prev, *slot_next; /* in its slot, or among those of no service */
+    struct view_node *node;                  /* NULL: on none */
     struct view_task *node_prev, *node_next;
 };
 
@@ -78,6 +81,7 @@ struct view_node {
     size_t tasks_count;
     uint64_t down_ns; /* since when it is down; TIMER_NEVER: it is not */
     uint64_t back_ns; /* when it last came back from being down; 0: never seen */
+    bool is_ready;
     bool is_dirty;
     struct view_node *next_dirty;
     char id[];
@@ -96,8 +100,9 @@ struct view {
     struct store_watcher *watcher;
     struct clock clock;
     uint64_t now_ns;
-    struct store_object *cluster; /* held; NULL: none */
-    struct view_task *tasks;
+    struct store_object *cluster;    /* held; NULL: none */
+    struct view_task *tasks, *loose; /* loose: of no service */
+    bool is_loose_changed;           /* look at those */
     struct view_service *services, *globals;
     struct view_node *nodes;
     struct view_start *starts;
@@ -125,16 +130,21 @@ struct view_node *view_node(struct view *view, const char *id);
 struct view_task *view_task(struct view *view, const char *id);
 struct view_slot *view_slot(struct view_service *service, const char *key);
 struct view_slot *view_slot_numbered(struct view_service *service, uint64_t number);
+struct view_service *view_obtain_service(struct view *view, const char *id);
+struct view_node *view_obtain_node(struct view *view, const char *id);
 struct view_slot *view_obtain_slot(struct view *view, struct view_service *service, const char *key, uint64_t number);
 
+void view_mark_task(struct view *view, struct view_task *task); /* its slot, or that it is to be looked at among the loose ones */
 void view_mark_slot(struct view *view, struct view_slot *slot);
 void view_mark_aged(struct view *view, struct view_slot *slot);
+void view_mark_node(struct view *view, struct view_node *node);
 void view_mark_service(struct view *view, struct view_service *service);
 struct view_slot *view_take_slot(struct view *view); /* NULL: none is marked */
 struct view_slot *view_take_aged(struct view *view);
 struct view_service *view_take_service(struct view *view);
 struct view_node *view_take_node(struct view *view);
 
+void view_leave_globals(struct view *view, struct view_service *service);
 void view_set_class(struct view_slot *slot, enum slot_class class);
 void view_free_slot_if_empty(struct view *view, struct view_slot *slot);
 void view_free_service_if_empty(struct view *view, struct view_service *service);

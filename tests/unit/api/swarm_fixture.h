@@ -39,6 +39,11 @@ struct swarm {
     int availability;
     void *late_ctx;
     api_init_done *late_init;
+    /* who reads logs, and what was asked for */
+    struct log_reader reader;
+    Docker__Swarmkit__V1__SubscribeLogsRequest *logs_request;
+    bool is_read;
+    unsigned logs_closed, logs_writable;
 };
 
 static inline bool swarm_fixture_is_manager(void *self)
@@ -138,6 +143,36 @@ static inline void swarm_fixture_unlock_key(void *self, api_unlock_key_done *don
     done(ctx, s->unlock_key, s->unlock_key ? NULL : &err);
 }
 
+static inline int swarm_fixture_logs_open(void *self, const Docker__Swarmkit__V1__SubscribeLogsRequest *request,
+                                          const struct log_reader *reader, void **logs, struct error *err)
+{
+    struct swarm *s = self;
+    if (s->refuses)
+        return error_set(err, s->refuses, "the swarm has no leader");
+    if (s->logs_request)
+        message_free(&s->logs_request->base);
+    s->logs_request = MESSAGE_COPY(request);
+    s->reader = *reader;
+    s->is_read = true;
+    *logs = s;
+    return 0;
+}
+
+static inline void swarm_fixture_logs_writable(void *self, void *logs)
+{
+    struct swarm *s = self;
+    assert_ptr_equal(logs, s);
+    s->logs_writable++;
+}
+
+static inline void swarm_fixture_logs_close(void *self, void *logs)
+{
+    struct swarm *s = self;
+    assert_ptr_equal(logs, s);
+    s->is_read = false;
+    s->logs_closed++;
+}
+
 /* The manager m1 "hive", its cluster c1 and the nodes' networks. */
 static inline int swarm_setup(void **state)
 {
@@ -157,7 +192,10 @@ static inline int swarm_setup(void **state)
                                                .abandon = swarm_fixture_abandon,
                                                .init = swarm_fixture_init,
                                                .unlock = swarm_fixture_unlock,
-                                               .unlock_key = swarm_fixture_unlock_key});
+                                               .unlock_key = swarm_fixture_unlock_key,
+                                               .logs_open = swarm_fixture_logs_open,
+                                               .logs_writable = swarm_fixture_logs_writable,
+                                               .logs_close = swarm_fixture_logs_close});
     s->asker.fixture.node.state = NODE_ACTIVE;
     s->asker.fixture.node.id = "m1";
     *state = s;
@@ -171,6 +209,9 @@ static inline int swarm_teardown(void **state)
     api_timer_free(s->settling);
     asker_stop(&s->asker);
     end(&s->asked);
+    assert_false(s->is_read); /* nor who brings it logs */
+    if (s->logs_request)
+        message_free(&s->logs_request->base);
     DL_FOREACH_SAFE (s->questions, question, next) {
         assert_null(question->done); /* the API forgot none of its questions */
         free(question);

@@ -128,7 +128,6 @@ static void task_is_inspected(void **state)
     swarm_get(s, "/tasks/t3", 200, "\"ServiceID\":\"s2\"");
     swarm_get(s, "/tasks/t", 400, "task t is ambiguous (3 matches found)");
     swarm_get(s, "/tasks/none", 404, "{\"message\":\"task none not found\"");
-    swarm_get(s, "/tasks/t3/logs", 501, "cannot be read from this manager yet");
 }
 
 int main(void)

@@ -49,6 +49,19 @@ static void missing_parts_are_refused(void **state)
     invalid("Unrecognized service mode");
 }
 
+static void labels_of_ours_must_be_readable(void **state)
+{
+    (void)state;
+    Docker__Swarmkit__V1__Annotations__LabelsEntry label = DOCKER__SWARMKIT__V1__ANNOTATIONS__LABELS_ENTRY__INIT, *labels[] = {&label};
+    label.key = TEXT("skep.lost-after");
+    label.value = TEXT("ten minutes");
+    checked.web.annotations.labels = labels;
+    checked.web.annotations.n_labels = 1;
+    invalid("label skep.lost-after");
+    label.value = TEXT("10m");
+    accepted();
+}
+
 static void names_are_dns_labels(void **state)
 {
     (void)state;
@@ -429,6 +442,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         test(missing_parts_are_refused),
+        test(labels_of_ours_must_be_readable),
         test(names_are_dns_labels),
         test(texts_are_utf8_and_numbers_are_known),
         test(resources_have_a_least),

@@ -14,7 +14,9 @@
 #include "google/protobuf/duration.pb-c.h"
 #include "google/protobuf/timestamp.pb-c.h"
 #include "manager/orchestrator/allocator.h"
+#include "manager/orchestrator/enforcer.h"
 #include "manager/orchestrator/orchestrator.h"
+#include "manager/scheduler/fit.h"
 #include "tests/unit/manager/store/fixture.h"
 
 #define STATE(name)        DOCKER__SWARMKIT__V1__TASK_STATE__##name
@@ -26,7 +28,7 @@ typedef Docker__Swarmkit__V1__Task task_type;
 typedef Docker__Swarmkit__V1__Service service_type;
 typedef Docker__Swarmkit__V1__Node node_type;
 
-#define SWARM_PARTS 4
+#define SWARM_PARTS 8
 
 struct swarm {
     struct world world;
@@ -62,24 +64,15 @@ static inline void swarm_wake(void *self)
     ((struct swarm *)self)->is_woken = true;
 }
 
-/* Constraints in tests: each is a node's id, or "role=N" for the number of its role, or "label=V" for its label "zone". */
 static inline bool swarm_fits(void *self, const node_type *node, const Docker__Swarmkit__V1__Placement *placement)
 {
+    struct error err = {0};
+    struct fit fit;
     (void)self;
-    for (size_t i = 0; placement && i < placement->n_constraints; i++) {
-        const char *constraint = placement->constraints[i], *zone = "";
-        char role[16];
-        snprintf(role, sizeof role, "role=%d", (int)node->role);
-        for (size_t j = 0; node->spec->annotations && j < node->spec->annotations->n_labels; j++)
-            if (strcmp(node->spec->annotations->labels[j]->key, "zone") == 0)
-                zone = node->spec->annotations->labels[j]->value;
-        bool fits = strncmp(constraint, "label=", 6) == 0  ? strcmp(constraint + 6, zone) == 0
-                    : strncmp(constraint, "role=", 5) == 0 ? strcmp(constraint, role) == 0
-                                                           : strcmp(constraint, node->id) == 0;
-        if (!fits)
-            return false;
-    }
-    return true;
+    fit_init(&fit, node);
+    bool fits = fit_constraints(&fit, placement, &err) == 0;
+    fit_deinit(&fit);
+    return fits;
 }
 
 static inline bool swarm_is_lost(const struct swarm *swarm, const char *node_id)
@@ -106,6 +99,7 @@ static inline void swarm_start_parts(struct swarm *swarm)
     swarm->parts_count = 0;
     swarm->parts[swarm->parts_count++] = orchestrator_new(&swarm->host, &rules);
     swarm->parts[swarm->parts_count++] = allocator_new(&swarm->host);
+    swarm->parts[swarm->parts_count++] = enforcer_new(&swarm->host);
     swarm->is_woken = true;
 }
 
@@ -206,33 +200,36 @@ static inline int swarm_next_state(struct swarm *swarm, const task_type *task)
     return 0;
 }
 
+/* What the task's agent makes of it now; 0: nothing. */
+static inline int swarm_agents_state(struct swarm *swarm, struct store_tx *tx, const task_type *task)
+{
+    bool is_agents = task->status->state >= STATE(ASSIGNED) && task->node_id[0] && !swarm_is_lost(swarm, task->node_id);
+    const node_type *on = is_agents && !swarm->agents_idle ? store_tx_node(tx, task->node_id) : NULL;
+    return on && swarm_node_is_up(on) ? swarm_next_state(swarm, task) : 0;
+}
+
 static inline int swarm_act_fn(struct store_tx *tx, void *ctx, struct error *err)
 {
     struct swarm *swarm = ctx;
     struct store_cursor cursor;
     const task_type *task, *todo[STORE_ACTIONS_COUNT];
     size_t count = 0;
-    int failed = 0;
+    int failed = 0, next[STORE_ACTIONS_COUNT];
     store_tx_find(tx, STORE_TASK, STORE_ALL, NULL, &cursor);
     while ((task = (const void *)store_next(&cursor)) != NULL && count < STORE_ACTIONS_COUNT) {
         bool is_unassigned = task->status->state == STATE(PENDING) && task->desired_state <= STATE(COMPLETE);
-        bool is_agents = task->status->state >= STATE(ASSIGNED) && task->node_id[0] && !swarm_is_lost(swarm, task->node_id);
-        if ((is_unassigned && !swarm->scheduler_idle) || (is_agents && !swarm->agents_idle))
+        if ((is_unassigned && !swarm->scheduler_idle) || (next[count] = swarm_agents_state(swarm, tx, task)) != 0)
             todo[count++] = task;
     }
     swarm->is_changed = false;
     for (size_t i = 0; i < count && failed == 0; i++) {
         const char *node_id = NULL;
-        int next = 0;
         if (todo[i]->status->state == STATE(PENDING)) {
             node_id = todo[i]->node_id[0] ? todo[i]->node_id : swarm_choose_node(swarm, tx, todo[i]);
-            next = node_id ? STATE(ASSIGNED) : 0;
-        } else {
-            const node_type *on = store_tx_node(tx, todo[i]->node_id);
-            next = on && swarm_node_is_up(on) ? swarm_next_state(swarm, todo[i]) : 0;
+            next[i] = node_id ? STATE(ASSIGNED) : 0;
         }
-        if (next) {
-            failed = swarm_put_status(tx, todo[i], next, node_id, err);
+        if (next[i]) {
+            failed = swarm_put_status(tx, todo[i], next[i], node_id, err);
             swarm->is_changed = true;
         }
     }
@@ -397,12 +394,15 @@ static inline void swarm_create(struct swarm *swarm, struct spec *spec)
     Docker__Swarmkit__V1__Version version = DOCKER__SWARMKIT__V1__VERSION__INIT;
     Docker__Swarmkit__V1__JobStatus job = DOCKER__SWARMKIT__V1__JOB_STATUS__INIT;
     Docker__Swarmkit__V1__Version iteration = DOCKER__SWARMKIT__V1__VERSION__INIT;
+    Google__Protobuf__Timestamp now;
     docker__swarmkit__v1__service__init(&message);
     message.id = spec->annotations.name;
     message.spec = &spec->spec;
     version.index = ++swarm->spec_version;
     message.spec_version = &version;
     job.job_iteration = &iteration;
+    message_set_timestamp(&now, swarm->world.wall_ns);
+    job.last_execution = &now;
     if (spec->spec.mode_case == DOCKER__SWARMKIT__V1__SERVICE_SPEC__MODE_REPLICATED_JOB ||
         spec->spec.mode_case == DOCKER__SWARMKIT__V1__SERVICE_SPEC__MODE_GLOBAL_JOB)
         message.job_status = &job;
@@ -416,6 +416,7 @@ static inline void swarm_change(struct swarm *swarm, struct spec *spec)
     service_type message = *store_service(swarm->world.store, spec->annotations.name);
     Docker__Swarmkit__V1__Version version = DOCKER__SWARMKIT__V1__VERSION__INIT, iteration = DOCKER__SWARMKIT__V1__VERSION__INIT;
     Docker__Swarmkit__V1__JobStatus job = DOCKER__SWARMKIT__V1__JOB_STATUS__INIT;
+    Google__Protobuf__Timestamp now;
     swarm->world.wall_ns += 1000; /* so that a slot's tasks have an order */
     message.previous_spec = message.spec;
     message.previous_spec_version = message.spec_version;
@@ -426,6 +427,8 @@ static inline void swarm_change(struct swarm *swarm, struct spec *spec)
     if (message.job_status) {
         iteration.index = message.job_status->job_iteration->index + 1;
         job.job_iteration = &iteration;
+        message_set_timestamp(&now, swarm->world.wall_ns);
+        job.last_execution = &now;
         message.job_status = &job;
     }
     do_update(&swarm->world, &message);
@@ -501,6 +504,7 @@ static inline void swarm_label_node(struct swarm *swarm, const char *id, const c
 
 static inline void swarm_set_state(struct swarm *swarm, const char *task_id, int state)
 {
+    swarm->world.wall_ns += 1000; /* so that a slot's tasks have an order */
     task_type message = *store_task(swarm->world.store, task_id);
     Docker__Swarmkit__V1__TaskStatus status = *message.status;
     Google__Protobuf__Timestamp timestamp;

@@ -105,7 +105,7 @@ static void constraints_alone_are_clean_where_the_node_satisfies_them(void **sta
     struct pair pair;
     node_type *on = node("n0", "n0"), *other;
     begin(&pair);
-    spec_constraint(&pair.of_service, "n0");
+    spec_constraint(&pair.of_service, "node.id==n0");
     pair.of_task.task.placement = &pair.of_task.placement;
     assert_false(is_dirty(&pair, on));
     assert_true(is_dirty(&pair, NULL)); /* on no node yet */

@@ -38,7 +38,7 @@ static void constraints_choose_the_nodes(void **state)
     struct spec spec;
     begin(&swarm, &spec, 3);
     swarm_label_node(&swarm, "n1", "east");
-    spec_constraint(&spec, "label=east");
+    spec_constraint(&spec, "node.labels.zone==east");
     swarm_create(&swarm, &spec);
     assert_int_equal(running(&swarm), 1);
     swarm_label_node(&swarm, "n2", "east");

@@ -96,6 +96,29 @@ static void the_old_copy_stays_where_it_is_to_be_kept(void **state)
     swarm_end(&swarm);
 }
 
+static void a_new_leader_that_does_not_know_yet_stops_neither_copy(void **state)
+{
+    (void)state;
+    struct swarm swarm;
+    struct spec spec;
+    begin(&swarm, &spec, NULL, "old");
+    KEEP_ID(old, swarm_task_on(&swarm, "web", "n0", STATE(RUNNING)));
+    swarm_lose_node(&swarm, "n0");
+    swarm_pass_s(&swarm, 6);
+    swarm_set_node(&swarm, "n0", NODE_STATE(UNKNOWN), AVAILABILITY(ACTIVE));
+    swarm_pass_s(&swarm, 6);
+    assert_int_equal(swarm_count(&swarm, "web", STATE(RUNNING), STATE(RUNNING)), 3);
+    swarm_stop_parts(&swarm);
+    swarm_start_parts(&swarm);
+    swarm_pass_s(&swarm, 6);
+    assert_int_equal(swarm_count(&swarm, "web", STATE(RUNNING), STATE(RUNNING)), 3);
+    swarm_return_node(&swarm, "n0");
+    swarm_pass_s(&swarm, 6);
+    assert_int_equal(swarm_count(&swarm, "web", STATE(RUNNING), STATE(RUNNING)), 2);
+    assert_int_equal(store_task(swarm.world.store, old)->desired_state, STATE(RUNNING));
+    swarm_end(&swarm);
+}
+
 static void an_old_copy_that_did_not_survive_is_not_waited_for(void **state)
 {
     (void)state;
@@ -213,6 +236,7 @@ int main(void)
         cmocka_unit_test(a_node_that_returns_in_time_loses_nothing),
         cmocka_unit_test(a_node_that_returns_too_late_stops_its_copy),
         cmocka_unit_test(the_old_copy_stays_where_it_is_to_be_kept),
+        cmocka_unit_test(a_new_leader_that_does_not_know_yet_stops_neither_copy),
         cmocka_unit_test(an_old_copy_that_did_not_survive_is_not_waited_for),
         cmocka_unit_test(a_substitute_that_fails_is_replaced_while_the_node_is_away),
         cmocka_unit_test(a_drained_node_is_not_awaited),
