@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "api/swarm/reply.h"
+#include "api/swarm/shape.h"
 #include "base/mem.h"
 #include "proto/message.h"
 
@@ -97,22 +98,17 @@ void swarm_call_read(struct api_call *call, swarm_step_fn *on_body)
 
 /* --- answers --- */
 
-static void answer_text(struct swarm_call *sc, int status, cJSON *json)
+void swarm_answer(struct swarm_call *sc, int status, cJSON *json)
 {
     char *text = json_print(json), *line = mem_format("%s\n", text);
     swarm_body_free(json);
+    http_on_gone(sc->call->ex, NULL, NULL);
     http_answer_string(sc->call->ex, status, "application/json", line);
     mem_wipe(text, strlen(text));
     mem_wipe(line, strlen(line));
     free(text);
     free(line);
     swarm_end(sc);
-}
-
-void swarm_answer(struct swarm_call *sc, int status, cJSON *json)
-{
-    http_on_gone(sc->call->ex, NULL, NULL);
-    answer_text(sc, status, json);
 }
 
 void swarm_answer_nothing(struct swarm_call *sc, int status)
@@ -126,7 +122,7 @@ void swarm_answer_nothing(struct swarm_call *sc, int status)
 static void answer_message(struct swarm_call *sc, int status, const char *message, int code)
 {
     cJSON *json = cJSON_CreateObject();
-    json_add_string(json, "message", message);
+    cJSON_AddItemToObject(json, "message", shape_text(message)); /* a client's own words may be in it */
     if (code != 0)
         json_add_string(json, "kind", error_name(code));
     swarm_answer(sc, status, json);

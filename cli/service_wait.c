@@ -11,18 +11,45 @@
 
 enum { LOOK_INTERVAL_MS = 200, STABLE_LOOKS = 10 };
 
+/* --- what a look says --- */
+
+static void count(struct service_progress *progress, const cJSON *service)
+{
+    const cJSON *status = json_object(service, "ServiceStatus"), *mode = json_object(json_object(service, "Spec"), "Mode");
+    const cJSON *job = json_object(mode, "ReplicatedJob");
+    int64_t completed = json_int(status, "CompletedTasks", 0), desired = json_int(status, "DesiredTasks", 0);
+    progress->is_job = job || json_object(mode, "GlobalJob");
+    progress->done = progress->is_job ? completed : json_int(status, "RunningTasks", 0);
+    progress->wanted = job ? json_int(job, "TotalCompletions", desired) : progress->is_job ? desired + completed : desired;
+}
+
+int service_progress_step(struct service_progress *progress, const cJSON *service, struct error *err)
+{
+    const cJSON *update = json_object(service, "UpdateStatus");
+    const char *state = json_string(update, "State", ""), *name = json_string(json_object(service, "Spec"), "Name", "");
+    count(progress, service);
+    if (text_equal(state, "paused") || text_equal(state, "rollback_paused"))
+        return error_set(err, ERR_PRECONDITION, "service %s: %s: %s", name,
+                         text_equal(state, "paused") ? "update paused" : "rollback paused", json_string(update, "Message", ""));
+    bool is_changing = text_equal(state, "updating") || text_equal(state, "rollback_started");
+    bool is_enough = progress->is_job ? progress->done >= progress->wanted : progress->done == progress->wanted;
+    progress->stable = is_enough && !is_changing ? progress->stable + 1 : 0;
+    if (progress->stable == 0 || (!progress->is_job && progress->stable < STABLE_LOOKS))
+        return 0;
+    if (text_equal(state, "rollback_completed"))
+        return error_set(err, ERR_PRECONDITION, "service %s: rolled back: %s", name, json_string(update, "Message", ""));
+    return 1;
+}
+
+/* --- looking --- */
+
 struct waiting {
     struct cli *cli;
     const char *id;
     bool is_quiet;
-    int64_t shown_running, shown_wanted; /* -1: nothing yet */
+    struct service_progress progress;
+    int64_t shown_done, shown_wanted; /* -1: nothing yet */
     char shown_error[ERROR_MESSAGE_SIZE_BYTES];
-    int stable;
-};
-
-struct counts {
-    int64_t running, wanted, completed;
-    bool is_job;
 };
 
 /* The service with its status. */
@@ -44,31 +71,16 @@ static int look(struct waiting *w, cJSON **list, const cJSON **service, struct e
     return error_set(err, ERR_NOT_FOUND, "service %s was removed", w->id);
 }
 
-static struct counts counts_of(const cJSON *service)
+static void show_counts(struct waiting *w)
 {
-    const cJSON *status = json_object(service, "ServiceStatus"), *mode = json_object(json_object(service, "Spec"), "Mode");
-    const cJSON *job = json_object(mode, "ReplicatedJob");
-    struct counts counts = {.running = json_int(status, "RunningTasks", 0),
-                            .wanted = json_int(status, "DesiredTasks", 0),
-                            .completed = json_int(status, "CompletedTasks", 0),
-                            .is_job = job || json_object(mode, "GlobalJob")};
-    if (job)
-        counts.wanted = json_int(job, "TotalCompletions", counts.wanted);
-    else if (counts.is_job)
-        counts.wanted += counts.completed;
-    return counts;
-}
-
-static void show_counts(struct waiting *w, const struct counts *counts)
-{
-    int64_t done = counts->is_job ? counts->completed : counts->running;
-    if (w->is_quiet || (w->shown_running == done && w->shown_wanted == counts->wanted))
+    const struct service_progress *progress = &w->progress;
+    if (w->is_quiet || (w->shown_done == progress->done && w->shown_wanted == progress->wanted))
         return;
-    fprintf(w->cli->out, "%s%" PRId64 " of %" PRId64 " tasks %s%s", w->cli->is_tty ? "\r" : "", done, counts->wanted,
-            counts->is_job ? "complete" : "running", w->cli->is_tty ? "   " : "\n");
+    fprintf(w->cli->out, "%s%" PRId64 " of %" PRId64 " tasks %s%s", w->cli->is_tty ? "\r" : "", progress->done, progress->wanted,
+            progress->is_job ? "complete" : "running", w->cli->is_tty ? "   " : "\n");
     fflush(w->cli->out);
-    w->shown_running = done;
-    w->shown_wanted = counts->wanted;
+    w->shown_done = progress->done;
+    w->shown_wanted = progress->wanted;
 }
 
 /* Of the newest task that has one. */
@@ -99,41 +111,22 @@ static int show_error(struct waiting *w, struct error *err)
     return 0;
 }
 
-/* 1: the service is as it shall be. */
-static int is_done(struct waiting *w, const cJSON *service, const struct counts *counts, struct error *err)
-{
-    const cJSON *update = json_object(service, "UpdateStatus");
-    const char *state = json_string(update, "State", "");
-    if (text_equal(state, "paused") || text_equal(state, "rollback_paused"))
-        return error_set(err, ERR_PRECONDITION, "service %s: %s: %s", w->id,
-                         text_equal(state, "paused") ? "update paused" : "rollback paused", json_string(update, "Message", ""));
-    bool is_changing = text_equal(state, "updating") || text_equal(state, "rollback_started");
-    bool is_enough = counts->is_job ? counts->completed >= counts->wanted : counts->running == counts->wanted;
-    w->stable = is_enough && !is_changing ? w->stable + 1 : 0;
-    if (w->stable == 0 || (!counts->is_job && w->stable < STABLE_LOOKS))
-        return 0;
-    if (text_equal(state, "rollback_completed"))
-        return error_set(err, ERR_PRECONDITION, "service %s: rolled back: %s", w->id, json_string(update, "Message", ""));
-    return 1;
-}
-
 static int look_once(struct waiting *w, struct error *err)
 {
     cleanup_json cJSON *list = NULL;
     const cJSON *service = NULL;
     if (look(w, &list, &service, err) < 0)
         return err->code;
-    struct counts counts = counts_of(service);
-    show_counts(w, &counts);
-    int done = is_done(w, service, &counts, err);
-    if (done == 0 && w->stable == 0 && show_error(w, err) < 0)
+    int done = service_progress_step(&w->progress, service, err);
+    show_counts(w);
+    if (done == 0 && w->progress.stable == 0 && show_error(w, err) < 0)
         return err->code;
     return done;
 }
 
 int service_wait(struct cli *cli, const char *id, bool is_quiet, struct error *err)
 {
-    struct waiting w = {.cli = cli, .id = id, .is_quiet = is_quiet, .shown_running = -1, .shown_wanted = -1};
+    struct waiting w = {.cli = cli, .id = id, .is_quiet = is_quiet, .shown_done = -1, .shown_wanted = -1};
     int done;
     while ((done = look_once(&w, err)) == 0)
         uv_sleep(LOOK_INTERVAL_MS);

@@ -137,6 +137,16 @@ static int call_join(struct cli *cli, const struct options *options, const char 
     return code;
 }
 
+static int print_role(struct cli *cli, struct error *err)
+{
+    cleanup_json cJSON *info = NULL;
+    if (cli_get_json(cli, API_PREFIX "/info", &info, err) < 0)
+        return err->code;
+    fprintf(cli->out, "This node joined a swarm as a %s.\n",
+            json_bool(json_object(info, "Swarm"), "ControlAvailable", false) ? "manager" : "worker");
+    return 0;
+}
+
 static int run_join(struct cli *cli, const struct options *options, struct error *err)
 {
     char *token = NULL;
@@ -148,9 +158,7 @@ static int run_join(struct cli *cli, const struct options *options, struct error
     mem_wipe(body, strlen(body));
     free(token);
     free(body);
-    if (code == 0)
-        fputs("This node joined a swarm as a worker.\n", cli->out);
-    return code;
+    return code < 0 ? code : print_role(cli, err);
 }
 
 const struct command command_join = {"join", "HOST:PORT...", "Join a swarm as a node", join_specs, 1, OPTION_VALUES_COUNT, .run = run_join};

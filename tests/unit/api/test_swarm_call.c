@@ -29,6 +29,7 @@ static void what_no_manager_has_is_not_found(void **state)
 {
     struct swarm *s = *state;
     swarm_get(s, "/nodes/x/y", 404, "page not found");
+    swarm_get(s, "/nodes/%ff%22", 404, "node \xef\xbf\xbd\\\" not found"); /* not UTF-8, and answered in it */
     swarm_ask_for(s, "PUT", "/services", "", 404, "page not found");
     s->is_worker = true;
     swarm_get(s, "/nodes/x/y", 503, "This node is not a swarm manager");
