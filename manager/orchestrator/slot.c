@@ -36,11 +36,16 @@ bool slot_has_wanted(const struct view_slot *slot)
     return false;
 }
 
-static bool is_rolling_back(const struct view_service *service)
+/* What had ended when a roll-back began has another try, whatever the restart policy says; what the roll-back itself made has not. */
+static bool is_tried_anew(const struct view_slot *slot, const struct view_task *newest)
 {
-    const Docker__Swarmkit__V1__Service *message = service_message(service);
-    return message && message->update_status &&
-           message->update_status->state == DOCKER__SWARMKIT__V1__UPDATE_STATUS__UPDATE_STATE__ROLLBACK_STARTED;
+    const Docker__Swarmkit__V1__Service *service = service_message(slot->service);
+    const Docker__Swarmkit__V1__UpdateStatus *status = service ? service->update_status : NULL;
+    const Docker__Swarmkit__V1__Meta *meta = task_message(newest)->meta;
+
+    if (status == NULL || status->state != DOCKER__SWARMKIT__V1__UPDATE_STATUS__UPDATE_STATE__ROLLBACK_STARTED)
+        return false;
+    return message_timestamp_ns(meta ? meta->created_at : NULL, 0) < message_timestamp_ns(status->started_at, INT64_MAX);
 }
 
 static enum slot_class class_of(const struct view_slot *slot)
@@ -53,7 +58,7 @@ static enum slot_class class_of(const struct view_slot *slot)
             return SLOT_DONE;
     if (slot_has_wanted(slot))
         return SLOT_WANTED;
-    if (newest == NULL || task_desired(newest) >= STATE(REMOVE) || !task_is_of_iteration(newest) || is_rolling_back(slot->service))
+    if (newest == NULL || task_desired(newest) >= STATE(REMOVE) || !task_is_of_iteration(newest) || is_tried_anew(slot, newest))
         return SLOT_FREE;
     return restart_is_allowed(slot, newest) ? SLOT_FREE : SLOT_OVER;
 }

@@ -72,7 +72,7 @@ static bool is_updatable(const struct view_slot *slot, const struct view_task *t
     return task_is_wanted(task) || (slot->class == SLOT_OVER && task == slot->last);
 }
 
-/* Tasks on a node that takes no new ones, or is away, are left as they are. */
+/* Tasks on a node that takes no new ones, or is away, are left as they are; those on one that no longer fits are shut down: global.c. */
 static bool node_takes_tasks(struct orchestrator *orchestrator, const struct view_slot *slot)
 {
     if (!view_mode_is_global(slot->service->mode))
@@ -80,7 +80,8 @@ static bool node_takes_tasks(struct orchestrator *orchestrator, const struct vie
     const struct view_node *node = view_node(&orchestrator->view, slot->key);
     const Docker__Swarmkit__V1__Node *message = node ? node_message(node) : NULL;
     bool is_active = message && (!message->spec || message->spec->availability == AVAILABILITY(ACTIVE));
-    return is_active && node->down_ns == TIMER_NEVER;
+    return is_active && node->down_ns == TIMER_NEVER &&
+           orchestrator->rules.node_fits(orchestrator->rules.self, message, service_placement(slot->service));
 }
 
 static bool slot_is_dirty(struct orchestrator *orchestrator, const struct view_slot *slot)

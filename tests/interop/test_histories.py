@@ -61,6 +61,8 @@ STORIES = {
     "everywhere-fails": ["create --mode global --restart-max-attempts 2 --restart-delay 200ms hive:1 sh -c 'exit 6'", "update --force"],
     "job": ["create --mode replicated-job --replicas 3 --max-concurrent 2 hive:1 sh -c 'sleep 0.2'", "update --force", "scale 2"],
     "job-cut-short": ["create --mode replicated-job --replicas 2 hive:1 SLEEP", "update --args true", "rm"],
+    "job-fails": ["create --mode replicated-job --restart-max-attempts 1 --restart-delay 300ms hive:1 sh -c 'exit 7'", "update --args true"],
+    "job-never-again": ["create --mode replicated-job --restart-condition none hive:1 sh -c 'exit 7'"],
     "job-everywhere": ["create --mode global-job --restart-delay 300ms hive:1 true", "update --force"],
     "job-everywhere-cut-short": ["create --mode global-job hive:1 SLEEP", "update --args true"],
 }
@@ -196,16 +198,14 @@ class Histories(Scenario):
 
     def test_a_job_that_may_not_start_again_is_given_up(self):
         self.wait_for_stories()
-        for mode in ("replicated-job", "global-job"):
-            for daemon in self.daemons:
-                daemon.docker("service", "create", "--detach", "--quiet", "--no-resolve-image", "--name", mode, "--mode", mode,
-                              "--restart-max-attempts", "1", "--restart-delay", "200ms", "hive:1", "sh", "-c", "exit 7")
-            theirs, ours = self.daemons
-            wait_until(lambda mode=mode: len(theirs.tasks(mode)) > 3, 60, f"dockerd goes on and on with a {mode}")
-            service = ours.api("GET", f"/services/{mode}")["ID"]
-            self.assertEqual([len(tasks) for tasks in Teller(ours).settle(service).values()], [2])
-            for daemon in self.daemons:
-                daemon.remove_service(mode)
+        theirs, ours = self.daemons
+        for mode, slots in (("replicated-job", 2), ("global-job", 1)):
+            ids = [daemon.create_service(mode, "hive:1", "sh", "-c", "exit 7", replicas=2 if slots == 2 else None,
+                                         options=["--mode", mode, "--restart-max-attempts", "1", "--restart-delay", "200ms"]) for daemon in self.daemons]
+            wait_until(lambda mode=mode, slots=slots: len(theirs.tasks(mode)) > 2 * slots, STEP_S, f"dockerd goes on and on with a {mode}")
+            theirs.remove_service(mode)
+            self.assertEqual([len(tasks) for tasks in Teller(ours).settle(ids[1]).values()], [2] * slots)
+            ours.remove_service(mode)
 
     def test_a_job_is_not_rolled_back(self):
         self.wait_for_stories()

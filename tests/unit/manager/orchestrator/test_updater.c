@@ -354,6 +354,60 @@ static void a_newer_update_takes_over(void **state)
     swarm_end(&swarm);
 }
 
+/* As the control API does it. */
+static void roll_back(struct swarm *swarm)
+{
+    service_type message = *swarm_service(swarm, "web");
+    Docker__Swarmkit__V1__UpdateStatus status = DOCKER__SWARMKIT__V1__UPDATE_STATUS__INIT;
+    Docker__Swarmkit__V1__Version version = DOCKER__SWARMKIT__V1__VERSION__INIT;
+    version.index = ++swarm->spec_version;
+    status.state = UPDATE_STATE(ROLLBACK_STARTED);
+    status.message = word("manually requested rollback");
+    Google__Protobuf__Timestamp now;
+    message_set_timestamp(&now, swarm->world.wall_ns);
+    status.started_at = &now;
+    message.spec = message.previous_spec;
+    message.spec_version = &version;
+    message.previous_spec = NULL;
+    message.update_status = &status;
+    do_update(&swarm->world, &message);
+    swarm_run(swarm);
+}
+
+static int fails_of_image_1(struct swarm *swarm, const task_type *task)
+{
+    (void)swarm;
+    return strcmp(task->spec->container->image, "image:1") == 0 ? STATE(FAILED) : 0;
+}
+
+static void a_rollback_to_what_had_failed_is_tried_once(void **state)
+{
+    (void)state;
+    struct swarm swarm;
+    struct spec spec;
+    swarm_begin(&swarm, 2);
+    spec_init(&spec, "web", 2);
+    spec.task.restart = &spec.restart;
+    spec.restart.condition = DOCKER__SWARMKIT__V1__RESTART_POLICY__RESTART_CONDITION__NONE;
+    spec.spec.rollback = &spec.rollback;
+    spec.rollback.parallelism = 1;
+    message_set_duration(&spec.rollback_delay, 3 * (int64_t)NS_PER_S);
+    spec.rollback.delay = &spec.rollback_delay;
+    swarm.fate = fails_of_image_1;
+    swarm_create(&swarm, &spec);
+    assert_int_equal(of_image(&swarm, "image:1", STATE(SHUTDOWN), STATE(FAILED)), 2);
+    spec.container.image = word("image:2");
+    swarm_update(&swarm, &spec);
+    swarm_pass_s(&swarm, 20);
+    assert_int_equal(running(&swarm, "image:2"), 2);
+    roll_back(&swarm);
+    swarm_pass_s(&swarm, 20);
+    assert_int_equal(status_of(&swarm), UPDATE_STATE(ROLLBACK_PAUSED));
+    assert_int_equal(of_image(&swarm, "image:1", STATE(SHUTDOWN), STATE(FAILED)), 2 + 1);
+    assert_int_equal(running(&swarm, "image:2"), 1);
+    swarm_end(&swarm);
+}
+
 static void a_manual_rollback_uses_its_own_config(void **state)
 {
     (void)state;
@@ -370,23 +424,29 @@ static void a_manual_rollback_uses_its_own_config(void **state)
     spec.container.image = word("image:2");
     spec.update.parallelism = 0;
     swarm_update(&swarm, &spec);
-    service_type message = *swarm_service(&swarm, "web"); /* as the control API does it */
-    Docker__Swarmkit__V1__UpdateStatus status = DOCKER__SWARMKIT__V1__UPDATE_STATUS__INIT;
-    Docker__Swarmkit__V1__Version version = DOCKER__SWARMKIT__V1__VERSION__INIT;
-    version.index = ++swarm.spec_version;
-    status.state = UPDATE_STATE(ROLLBACK_STARTED);
-    status.message = word("manually requested rollback");
-    message.spec = message.previous_spec;
-    message.spec_version = &version;
-    message.previous_spec = NULL;
-    message.update_status = &status;
-    do_update(&swarm.world, &message);
-    swarm_run(&swarm);
+    roll_back(&swarm);
     assert_int_equal(running(&swarm, "image:1"), 2);
     swarm_pass_s(&swarm, 7);
     assert_int_equal(running(&swarm, "image:1"), 4);
     swarm_pass_s(&swarm, 20);
     assert_int_equal(status_of(&swarm), UPDATE_STATE(ROLLBACK_COMPLETED));
+    swarm_end(&swarm);
+}
+
+static void nodes_that_no_longer_fit_are_no_part_of_an_update(void **state)
+{
+    (void)state;
+    struct swarm swarm;
+    struct spec spec;
+    swarm_begin(&swarm, 2);
+    spec_init(&spec, "web", 0);
+    spec_global(&spec);
+    swarm_create(&swarm, &spec);
+    spec_constraint(&spec, "node.labels.zone==b");
+    swarm_update(&swarm, &spec);
+    swarm_pass_s(&swarm, 10);
+    assert_int_equal(status_of(&swarm), -1);
+    assert_int_equal(of_image(&swarm, "image:1", STATE(SHUTDOWN), STATE(SHUTDOWN)), 2);
     swarm_end(&swarm);
 }
 
@@ -517,7 +577,9 @@ int main(void)
         cmocka_unit_test(a_rollback_that_fails_pauses),
         cmocka_unit_test(failures_that_do_not_matter_let_the_update_complete),
         cmocka_unit_test(a_newer_update_takes_over),
+        cmocka_unit_test(a_rollback_to_what_had_failed_is_tried_once),
         cmocka_unit_test(a_manual_rollback_uses_its_own_config),
+        cmocka_unit_test(nodes_that_no_longer_fit_are_no_part_of_an_update),
         cmocka_unit_test(global_services_are_updated_node_by_node),
         cmocka_unit_test(slots_that_are_over_are_updated_too),
         cmocka_unit_test(the_next_leader_goes_on_with_an_update),
