@@ -150,7 +150,7 @@ void ca_client_request(struct ca_client *client, struct grpc_channel *lent, stru
 static void on_status(struct ca_client *client, const ProtobufCMessage *reply)
 {
     const Docker__Swarmkit__V1__NodeCertificateStatusResponse *response = (const void *)reply;
-    struct ca_answer answer = {.kind = CA_ANSWER_STATUS};
+    struct ca_answer answer = {.kind = CA_ANSWER_STATUS, .is_skep = response->skep};
     if (response->status) {
         answer.status = (int)response->status->state;
         answer.text = response->status->err;

@@ -31,6 +31,7 @@ struct ca_answer {
     struct bytes pem, pem2;
     const char *text;
     int status, role; /* SwarmKit's IssuanceStatus.State and NodeRole */
+    bool is_skep;     /* of a STATUS: the managers are Skep's own */
     int grpc_status;
     const struct error *error;
 };

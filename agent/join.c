@@ -318,6 +318,12 @@ static int verify(struct join *join, int64_t wall_ns, struct certificate *certif
     return 0;
 }
 
+/* Docker's managers would take this one for a manager of theirs. */
+static bool may_manage(const struct join *join, const struct join_event *event)
+{
+    return join->can_manage && event->is_skep;
+}
+
 static int on_issued(struct join *join, const struct join_event *event, uint64_t now_ns, struct join_effect *out, struct error *err)
 {
     struct error cause, why;
@@ -333,7 +339,7 @@ static int on_issued(struct join *join, const struct join_event *event, uint64_t
         error_set(&why, cause.code, "%s: %s", remote_of(join)->addr, cause.message);
         return fail(join, &why, now_ns, err);
     }
-    if (role == CERTIFICATE_MANAGER)
+    if (role == CERTIFICATE_MANAGER && !may_manage(join, event))
         return refuse_manager(join, now_ns, err);
     failed = enter(join, JOIN_STORE, now_ns, err);
     return failed < 0 ? failed : do_now(join, JOIN_DO_STORE, out);
@@ -344,7 +350,7 @@ static int on_status(struct join *join, const struct join_event *event, uint64_t
     struct error why;
     /* What is said of another request, say the one before, is no answer to ours (swarmkit-wire §9, trap 8). */
     bool is_ours = bytes_equal(event->pem2, buf_bytes(&join->progress.request_pem));
-    if (is_ours && event->role == CERTIFICATE_MANAGER)
+    if (is_ours && event->role == CERTIFICATE_MANAGER && !may_manage(join, event))
         return refuse_manager(join, now_ns, err);
     if (is_ours && event->status == ISSUANCE_FAILED) {
         error_set(&why, ERR_PEER, "%s: the manager could not issue it: %s", remote_of(join)->addr,
@@ -522,7 +528,7 @@ static int read_token(struct join *join, const struct join_options *options, str
 
 int join_start(struct join *join, const struct join_options *options, uint64_t now_ns, struct join_effect *out, struct error *err)
 {
-    *join = (struct join){.random = options->random};
+    *join = (struct join){.random = options->random, .can_manage = options->can_manage};
     state_init(&join->machine, &join_table, JOIN_READ_TOKEN, now_ns);
     struct error why;
     if (read_token(join, options, &why) < 0)

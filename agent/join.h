@@ -48,6 +48,7 @@ struct join_options {
     const char *token;          /* NULL: only go on with a join whose node id is known */
     const char *const *remotes; /* "host:port" or "host", at least one, at most MANAGERS_COUNT */
     size_t remote_count;
+    bool can_manage; /* a manager's token is taken, where the managers are Skep's own */
     struct random random;
     const struct identity *identity; /* borrowed during join_start only: what is there already, and a join to go on with */
 };
@@ -93,8 +94,9 @@ struct join_event {
     enum join_event_kind kind;
     struct bytes pem, pem2;
     const char *text;
-    int status; /* enum issuance */
-    int role;   /* enum certificate_role */
+    int status;   /* enum issuance */
+    int role;     /* enum certificate_role */
+    bool is_skep; /* of STATUS: the managers are Skep's own */
     int grpc_status;
     const struct error *error;
     int64_t wall_ns; /* our clock, for judging certificates */
@@ -103,7 +105,7 @@ struct join_event {
 struct join {
     struct state_machine machine;
     struct token token;
-    bool has_token;
+    bool has_token, can_manage;
     struct identity_join progress;
     struct buf chain_pem;         /* from VERIFY on */
     enum join_phase failed_phase; /* in FAILED: where it was */
@@ -129,7 +131,7 @@ int join_start(struct join *join, const struct join_options *options, uint64_t n
 /* Advance by one event. Returns 0 and fills @out; a call that is still under way when the next effect is another call is given up. On
  * failure the machine is in FAILED, and join->failed_phase tells where it was.
  * ERR_TOKEN (not accepted), ERR_TRUST (another cluster, another CA, a clock that is off), ERR_DEADLINE, ERR_UNAVAILABLE, ERR_PEER,
- * ERR_UNSUPPORTED (a manager's token), ERR_IO, ERR_NO_SPACE, ERR_PERMISSION. */
+ * ERR_UNSUPPORTED (a manager's token where none can_manage), ERR_IO, ERR_NO_SPACE, ERR_PERMISSION. */
 int join_step(struct join *join, const struct join_event *event, uint64_t now_ns, struct join_effect *out, struct error *err);
 void join_deinit(struct join *join);
 

@@ -260,6 +260,7 @@ static void on_answer(void *ctx, const struct ca_answer *answer)
                                        .text = answer->text,
                                        .status = answer->status,
                                        .role = answer->role,
+                                       .is_skep = answer->is_skep,
                                        .grpc_status = answer->grpc_status,
                                        .error = answer->error});
 }
@@ -292,6 +293,7 @@ int join_driver_start(const struct join_driver_options *options, struct join_dri
     struct join_options join = {.token = options->token,
                                 .remotes = options->remotes,
                                 .remote_count = options->remote_count,
+                                .can_manage = options->can_manage,
                                 .random = options->random,
                                 .identity = options->identity};
     int failed = join_start(&driver->join, &join, now_ns(driver), &driver->todo, err);

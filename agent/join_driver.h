@@ -20,6 +20,7 @@ struct join_driver_options {
     const char *const *remotes; /* copied */
     size_t remote_count;
     int availability; /* SwarmKit's NodeSpec.Availability: 0 active, 1 pause, 2 drain */
+    bool can_manage;  /* as in struct join_options */
 
     /* As each phase begins, and when a try failed and will be repeated (then @notice says why). Both are for a person. */
     void (*on_phase)(void *ctx, enum join_phase phase, const char *shown, const char *notice);

@@ -71,6 +71,12 @@ static void on_open_timer(uv_timer_t *timer)
     joined(node, &err);
 }
 
+void node_identity_changed(struct node *node)
+{
+    if (node->options.on_identity && !node->is_freed)
+        node->options.on_identity(node->options.ctx);
+}
+
 /* The identity is there: tasks first, managers after. */
 static int enter(struct node *node, struct error *err)
 {
@@ -83,6 +89,7 @@ static int enter(struct node *node, struct error *err)
     if (node->on_joined)
         uv_timer_start(&node->timer, on_open_timer, NODE_OPEN_MS, 0);
     session_driver_start(node->session);
+    node_identity_changed(node);
     return 0;
 }
 
@@ -195,6 +202,7 @@ static int start_join(struct node *node, const char *token, const char *const *r
         .remotes = remotes,
         .remote_count = remote_count,
         .availability = availability,
+        .can_manage = node->options.can_manage,
         .on_phase = on_join_phase,
         .on_done = on_join_done,
         .ctx = node,
@@ -243,15 +251,52 @@ void node_join_abandon(struct node *node, void *ctx)
     node->join_ctx = NULL;
 }
 
-/* --- leaving --- */
+/* --- the first of a new swarm --- */
 
 static int erase_identity(struct node *node, struct error *err)
 {
     int failed = identity_erase(node->identity, err);
     struct bytes none = bytes_of(NULL, 0);
     tls_credentials_set(node->credentials, none, none, none, NULL);
+    node_identity_changed(node);
     return failed;
 }
+
+int node_found_swarm(struct node *node, const struct node_papers *papers, struct error *err)
+{
+    struct identity *identity = node->identity;
+    if (node->life.state != LIFE_OUTSIDE || identity->has_certificate)
+        return error_set(err, ERR_EXISTS, "This node is already part of a swarm");
+    if (identity_store_addresses(identity, papers->listen_addr, papers->advertise_addr, papers->data_path_addr, err) < 0 ||
+        remotes_observe(&identity->remotes, "", papers->advertise_addr, REMOTE_SUCCESS, err) < 0 ||
+        identity_store_remotes(identity, err) < 0 ||
+        identity_store(identity, papers->root_pem, papers->chain_pem, papers->key_pem, err) < 0)
+        return error_wrap(err, "init");
+    give_up_outside(node);
+    if (enter(node, err) == 0)
+        return 0;
+    struct error undo = {0};
+    if (erase_identity(node, &undo) < 0)
+        log_error("node", "%s", undo.message);
+    return error_wrap(err, "init");
+}
+
+int node_papers(const struct node *node, struct bytes *chain_pem, struct bytes *key_pem, struct error *err)
+{
+    const struct identity *identity = node->identity;
+    if (!identity->has_certificate || identity->key.is_encrypted)
+        return error_set(err, ERR_PRECONDITION, "this node has no certificate, or its key is locked");
+    *chain_pem = buf_bytes(&identity->chain_pem);
+    *key_pem = buf_bytes(&identity->key.body_pem);
+    return 0;
+}
+
+struct tls_credentials *node_credentials(const struct node *node)
+{
+    return node->credentials;
+}
+
+/* --- leaving --- */
 
 static void close_timer(void *ctx);
 

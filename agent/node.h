@@ -10,12 +10,13 @@
 #include <uv.h>
 
 #include "agent/image_source.h"
+#include "base/buf.h"
 #include "base/clock.h"
-#include "base/error.h"
 #include "base/random.h"
 
 struct hcs;
 struct node;
+struct tls_credentials;
 
 struct node_options {
     uv_loop_t *loop;
@@ -29,6 +30,11 @@ struct node_options {
     const char *default_isolation; /* "process" or "hyperv", copied */
     struct hcs *hcs;               /* borrowed */
     struct image_source images;    /* copied */
+    bool can_manage;               /* this host can be a manager: tokens that make it one are taken */
+    /* Another certificate, or none any more, or news of whose the managers are: what node_info() says of that may be different. May be
+     * NULL. */
+    void (*on_identity)(void *ctx);
+    void *ctx;
 };
 
 /* As in Docker's `info`: Swarm.LocalNodeState. */
@@ -58,8 +64,10 @@ struct node_info {
     int64_t certificate_expires_wall_ns; /* 0: no certificate */
     const struct node_manager *managers;
     size_t manager_count;
-    const char *role;         /* "worker" or "manager": what the certificate says */
-    const char *availability; /* "active", "pause", "drain": as last heard */
+    const char *role;                                          /* "worker" or "manager": what the certificate says */
+    const char *availability;                                  /* "active", "pause", "drain": as last heard */
+    const char *listen_addr, *advertise_addr, *data_path_addr; /* as given when it joined */
+    bool has_skep_managers;                                    /* as last heard: the swarm's managers are Skep's own */
 };
 
 struct node_join_request {
@@ -82,6 +90,20 @@ typedef void (*node_done_cb)(void *ctx, const struct error *err); /* NULL on suc
 int node_join(struct node *node, const struct node_join_request *request, node_phase_cb on_phase, node_done_cb on_done, void *ctx,
               struct error *err);
 void node_join_abandon(struct node *node, void *ctx); /* the asker went away: no more callbacks for @ctx; the join itself goes on */
+
+/* A cluster was founded here: this node is its first manager, with these papers (copied), and is in it from now on; its session goes to the
+ * manager at @advertise_addr. ERR_EXISTS when it is in a swarm already. */
+struct node_papers {
+    struct bytes root_pem, chain_pem, key_pem;
+    const char *listen_addr, *advertise_addr, *data_path_addr;
+};
+int node_found_swarm(struct node *node, const struct node_papers *papers, struct error *err);
+
+/* Its certificate's chain and the key in clear, as they are now; borrowed until the loop goes on. ERR_PRECONDITION: it has none. */
+int node_papers(const struct node *node, struct bytes *chain_pem, struct bytes *key_pem, struct error *err);
+
+/* What the node shows on the wire: of its certificate, as it is renewed. For a manager on the same host; lives as long as the node. */
+struct tls_credentials *node_credentials(const struct node *node);
 
 /* Takes the node out: stops its tasks, removes their containers and its identity. ERR_PRECONDITION when it is in no swarm. Where its tasks
  * cannot be opened, the identity alone goes. */

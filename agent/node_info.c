@@ -69,6 +69,10 @@ void node_info(const struct node *node, struct node_info *out)
         .manager_count = is_in ? remotes->count : 0,
         .role = is_in ? certificate_role_text(identity->certificate.role) : "",
         .availability = is_in ? session_availability_text(node->availability) : "",
+        .listen_addr = or_empty(identity->listen_addr),
+        .advertise_addr = or_empty(identity->advertise_addr),
+        .data_path_addr = or_empty(identity->data_path_addr),
+        .has_skep_managers = is_in && node->has_skep_managers,
     };
 }
 

@@ -58,6 +58,7 @@ struct node {
     enum renewal_health renewal_health;
     char *addr;
     int availability;
+    bool has_skep_managers;
     struct node_manager *managers; /* for node_info: rebuilt at each call */
     bool is_freed, is_worker_closing;
     void (*on_freed)(void *ctx);
@@ -70,5 +71,6 @@ void node_close_connections(struct node *node); /* join, renewal, session, logs;
 
 /* node.c: the session was taken by a manager. */
 void node_registered(struct node *node);
+void node_identity_changed(struct node *node);
 
 #endif

@@ -109,6 +109,8 @@ static void on_state(void *ctx, enum session_state state, const struct error *er
         log_with(LOG_WARN, "node", LOG_FIELDS({"manager", session_driver_manager_addr(node->session)}), "%s", err->message);
     node->session_state = state;
     node->session_error = *err;
+    if (node->worker && !node->is_worker_closing)
+        worker_set_contact(node->worker, state == SESSION_RUNNING);
 }
 
 static void on_facts(void *ctx, const struct session_facts *facts)
@@ -119,8 +121,13 @@ static void on_facts(void *ctx, const struct session_facts *facts)
     if (facts->availability != node->availability)
         log_info("node", "availability is now %s", session_availability_text(facts->availability));
     node->availability = facts->availability;
+    bool is_news_of_managers = node->has_skep_managers != facts->is_skep;
+    node->has_skep_managers = facts->is_skep;
+    if (is_news_of_managers)
+        node_identity_changed(node);
     if (node->renewal)
-        renewal_driver_told(node->renewal, facts->desired_role, facts->certificate_status, facts->root_pem);
+        renewal_driver_told(node->renewal, facts->desired_role, node->options.can_manage && facts->is_skep, facts->certificate_status,
+                            facts->root_pem);
 }
 
 static void on_remotes(void *ctx)
@@ -157,6 +164,7 @@ static void on_replaced(void *ctx)
     struct node *node = ctx;
     if (node->session)
         session_driver_credentials_changed(node->session);
+    node_identity_changed(node);
 }
 
 static void on_health(void *ctx, enum renewal_health health, const struct error *trouble)

@@ -291,7 +291,8 @@ static void on_stored(struct renewal *renewal, const struct renewal_event *event
     if (renewal->due_wall_ns <= event->wall_ns)
         set_due_of_rest(renewal, event->wall_ns);
     enter(renewal, RENEWAL_RESTING, now_ns);
-    /* After a demotion the first new certificate may still be a manager's (swarmkit-wire §9, trap 9). */
+    /* After a demotion the first new certificate may still be a manager's (swarmkit-wire §9, trap 9). After a promotion what the next
+     * session tells forces another. */
     if (fresh.role == CERTIFICATE_MANAGER && renewal->told_role == CERTIFICATE_WORKER)
         renewal->forced_at_ns = now_ns + RENEWAL_BACKOFF_MIN_MS * NS_PER_MS;
     rest(renewal, now_ns, out);
@@ -311,15 +312,17 @@ static void on_told(struct renewal *renewal, const struct renewal_event *event, 
     bool is_rotated = event->status == ISSUANCE_ROTATE && (renewal->told_status != ISSUANCE_ROTATE || state == RENEWAL_RESTING);
     bool is_demoted = event->role == CERTIFICATE_WORKER && renewal->certificate.role == CERTIFICATE_MANAGER &&
                       (renewal->told_role != CERTIFICATE_WORKER || state == RENEWAL_RESTING);
+    bool is_promoted = event->role == CERTIFICATE_MANAGER && renewal->certificate.role == CERTIFICATE_WORKER;
+    bool is_followed = is_promoted && event->may_manage && (renewal->told_role != CERTIFICATE_MANAGER || state == RENEWAL_RESTING);
     renewal->told_status = event->status;
     renewal->told_role = event->role;
-    renewal->is_promotion_refused = event->role == CERTIFICATE_MANAGER;
+    renewal->is_promotion_refused = event->role == CERTIFICATE_MANAGER && !event->may_manage;
     if (state != RENEWAL_RESTING && state != RENEWAL_BACKING_OFF) {
         answer(renewal, RENEWAL_DO_GO_ON, out);
         return;
     }
     uint64_t forced_at_ns = now_ns + RENEWAL_FORCED_MS * NS_PER_MS;
-    if ((is_rotated || is_demoted) && forced_at_ns < renewal->forced_at_ns)
+    if ((is_rotated || is_demoted || is_followed) && forced_at_ns < renewal->forced_at_ns)
         renewal->forced_at_ns = forced_at_ns;
     if (renewal->forced_at_ns < renewal->wake_ns)
         renewal->wake_ns = renewal->forced_at_ns;

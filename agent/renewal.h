@@ -3,10 +3,10 @@
  * Pure, as agent/join.h. A renewal is due at a random minute between 50 % and 80 % of the validity; or RENEWAL_FORCED_MS after a manager
  * said ROTATE or wishes another role of us; or at once when the certificate is expired. Failures are repeated after 5 s … 1 h.
  *
- * Promotion is not for this version: a wish for the manager's role forces no renewal, is told in the log and in the node's status, and the
- * node goes on working as a worker. When its regular renewal comes, the swarm gives it a manager's certificate, which is taken: a worker
- * may show one, and without it the node would die of the wish, as dockerd cannot demote who never became a member of its Raft. Sources:
- * swarmkit-wire §2.5, §2.6, §3.9. */
+ * A wish for the manager's role is followed where the managers are Skep's own. Where they are Docker's it forces no renewal, is told in the
+ * log and in the node's status, and the node goes on working as a worker. When its regular renewal comes, that swarm gives it a manager's
+ * certificate, which is taken: a worker may show one, and without it the node would die of the wish, as dockerd cannot demote who never
+ * became a member of its Raft. Sources: swarmkit-wire §2.5, §2.6, §3.9. */
 #ifndef SKEP_AGENT_RENEWAL_H
 #define SKEP_AGENT_RENEWAL_H
 
@@ -70,8 +70,9 @@ struct renewal_event {
     enum renewal_event_kind kind;
     struct bytes pem, pem2;
     const char *text;
-    int status; /* enum issuance */
-    int role;   /* enum certificate_role */
+    int status;      /* enum issuance */
+    int role;        /* enum certificate_role */
+    bool may_manage; /* of TOLD: a wish for a manager's role is followed */
     const struct error *error;
     int64_t wall_ns; /* our clock, in every event: it may have been set meanwhile */
 };

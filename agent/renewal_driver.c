@@ -288,9 +288,11 @@ static void on_answer(void *ctx, const struct ca_answer *answer)
 
 /* ---- life ---- */
 
-void renewal_driver_told(struct renewal_driver *driver, int desired_role, int certificate_status, struct bytes root_pem)
+void renewal_driver_told(struct renewal_driver *driver, int desired_role, bool may_manage, int certificate_status, struct bytes root_pem)
 {
-    happen(driver, (struct renewal_event){.kind = RENEWAL_EVENT_TOLD, .role = desired_role, .status = certificate_status, .pem = root_pem});
+    happen(driver,
+           (struct renewal_event){
+               .kind = RENEWAL_EVENT_TOLD, .role = desired_role, .may_manage = may_manage, .status = certificate_status, .pem = root_pem});
 }
 
 bool renewal_driver_promotion_refused(const struct renewal_driver *driver)

@@ -32,8 +32,9 @@ struct renewal_driver_options {
 int renewal_driver_start(const struct renewal_driver_options *options, struct renewal_driver **out, struct error *err);
 void renewal_driver_free(struct renewal_driver *driver); /* no callback afterwards */
 
-/* What each SessionMessage says about us. @root_pem may be empty. It may call on_replaced and on_health before it returns. */
-void renewal_driver_told(struct renewal_driver *driver, int desired_role, int certificate_status, struct bytes root_pem);
+/* What each SessionMessage says about us. @may_manage: a wish for a manager's role is followed. @root_pem may be empty. It may call
+ * on_replaced and on_health before it returns. */
+void renewal_driver_told(struct renewal_driver *driver, int desired_role, bool may_manage, int certificate_status, struct bytes root_pem);
 
 bool renewal_driver_promotion_refused(const struct renewal_driver *driver); /* for the node's status */
 

@@ -74,6 +74,7 @@ int session_facts_read(const Message *message, struct session_facts *out, struct
         return result;
     if (message->node)
         read_node(message->node, out);
+    out->is_skep = message->skep;
     out->root_pem = bytes_of(message->rootca.data, message->rootca.len);
     return 0;
 }

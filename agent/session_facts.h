@@ -33,6 +33,7 @@ struct session_facts {
     size_t attachment_count;
     struct remote_told managers[MANAGERS_COUNT]; /* those with an address */
     size_t manager_count;
+    bool is_skep;          /* the managers are Skep's own */
     struct bytes root_pem; /* to trust; empty: not told */
 };
 

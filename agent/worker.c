@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/time.h"
 
 #define NEVER_NS UINT64_MAX
 
@@ -97,6 +98,18 @@ static void take_out(struct entry *entry)
     HASH_DEL(worker->entries, entry);
 }
 
+/* What cannot be read is as if it were not there: whoever takes in a service refuses it. */
+static uint64_t read_stop_after(const Task *proto)
+{
+    const Docker__Swarmkit__V1__Annotations *annotations = proto->service_annotations;
+    int64_t ns;
+    for (size_t i = 0; annotations && i < annotations->n_labels; i++)
+        if (text_equal(annotations->labels[i]->key, WORKER_STOP_AFTER_LABEL) &&
+            time_parse_duration(annotations->labels[i]->value, &ns, NULL) == 0 && ns > 0)
+            return (uint64_t)ns;
+    return 0;
+}
+
 /* @proto and @status are taken. */
 static struct entry *add_entry(struct worker *worker, Task *proto, TaskStatus *status, bool is_new)
 {
@@ -116,6 +129,7 @@ static struct entry *add_entry(struct worker *worker, Task *proto, TaskStatus *s
             worker_set_container(entry, entry->status->container->container_id);
     }
     entry->is_acknowledged = task_state(&entry->task) > TASK_ASSIGNED;
+    entry->stop_after_ns = read_stop_after(proto);
     HASH_ADD_KEYPTR(hh, worker->entries, proto->id, strlen(proto->id), entry);
     worker_mark(entry);
     return entry;
@@ -174,6 +188,7 @@ int worker_new(const struct worker_options *options, struct worker **out, struct
     worker->pulls = pulls_new(&options->images, &pull_listener);
     worker->listener = (struct hcs_listener){.on_event = worker_on_event, .ctx = worker};
     worker->wake_ns = NEVER_NS;
+    worker->lost_ns = worker_now(worker);
     worker->removed_deadline_ns = NEVER_NS;
     worker_set_node(worker, "", "", "", "");
     int result = task_store_open(path, options->loop, &listener, &worker->store, err);
@@ -223,16 +238,51 @@ void worker_start(struct worker *worker, const struct assignments *assignments)
 
 /* --- the turn --- */
 
+/* When it is to be shut down if no manager is heard until then. */
+static uint64_t entry_stop_ns(const struct entry *entry)
+{
+    uint64_t lost_ns = entry->worker->lost_ns;
+    bool may_stop = entry->stop_after_ns > 0 && entry->task.desired < TASK_NUMBER_SHUTDOWN && !entry->task.is_leaving;
+    return may_stop && lost_ns != NEVER_NS && entry->stop_after_ns < NEVER_NS - lost_ns ? lost_ns + entry->stop_after_ns : NEVER_NS;
+}
+
+void worker_set_contact(struct worker *worker, bool is_in_contact)
+{
+    struct entry *entry = NULL, *next = NULL;
+    if (is_in_contact == (worker->lost_ns == NEVER_NS))
+        return;
+    worker->lost_ns = is_in_contact ? NEVER_NS : worker_now(worker);
+    HASH_ITER (hh, worker->entries, entry, next)
+        worker_mark(entry);
+    worker_schedule(worker);
+}
+
 static uint64_t entry_wake_ns(const struct entry *entry)
 {
     uint64_t task_wake = task_wake_ns(&entry->task), health_wake = health_wake_ns(&entry->health);
     uint64_t wake_ns = task_wake < health_wake ? task_wake : health_wake;
-    return wake_ns < entry->status_due_ns ? wake_ns : entry->status_due_ns;
+    wake_ns = wake_ns < entry->status_due_ns ? wake_ns : entry->status_due_ns;
+    return wake_ns < entry_stop_ns(entry) ? wake_ns : entry_stop_ns(entry);
+}
+
+/* On disk too: it does not come back with a restart. */
+static void stop_if_lost(struct entry *entry, uint64_t now_ns)
+{
+    char duration[TIME_DURATION_SIZE];
+    if (now_ns < entry_stop_ns(entry))
+        return;
+    time_format_duration((int64_t)entry->stop_after_ns, duration);
+    log_with(LOG_WARN, ROOM, LOG_FIELDS({"task", entry->proto->id}), "shut down: no manager was heard for %s (" WORKER_STOP_AFTER_LABEL ")",
+             duration);
+    task_desire(&entry->task, TASK_NUMBER_SHUTDOWN);
+    entry->proto->desired_state = DOCKER__SWARMKIT__V1__TASK_STATE__SHUTDOWN;
+    worker_write_task(entry);
 }
 
 static void drive(struct entry *entry, uint64_t now_ns)
 {
     struct worker *worker = entry->worker;
+    stop_if_lost(entry, now_ns);
     bool is_unwanted = entry->task.is_leaving || entry->task.desired >= TASK_NUMBER_SHUTDOWN;
     unmark(entry);
     if (is_unwanted && entry->line_effect != TASK_DO_REMOVE)
@@ -403,6 +453,7 @@ static void update_entry(struct entry *entry, Task *proto)
     HASH_DEL(entry->worker->entries, entry); /* its key is the old one's id */
     docker__swarmkit__v1__task__free_unpacked(entry->proto, NULL);
     entry->proto = proto;
+    entry->stop_after_ns = read_stop_after(proto);
     HASH_ADD_KEYPTR(hh, entry->worker->entries, proto->id, strlen(proto->id), entry);
     task_desire(&entry->task, (int)proto->desired_state);
     worker_write_task(entry); /* also while the first write is under way: that one has the old bytes, and sequences tell them apart */

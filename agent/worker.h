@@ -69,6 +69,11 @@ void worker_assign(struct worker *worker, struct assignment_changes *changes);
  * it changes. @hostname, @architecture, @os as in NodeDescription. */
 void worker_set_node(struct worker *worker, const char *node_id, const char *hostname, const char *architecture, const char *os);
 
+/* Is a manager heard? At first none is. While none is, a task whose service has the label WORKER_STOP_AFTER_LABEL, a duration, is shut down
+ * when it has lasted so long: for services of which there must never be two copies. */
+#define WORKER_STOP_AFTER_LABEL "skep.stop-after"
+void worker_set_contact(struct worker *worker, bool is_in_contact);
+
 /* After each registration: tell on_status about every task that is acknowledged. */
 void worker_report_all(struct worker *worker);
 

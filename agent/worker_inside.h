@@ -49,6 +49,7 @@ struct entry {
     uint64_t status_sequence;
     uint64_t status_due_ns;                         /* when it is told without the disk; UINT64_MAX: none waits */
     uint64_t persist_sequence, forget_sequence;     /* writes that an effect waits for; 0: none */
+    uint64_t stop_after_ns;                         /* without contact to any manager; 0: never */
     bool is_acknowledged;                           /* ACCEPTED or later was told */
     bool is_listed;                                 /* in the assignment set that is being applied */
     bool is_seen;                                   /* in the list of the runtime that is being compared */
@@ -95,6 +96,7 @@ struct worker {
     uv_timer_t timer;
     bool holds_images; /* removals of images wait for is_observed */
     bool has_timer, is_started, is_observed, has_complete, is_checking, is_closing, reports_all;
+    uint64_t lost_ns;  /* no manager is heard since; UINT64_MAX: one is */
     uint64_t check_ns; /* when to look at all containers next */
     uint64_t wake_ns;  /* the earliest entry */
     struct worker_stats stats;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "api/call.h"
+#include "api/swarm_call.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -21,11 +22,8 @@ static const struct route {
     {"GET", "/system/df", docker_disk_usage},
     {"POST", "/swarm/join", docker_swarm_join},
     {"POST", "/swarm/leave", docker_swarm_leave},
-    {"POST", "/swarm/init", docker_no_manager_here},
-    {"GET", "/swarm", docker_manager_only},
-    {"POST", "/swarm/update", docker_manager_only},
-    {"GET", "/swarm/unlockkey", docker_manager_only},
-    {"POST", "/swarm/unlock", docker_manager_only},
+    {"POST", "/swarm/init", docker_swarm_init},
+    {"POST", "/swarm/unlock", docker_swarm_unlock},
     {"GET", "/containers/json", docker_containers_list},
     {"GET", "/containers/{id}/json", docker_container_inspect},
     {"GET", "/containers/{id}/logs", docker_container_logs},
@@ -48,8 +46,9 @@ static const struct route {
     {"POST", "/commit", docker_unsupported},
     {"POST", "/auth", docker_unsupported},
     {"GET", "/networks", docker_networks_list},
-    {"POST", "/networks/create", docker_unsupported},
+    {"POST", "/networks/create", docker_network_create},
     {"GET", "/networks/{id}", docker_network_inspect},
+    {"DELETE", "/networks/{id}", docker_network_remove},
     {"GET", "/volumes", docker_volumes_list},
     {"POST", "/volumes/create", docker_unsupported},
     {"GET", "/volumes/{name}", docker_volume_inspect},
@@ -57,7 +56,37 @@ static const struct route {
     {"GET", "/plugins/{name*}/json", docker_plugin_inspect},
 };
 
-/* Everything below these is the cluster's, and answered by its managers only. */
+/* What only a manager answers. */
+static const struct route manager_routes[] = {
+    {"GET", "/swarm", docker_swarm_inspect},
+    {"POST", "/swarm/update", docker_swarm_update},
+    {"GET", "/swarm/unlockkey", docker_swarm_unlock_key},
+    {"GET", "/nodes", docker_nodes_list},
+    {"GET", "/nodes/{id}", docker_node_inspect},
+    {"POST", "/nodes/{id}/update", docker_node_update},
+    {"DELETE", "/nodes/{id}", docker_node_remove},
+    {"GET", "/services", docker_services_list},
+    {"GET", "/services/{id}", docker_service_inspect},
+    {"GET", "/services/{id}/logs", docker_service_logs},
+    {"POST", "/services/create", docker_service_create},
+    {"POST", "/services/{id}/update", docker_service_update},
+    {"DELETE", "/services/{id}", docker_service_remove},
+    {"GET", "/tasks", docker_tasks_list},
+    {"GET", "/tasks/{id}", docker_task_inspect},
+    {"GET", "/tasks/{id}/logs", docker_task_logs},
+    {"GET", "/secrets", docker_secrets_list},
+    {"GET", "/secrets/{id}", docker_secret_inspect},
+    {"POST", "/secrets/create", docker_secret_create},
+    {"POST", "/secrets/{id}/update", docker_secret_update},
+    {"DELETE", "/secrets/{id}", docker_secret_remove},
+    {"GET", "/configs", docker_configs_list},
+    {"GET", "/configs/{id}", docker_config_inspect},
+    {"POST", "/configs/create", docker_config_create},
+    {"POST", "/configs/{id}/update", docker_config_update},
+    {"DELETE", "/configs/{id}", docker_config_remove},
+};
+
+/* Everything below these is the cluster's, whether there is an answer to it or not. */
 static const char *const manager_paths[] = {"/nodes", "/services", "/tasks", "/secrets", "/configs"};
 
 static bool is_managers(const char *path)
@@ -70,12 +99,23 @@ static bool is_managers(const char *path)
     return false;
 }
 
+static api_handler match(struct api_call *call, const char *path, const struct route *table, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(call->ex->method, table[i].method) == 0 && router_match(table[i].pattern, path, call->arena, call->params))
+            return table[i].handle;
+    return NULL;
+}
+
 static api_handler find_handler(struct api_call *call, const char *path)
 {
-    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
-        if (strcmp(call->ex->method, routes[i].method) == 0 && router_match(routes[i].pattern, path, call->arena, call->params))
-            return routes[i].handle;
-    return is_managers(path) ? docker_manager_only : NULL;
+    api_handler handle = match(call, path, routes, sizeof routes / sizeof *routes);
+    if (handle)
+        return handle;
+    handle = match(call, path, manager_routes, sizeof manager_routes / sizeof *manager_routes);
+    if ((handle || is_managers(path)) && !swarm_is_manager(call->api))
+        return docker_manager_only;
+    return handle;
 }
 
 static void add_headers(struct api *api, struct http_exchange *ex)
@@ -122,6 +162,8 @@ struct api *api_new(const struct api_options *options)
     struct api_options *own = &api->options;
     api->holds = 1;
     *own = *options;
+    if (own->random.fill == NULL)
+        own->random = random_system();
     api_host_facts_read(&api->host);
     own->state_dir = arena_string(&api->arena, options->state_dir);
     own->hostname = arena_string(&api->arena, options->hostname ? options->hostname : api->host.hostname);

@@ -1,6 +1,7 @@
 /* api/api.h – the Docker Engine API of this node over HTTP/1.1 on local sockets.
  *
- * Answers what the stock `docker` command asks of a worker: who the node is, its swarm membership, its containers, images and events.
+ * Answers what the stock `docker` command asks of a worker: who the node is, its swarm membership, its containers, images and events. On a
+ * manager also what it asks of the swarm: nodes, services, tasks, secrets, configs, networks, and the swarm itself.
  * Versions 1.API_VERSION_MIN to 1.API_VERSION_MAX. One loop, no threads. Source of shapes: Docker Engine API v1.41 and v1.50. */
 #ifndef SKEP_API_API_H
 #define SKEP_API_API_H
@@ -9,6 +10,7 @@
 
 #include "api/provider.h"
 #include "base/clock.h"
+#include "base/random.h"
 #include "runtime/hcs.h"
 
 #define API_VERSION_MIN 24 /* 1.24: what dockerd 28 still takes */
@@ -19,8 +21,10 @@ struct api;
 struct api_options {
     uv_loop_t *loop; /* borrowed */
     struct clock clock;
+    struct random random;          /* for made-up names of services; unset: the system's */
     struct api_node node;          /* api_node_wire(node) */
     struct api_images images;      /* api_images_wire(store) */
+    struct api_swarm swarm;        /* all NULL: this node can only be a worker */
     struct hcs *hcs;               /* borrowed; every system in it is shown as a container */
     const char *state_dir;         /* copied; `docker info` shows it as Docker Root Dir */
     const char *hostname;          /* copied; NULL: the system's */

@@ -62,12 +62,44 @@ void api_on_request(void *ctx, struct http_exchange *ex); /* ctx: struct api; wh
 /* The handlers, by file. */
 void docker_ping(struct api_call *call); /* docker_system.c */
 void docker_version(struct api_call *call);
-void docker_info(struct api_call *call);
 void docker_disk_usage(struct api_call *call);
+void docker_info(struct api_call *call);       /* docker_info.c */
 void docker_swarm_join(struct api_call *call); /* docker_swarm.c */
 void docker_swarm_leave(struct api_call *call);
 void docker_manager_only(struct api_call *call);
 void docker_no_manager_here(struct api_call *call);
+void docker_swarm_init(struct api_call *call); /* docker_cluster.c */
+void docker_swarm_inspect(struct api_call *call);
+void docker_swarm_update(struct api_call *call);
+void docker_swarm_unlock_key(struct api_call *call);
+void docker_swarm_unlock(struct api_call *call);
+void docker_nodes_list(struct api_call *call); /* docker_nodes.c */
+void docker_node_inspect(struct api_call *call);
+void docker_node_update(struct api_call *call);
+void docker_node_remove(struct api_call *call);
+void docker_services_list(struct api_call *call); /* docker_services.c */
+void docker_service_inspect(struct api_call *call);
+void docker_service_remove(struct api_call *call);
+void docker_service_logs(struct api_call *call); /* docker_service_logs.c */
+void docker_task_logs(struct api_call *call);
+void docker_service_create(struct api_call *call); /* docker_service_spec.c */
+void docker_service_update(struct api_call *call);
+void docker_tasks_list(struct api_call *call); /* docker_tasks.c */
+void docker_task_inspect(struct api_call *call);
+void docker_secrets_list(struct api_call *call); /* docker_secrets.c */
+void docker_secret_inspect(struct api_call *call);
+void docker_secret_create(struct api_call *call);
+void docker_secret_update(struct api_call *call);
+void docker_secret_remove(struct api_call *call);
+void docker_configs_list(struct api_call *call);
+void docker_config_inspect(struct api_call *call);
+void docker_config_create(struct api_call *call);
+void docker_config_update(struct api_call *call);
+void docker_config_remove(struct api_call *call);
+void docker_networks_list(struct api_call *call); /* docker_networks.c */
+void docker_network_inspect(struct api_call *call);
+void docker_network_create(struct api_call *call);
+void docker_network_remove(struct api_call *call);
 void docker_containers_list(struct api_call *call); /* docker_containers.c */
 void docker_container_inspect(struct api_call *call);
 void docker_made_by_tasks(struct api_call *call);
@@ -80,10 +112,8 @@ void docker_image_tag(struct api_call *call);
 void docker_images_prune(struct api_call *call);
 void docker_image_pull(struct api_call *call); /* docker_image_jobs.c */
 void docker_image_load(struct api_call *call);
-void docker_events(struct api_call *call);        /* docker_events.c */
-void docker_networks_list(struct api_call *call); /* docker_absent.c: what a docker command asks about and there is none of */
-void docker_network_inspect(struct api_call *call);
-void docker_volumes_list(struct api_call *call);
+void docker_events(struct api_call *call);       /* docker_events.c */
+void docker_volumes_list(struct api_call *call); /* docker_absent.c: what a docker command asks about and there is none of */
 void docker_volume_inspect(struct api_call *call);
 void docker_plugins_list(struct api_call *call);
 void docker_plugin_inspect(struct api_call *call);

@@ -1,16 +1,6 @@
-/* api/docker_absent.c – what `docker` asks about and this node has none of: networks, volumes and plugins of its own, and what it does not
- * do. Empty lists where that is the truth, clear refusals where it is not. */
+/* api/docker_absent.c – what `docker` asks about and this node has none of: volumes and plugins of its own, and what it does not do. Empty
+ * lists where that is the truth, clear refusals where it is not. */
 #include "api/call.h"
-
-void docker_networks_list(struct api_call *call)
-{
-    call_json(call, 200, cJSON_CreateArray());
-}
-
-void docker_network_inspect(struct api_call *call)
-{
-    call_fail(call, 404, "network %s not found", call->params[0]);
-}
 
 void docker_volumes_list(struct api_call *call)
 {

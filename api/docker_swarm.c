@@ -1,8 +1,7 @@
 /* api/docker_swarm.c – joining and leaving a swarm, in dockerd's words. */
 #include <stdlib.h>
 
-#include "api/call.h"
-#include "api/timer.h"
+#include "api/swarm_call.h"
 #include "base/mem.h"
 #include "base/text.h"
 
@@ -16,7 +15,10 @@ void docker_manager_only(struct api_call *call)
 {
     struct node_info info;
     call->api->options.node.info(call->api->options.node.node, &info);
-    if (info.state == NODE_INACTIVE)
+    if (info.state == NODE_LOCKED)
+        call_fail(call, 503,
+                  "Swarm is encrypted and needs to be unlocked before it can be used. Please use \"docker swarm unlock\" to unlock it.");
+    else if (info.state == NODE_INACTIVE)
         call_fail(
             call, 503,
             "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try "
@@ -196,7 +198,7 @@ static void left(void *ctx, const struct error *err)
     call_release(call);
 }
 
-void docker_swarm_leave(struct api_call *call)
+static void leave(struct api_call *call)
 {
     const struct api_node *node = &call->api->options.node;
     struct error err;
@@ -208,4 +210,59 @@ void docker_swarm_leave(struct api_call *call)
     else
         call_error(call, &err);
     call_release(call);
+}
+
+struct managers {
+    unsigned reachable, unreachable;
+    bool are_we_reachable;
+};
+
+static struct managers count_managers(const Docker__Swarmkit__V1__ListNodesResponse *response, const char *our_id)
+{
+    struct managers managers = {0};
+    for (size_t i = 0; i < response->n_nodes; i++) {
+        const Docker__Swarmkit__V1__Node *node = response->nodes[i];
+        if (node->manager_status == NULL)
+            continue;
+        bool is_reachable = node->manager_status->reachability == DOCKER__SWARMKIT__V1__RAFT_MEMBER_STATUS__REACHABILITY__REACHABLE;
+        managers.reachable += is_reachable;
+        managers.unreachable += node->manager_status->reachability == DOCKER__SWARMKIT__V1__RAFT_MEMBER_STATUS__REACHABILITY__UNREACHABLE;
+        managers.are_we_reachable |= is_reachable && text_equal(node->id, our_id);
+    }
+    return managers;
+}
+
+/* A manager leaves with --force only: dockerd's words, by what is left behind. */
+static void refuse_leave(struct swarm_call *sc, const struct control_answer *answer)
+{
+    static const char why[] = "You are attempting to leave the swarm on a node that is participating as a manager. ";
+    struct node_info info;
+    struct managers managers = {0};
+    const char *left_behind = "";
+    sc->call->api->options.node.info(sc->call->api->options.node.node, &info);
+    if (answer->response)
+        managers = count_managers((const void *)answer->response, info.node_id);
+    if (managers.are_we_reachable && managers.reachable == 1 && managers.unreachable == 0) {
+        swarm_fail(sc, 503, "%sRemoving the last manager erases all current state of the swarm. Use `--force` to ignore this message. ",
+                   why);
+        return;
+    }
+    if (managers.are_we_reachable && managers.reachable <= managers.unreachable + 2)
+        left_behind = arena_format(
+            sc->arena, "Removing this node leaves %u managers out of %u. Without a Raft quorum your swarm will be inaccessible. ",
+            managers.reachable - 1, managers.reachable + managers.unreachable);
+    swarm_fail(sc, 503,
+               "%s%sThe only way to restore a swarm that has lost consensus is to reinitialize it with `--force-new-cluster`. Use "
+               "`--force` to suppress this message.",
+               why, left_behind);
+}
+
+void docker_swarm_leave(struct api_call *call)
+{
+    if (!swarm_is_manager(call->api) || call_flag(call, "force")) {
+        leave(call);
+        return;
+    }
+    struct swarm_call *sc = swarm_call_new(call);
+    swarm_try(sc, METHOD_Control_ListNodes, swarm_request(sc, METHOD_Control_ListNodes), refuse_leave);
 }

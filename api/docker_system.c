@@ -1,17 +1,18 @@
-/* api/docker_system.c – who this node is: _ping, version, info, disk usage. */
+/* api/docker_system.c – who this node is: _ping, version, disk usage. */
 #include <stdlib.h>
 
-#include "api/call.h"
 #include "api/json_container.h"
 #include "api/json_image.h"
 #include "api/json_info.h"
+#include "api/swarm_call.h"
 
 void docker_ping(struct api_call *call)
 {
     struct node_info info;
     call->api->options.node.info(call->api->options.node.node, &info);
     http_answer_header(call->ex, "Builder-Version", "1");
-    http_answer_header(call->ex, "Swarm", info.state == NODE_ACTIVE ? "active/worker" : info_node_state(info.state));
+    const char *active = swarm_is_manager(call->api) ? "active/manager" : "active/worker";
+    http_answer_header(call->ex, "Swarm", info.state == NODE_ACTIVE ? active : info_node_state(info.state));
     http_answer_header(call->ex, "Cache-Control", "no-cache, no-store, must-revalidate");
     http_answer_header(call->ex, "Pragma", "no-cache");
     http_answer_string(call->ex, 200, "text/plain; charset=utf-8", "OK");
@@ -29,48 +30,6 @@ static void free_images(const struct api *api, struct image *images, size_t coun
     for (size_t i = 0; i < count; i++)
         api->options.images.deinit(&images[i]);
     free(images);
-}
-
-static void count_images(const struct api *api, size_t *count)
-{
-    struct error ignored;
-    struct image *images;
-    if (api->options.images.list(api->options.images.store, &images, count, &ignored) < 0)
-        *count = 0;
-    else
-        free_images(api, images, *count);
-}
-
-static void info_ready(void *ctx, const struct hcs_properties *systems, size_t count, const struct error *err)
-{
-    struct api_call *call = ctx;
-    struct api *api = call->api;
-    struct node_info node;
-    struct hcs_host host;
-    struct info_view view = {.options = &api->options, .host = &api->host, .hcs = &host, .node = &node};
-    if (err) {
-        call_error(call, err);
-        call_release(call);
-        return;
-    }
-    for (size_t i = 0; i < count; i++) {
-        view.running += systems[i].state == HCS_RUNNING;
-        view.paused += systems[i].state == HCS_PAUSED;
-        view.stopped += systems[i].state == HCS_STOPPED || systems[i].state == HCS_CREATED;
-    }
-    count_images(api, &view.images);
-    view.event_watchers = api_events_watcher_count(api->events);
-    view.now_wall_ns = clock_wall_ns(&api->options.clock);
-    hcs_probe(api->options.hcs, &host);
-    api->options.node.info(api->options.node.node, &node);
-    call_json(call, 200, json_info(&view));
-    call_release(call);
-}
-
-void docker_info(struct api_call *call)
-{
-    call_hold(call);
-    hcs_system_enumerate(call->api->options.hcs, NULL, info_ready, call);
 }
 
 static void disk_usage_ready(void *ctx, const struct hcs_properties *systems, size_t count, const struct error *err)

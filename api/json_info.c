@@ -118,14 +118,8 @@ static void add_runtimes(cJSON *json, const struct hcs_host *hcs)
     add_commit(json, "InitCommit");
 }
 
-static void add_swarm(cJSON *json, const struct node_info *node)
+static void add_remote_managers(cJSON *swarm, const struct node_info *node)
 {
-    cJSON *swarm = cJSON_AddObjectToObject(json, "Swarm");
-    json_add_string(swarm, "NodeID", node->node_id ? node->node_id : "");
-    json_add_string(swarm, "NodeAddr", node->node_addr ? node->node_addr : "");
-    json_add_string(swarm, "LocalNodeState", info_node_state(node->state));
-    cJSON_AddFalseToObject(swarm, "ControlAvailable");
-    json_add_string(swarm, "Error", node->error ? node->error : "");
     if (node->manager_count == 0) {
         cJSON_AddNullToObject(swarm, "RemoteManagers");
         return;
@@ -137,6 +131,48 @@ static void add_swarm(cJSON *json, const struct node_info *node)
         json_add_string(entry, "Addr", node->managers[i].addr);
         cJSON_AddItemToArray(managers, entry);
     }
+}
+
+/* dockerd's words: a majority of two is two. */
+static void add_two_managers_warning(cJSON *swarm)
+{
+    static const char warning[] = "WARNING: Running Swarm in a two-manager configuration. This configuration provides\n"
+                                  "         no fault tolerance, and poses a high risk to lose control over the cluster.\n"
+                                  "         Refer to https://docs.docker.com/engine/swarm/admin_guide/ to configure the\n"
+                                  "         Swarm for fault-tolerance.";
+    cJSON_AddItemToArray(cJSON_AddArrayToObject(swarm, "Warnings"), cJSON_CreateString(warning));
+}
+
+/* As dockerd, without the port that a manager's may have. */
+static void add_node_address(cJSON *swarm, const char *address)
+{
+    cleanup_free char *host = NULL;
+    uint16_t port;
+    bool has_host = !text_empty(address) && text_parse_address(address, 1, &host, &port, NULL) == 0;
+    json_add_string(swarm, "NodeAddr", has_host ? host : "");
+}
+
+static void add_swarm(cJSON *json, const struct node_info *node, const struct info_swarm *manager)
+{
+    cJSON *swarm = cJSON_AddObjectToObject(json, "Swarm");
+    bool is_manager = manager && manager->is_manager;
+    const char *error = is_manager && manager->error ? manager->error : node->error;
+    json_add_string(swarm, "NodeID", node->node_id ? node->node_id : "");
+    add_node_address(swarm, node->node_addr);
+    json_add_string(swarm, "LocalNodeState", info_node_state(node->state));
+    cJSON_AddBoolToObject(swarm, "ControlAvailable", is_manager);
+    json_add_string(swarm, "Error", error ? error : "");
+    add_remote_managers(swarm, node);
+    if (!is_manager)
+        return;
+    if (manager->nodes > 0)
+        json_add_int(swarm, "Nodes", (int64_t)manager->nodes);
+    if (manager->managers > 0)
+        json_add_int(swarm, "Managers", (int64_t)manager->managers);
+    if (manager->cluster)
+        cJSON_AddItemReferenceToObject(swarm, "Cluster", manager->cluster);
+    if (manager->managers == 2)
+        add_two_managers_warning(swarm);
 }
 
 /* The isolations as labels too, in the design's words, so that `docker info` shows what constraints can ask for. */
@@ -197,7 +233,7 @@ cJSON *json_info(const struct info_view *view)
     add_labels(json, view);
     json_add_string(json, "ServerVersion", SKEP_VERSION "+skep");
     add_runtimes(json, view->hcs);
-    add_swarm(json, view->node);
+    add_swarm(json, view->node, view->swarm);
     json_add_string(json, "Isolation", is_windows ? view->options->default_isolation : "");
     cJSON_AddItemToObject(json, "SecurityOptions", strings(security, is_windows ? 0 : 1));
     cJSON_AddNullToObject(json, "CDISpecDirs");

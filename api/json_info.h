@@ -7,11 +7,20 @@
 #include "api/host_facts.h"
 #include "base/json.h"
 
+/* What a manager adds to Swarm. */
+struct info_swarm {
+    bool is_manager;
+    size_t nodes, managers;
+    cJSON *cluster;    /* borrowed; NULL: not known */
+    const char *error; /* why something is not known; NULL: all is */
+};
+
 struct info_view {
     const struct api_options *options;
     const struct api_host_facts *host;
     const struct hcs_host *hcs;
     const struct node_info *node;
+    const struct info_swarm *swarm; /* NULL: no manager */
     size_t running, paused, stopped, images;
     unsigned event_watchers;
     int64_t now_wall_ns;

@@ -1,9 +1,12 @@
-/* api/provider.h – the node and the images as the API sees them: tables of functions with the very signatures of agent/node.h and
- * runtime/image/image.h, so that the API links without those rooms. Containers need none: `struct hcs` is such a table itself. */
+/* api/provider.h – the node, the images and the swarm as the API sees them: tables of functions, so that the API links without those rooms.
+ * The node's and the images' have the very signatures of agent/node.h and runtime/image/image.h. Containers need none: `struct hcs` is such
+ * a table itself. */
 #ifndef SKEP_API_PROVIDER_H
 #define SKEP_API_PROVIDER_H
 
 #include "agent/node.h"
+#include "manager/control/control.h"
+#include "manager/logs/broker.h"
 #include "runtime/image/image.h"
 
 struct api_node {
@@ -34,6 +37,47 @@ struct api_images {
               struct error *err);
     void (*cancel)(struct image_job *job);
     void (*deinit)(struct image *image);
+};
+
+/* POST /swarm/init. Texts are NULL or "" where not given; borrowed until init() returns. */
+struct api_init_request {
+    const char *listen_addr, *advertise_addr, *data_path_addr;
+    uint32_t data_path_port;          /* 0: the default */
+    const char *const *address_pools; /* CIDRs; none: the default */
+    size_t address_pool_count;
+    uint32_t subnet_size; /* in bits; 0: the default */
+    bool force_new_cluster, autolock;
+    int availability; /* Docker__Swarmkit__V1__NodeSpec__Availability */
+    /* What the new cluster is to have; NULL, and what is zero in it: the defaults. The API itself updates the cluster with it once init is
+     * done, so that only what cannot wait so long is taken from here (the CA). */
+    const Docker__Swarmkit__V1__ClusterSpec *spec;
+};
+
+typedef void api_init_done(void *ctx, const char *node_id, const struct error *err);
+typedef void api_unlock_done(void *ctx, const struct error *err);
+typedef void api_unlock_key_done(void *ctx, const char *key_text, const struct error *err);
+
+/* A manager in this daemon. All NULL where the node can only be a worker. What takes a `done` answers it once, at once or later, unless it
+ * was abandoned or the function itself failed. */
+struct api_swarm {
+    void *self;
+    bool (*is_manager)(void *self); /* a manager runs here; it may have no leader just now */
+    /* Any method of Control, here or at the leader. @request is copied where it is kept; the answer is borrowed until @done returns.
+     * Without a leader: ERR_UNAVAILABLE. */
+    void (*call)(void *self, enum method_id method, const ProtobufCMessage *request, control_done_fn *done, void *ctx);
+    void (*abandon)(void *self, void *ctx); /* no answer of call(), init(), unlock() and unlock_key() for @ctx any more */
+    /* Begin a swarm with this node as its manager. ERR_EXISTS: it is in one already. */
+    int (*init)(void *self, const struct api_init_request *request, api_init_done *done, void *ctx, struct error *err);
+    /* Asked where the node's state is NODE_LOCKED. @key is borrowed until it is answered. ERR_INVALID: no key at all; ERR_TRUST: not the
+     * right one. */
+    int (*unlock)(void *self, const char *key, api_unlock_done *done, void *ctx, struct error *err);
+    /* "SWMKEY-1-…"; "" where managers are not locked. A secret. */
+    void (*unlock_key)(void *self, api_unlock_key_done *done, void *ctx);
+    /* What tasks print, here or at the leader: as log_broker_subscribe(). *logs until the reader's end() or logs_close(). */
+    int (*logs_open)(void *self, const Docker__Swarmkit__V1__SubscribeLogsRequest *request, const struct log_reader *reader, void **logs,
+                     struct error *err);
+    void (*logs_writable)(void *self, void *logs); /* the reader has room again; its end() may come inside */
+    void (*logs_close)(void *self, void *logs);
 };
 
 /* The real rooms (wire_node.c, wire_images.c). */

@@ -194,7 +194,7 @@
 #define SCHEDULER_ID_SIZE_CHARS       31       /* of a task; SwarmKit's have 25: they lie inside the task's 96 bytes */
 #define SCHEDULER_NODES_COUNT         1000000  /* a hundred times what anyone runs */
 #define SCHEDULER_TASKS_COUNT         16000000 /* some 2 GB of memory */
-#define SCHEDULER_IMAGES_COUNT        65536    /* images with known platforms; beyond it the oldest services go by placement alone */
+#define SCHEDULER_IMAGES_COUNT        65536    /* images with known platforms; what is learnt beyond it is refused: they go by placement */
 #define SCHEDULER_FAILURES_MANY_COUNT 5        /* of one service version on one node, within the next: the node comes last; SwarmKit's */
 #define SCHEDULER_FAILURES_WINDOW_MS  300000
 #define SCHEDULER_FAILURES_KEPT_COUNT 16         /* more of them make a node no worse */
@@ -205,6 +205,15 @@
 #define SCHEDULER_EXPLANATION_BYTES   (8 * KIB)  /* the whole as text */
 #define SCHEDULER_VERDICTS_BYTES      (64 * MIB) /* answers kept, a byte for each node and kind of task; forgotten all at once beyond it */
 #define SCHEDULER_PREFERENCES_COUNT   32         /* levels of a spread tree that are followed; people write one or two */
+#define SCHEDULER_COLLECT_MS          10         /* quiet for so long: what comes together is placed together. SwarmKit's rounds cost */
+#define SCHEDULER_COLLECT_MOST_MS     100        /* more than ours: it waits 50 ms, and 1 s at most */
+#define SCHEDULER_RUN_COUNT           2000      /* decisions in one step: some 10 ms of the loop; ten transactions of STORE_ACTIONS_COUNT */
+#define SCHEDULER_WRITES_COUNT        50        /* transactions on their way: 10,000 decisions, ahead of any disk */
+#define SCHEDULER_WRITE_BYTES         (1 * MIB) /* of tasks in one, with room below STORE_ENTRY_SIZE_BYTES */
+#define SCHEDULER_RETRY_MS            1000      /* after the store refused */
+#define IMAGE_FACTS_SIZE_BYTES        (256 * KIB) /* of IMAGE_INDEX_ENTRIES_COUNT entries, each of some 100 bytes, and no more */
+#define IMAGE_FACTS_REFERENCE_CHARS   512         /* an image as a service names it: registry, repository, tag and digest */
+#define IMAGE_FACTS_WORD_CHARS        64          /* "windows", "amd64", "10.0.20348.2113" */
 
 /* runtime */
 #define CONTAINER_ID_SIZE_CHARS         64 /* as Docker's: 32 random bytes in hex */
@@ -268,6 +277,15 @@
 #define MEMBERSHIP_HEALTH_MS 5000  /* a prospective member answers within it */
 #define MEMBERSHIP_JOIN_MS   25000 /* for the leader to call back, and for the quorum to agree */
 
+/* manager */
+#define MEMBER_FILE_SIZE_BYTES (64 * KIB) /* a number, an address and a few keys */
+#define MANAGER_CONTROL_MS     20000 /* a follower waits so long for the leader: a change takes a few milliseconds, an external CA 5 s */
+#define MANAGER_HAND_OVER_MS   2000  /* two elections: a leader that closes does not wait longer for the next one */
+
+/* manager/logs */
+#define LOG_BROKER_SUBSCRIPTIONS_COUNT 256        /* people who read logs at once */
+#define LOG_BROKER_MISSING_BYTES       (16 * KIB) /* of what could not be had, told at the end: a line for each node or task */
+
 /* manager/store */
 #define STORE_KEY_SIZE_BYTES     256          /* ids are 25 long, names 64; what is longer is not found by what is behind */
 #define STORE_OBJECT_SIZE_BYTES  (16 * MIB)   /* packed: as large as an entry can be; a secret is 500 KiB, a service's spec far less */
@@ -285,10 +303,17 @@
 #define CA_EXTERNAL_URL_SIZE_CHARS 2048
 #define CA_EXTERNAL_RESPONSE_BYTES (256 * KIB) /* these five: SwarmKit's, swarmkit-wire §2.4 and §2.6 */
 #define CA_EXTERNAL_TIMEOUT_MS     5000
-#define CA_SIGN_RETRY_MS           10000       /* nodes that could not be signed for a passing reason are tried again */
-#define CA_ROTATION_INTERVAL_MS    3000        /* between two looks at a root rotation */
-#define CA_ROTATION_BATCH_COUNT    30          /* nodes told to renew at one look: a leader signs as many in well under a second */
-#define CA_BLACKLIST_GRACE_S       (7 * 86400) /* a removed node's id is kept for so long after its certificate ends; SwarmKit's */
+#define CA_SIGN_RETRY_MS           10000 /* nodes that could not be signed for a passing reason are tried again */
+#define CA_ROTATION_INTERVAL_MS    3000  /* between two looks at a root rotation */
+#define CA_ROTATION_BATCH_COUNT    30    /* nodes told to renew at one look: a leader signs as many in well under a second */
+#define CA_EXTERNAL_SLACK_MS       2000  /* for skep-external-ca to start and to end */
+#define CA_EXTERNAL_JOB_BYTES                                                                                                              \
+    (1 * MIB) /* a question: roots, chain, key and body; or an answer, a certificate whose JSON takes six times its size */
+#define CA_EXTERNAL_CALLS_COUNT  4u  /* nodes whose certificates are asked of external CAs at once: each takes a process */
+#define CA_SIGN_BATCH_COUNT      50u /* nodes signed in one transaction: some 30 ms, in which this manager does nothing else */
+#define CA_ISSUES_COUNT          10000u /* requests for a certificate on their way into the store: every node of a cluster that comes at once */
+#define CA_HELD_CALLS_COUNT      20000u /* calls held until a node has its certificate: two for each of those */
+#define CA_HELD_CALLS_NODE_COUNT 4u     /* for one node: one in use, others of connections that broke unseen; the oldest is let go */
 
 /* manager/dispatcher. Numbers without another reason are SwarmKit's, swarmkit-wire §3 */
 #define DISPATCHER_HEARTBEAT_JITTER_MS    500u      /* either way; a tenth of a shorter period */
@@ -316,6 +341,7 @@
 #define DISPATCHER_STATUS_TEXT_BYTES      (16 * KIB)  /* of a status' message and error each; what is longer is cut */
 #define DISPATCHER_TWINS_COUNT            16u         /* stale entries of one host that are looked after: a person has long noticed */
 #define DISPATCHER_NAMESAKES_COUNT        256u        /* nodes of one hostname among which they are looked for: a cluster of "localhost"s */
+#define DISPATCHER_STEP_STREAMS_COUNT     500u        /* streams of a kind served at once: some 20 ms, then the loop has its turn */
 
 /* manager/control */
 #define CONTROL_NAME_SIZE_CHARS              63             /* a DNS label: services and networks */
@@ -355,18 +381,11 @@
 #define REAPER_SLOTS_COUNT              1000
 #define TASK_HISTORY_DEFAULT_COUNT      5
 
-#define CA_EXTERNAL_SLACK_MS 2000 /* for skep-external-ca to start and to end */
-#define CA_EXTERNAL_JOB_BYTES                                                                                                              \
-    (1 * MIB) /* a question: roots, chain, key and body; or an answer, a certificate whose JSON takes six times its size */
-#define CA_SIGN_RETRY_MS        10000       /* nodes that could not be signed for a passing reason are tried again */
-#define CA_ROTATION_INTERVAL_MS 3000        /* between two looks at a root rotation */
-#define CA_ROTATION_BATCH_COUNT 30          /* nodes told to renew at one look: a leader signs as many in well under a second */
-#define CA_BLACKLIST_GRACE_S    (7 * 86400) /* a removed node's id is kept for so long after its certificate ends; SwarmKit's */
-
 /* api */
 #define API_REQUEST_BODY_BYTES     (4 * MIB) /* JSON bodies; image archives are streamed */
 #define API_HEADER_SIZE_BYTES      (32 * KIB)
 #define API_CONNECTIONS_COUNT      256
+#define LOG_DETAILS_COUNT          16  /* of a line that a task has printed: three are ours, the rest a logging option's */
 #define API_EVENTS_BACKLOG_COUNT   256 /* per listener; Docker keeps as many for --since */
 #define API_HEADERS_COUNT          100 /* docker sends about six */
 #define API_LISTENERS_COUNT        8
@@ -381,6 +400,9 @@
 #define API_CLOSE_TIMEOUT_MS       30000       /* an answer that ends the connection: no byte of it taken for so long */
 #define API_WRITE_STALL_TIMEOUT_MS 3600000     /* a person may keep `docker logs -f` in a pager for an hour */
 #define API_JOIN_TIMEOUT_MS        20000       /* dockerd answers a join after as long and goes on in the background */
+#define API_SWARM_TIMEOUT_MS       20000       /* all that one request asks of the managers; dockerd's */
+#define API_INIT_TIMEOUT_MS        60000       /* a swarm's first manager: its keys, and its first election */
+#define API_SERVICE_NETWORKS_COUNT 64          /* of one service: each is looked up */
 #define API_REGISTRY_AUTH_BYTES    (16 * KIB)  /* X-Registry-Auth decoded: a token or a password */
 #define API_FILTERS_COUNT          64          /* values in one filters= argument */
 #define API_EVENTS_WATCHERS_COUNT  64

@@ -8,10 +8,12 @@
 #include "cli/command.h"
 
 static const struct command *const commands[] = {
-    &command_join, &command_leave, &command_info, &command_ps,    &command_logs, &command_images,
-    &command_load, &command_pull,  &command_rmi,  &command_image, &command_raft, &command_version,
+    &command_init,       &command_join,  &command_join_token, &command_leave,   &command_unlock,
+    &command_unlock_key, &command_swarm, &command_node,       &command_service, &command_secret,
+    &command_config,     &command_info,  &command_ps,         &command_logs,    &command_images,
+    &command_load,       &command_pull,  &command_rmi,        &command_image,   &command_raft,
+    &command_version,    NULL,
 };
-enum { COMMANDS_COUNT = sizeof commands / sizeof commands[0] };
 
 static const struct option_spec global_specs[] = {
     {"host", 'H', OPTION_TEXT, "string", "Address of the daemon's socket (SKEP_HOST; unix:///run/skep.sock)"},
@@ -20,29 +22,46 @@ static const struct option_spec global_specs[] = {
     {0},
 };
 
+static void print_commands(const struct command *const *list, size_t skip, FILE *out)
+{
+    fputs("\nCommands:\n", out);
+    for (; *list; list++)
+        fprintf(out, "  %-10s  %s\n", (*list)->name + skip, (*list)->summary);
+}
+
 static void print_usage(FILE *out)
 {
-    fputs("Usage:  skep [OPTIONS] COMMAND\n\nA node of a swarm: join one, and see what runs here.\n\nOptions:\n", out);
+    fputs("Usage:  skep [OPTIONS] COMMAND\n\nA node of a swarm: begin or join one, see what runs here, and manage it.\n\nOptions:\n", out);
     options_print(global_specs, out);
-    fputs("\nCommands:\n", out);
-    for (size_t i = 0; i < COMMANDS_COUNT; i++)
-        fprintf(out, "  %-10s  %s\n", commands[i]->name, commands[i]->summary);
+    print_commands(commands, 0, out);
     fputs("  help        Show this, or what is known about a command\n\nRun 'skep COMMAND --help' for more about a command.\n", out);
 }
 
 static void print_command_usage(const struct command *command, FILE *out)
 {
+    if (command->commands) {
+        fprintf(out, "Usage:  skep %s COMMAND\n\n%s\n", command->name, command->summary);
+        print_commands(command->commands, strlen(command->name) + 1, out);
+        fprintf(out, "\nRun 'skep %s COMMAND --help' for more about a command.\n", command->name);
+        return;
+    }
     fprintf(out, "Usage:  skep %s [OPTIONS]%s%s\n\n%s\n\nOptions:\n", command->name, *command->words ? " " : "", command->words,
             command->summary);
     options_print(command->specs, out);
 }
 
-static const struct command *find_command(const char *name)
+/* @skip: the length of the group's name and the space behind it. */
+static const struct command *find_command(const struct command *const *list, size_t skip, const char *name)
 {
-    for (size_t i = 0; i < COMMANDS_COUNT; i++)
-        if (strcmp(commands[i]->name, name) == 0)
-            return commands[i];
+    for (; *list; list++)
+        if (strcmp((*list)->name + skip, name) == 0)
+            return *list;
     return NULL;
+}
+
+static const struct command *find_in_group(const struct command *group, const char *name)
+{
+    return find_command(group->commands, strlen(group->name) + 1, name);
 }
 
 static int complain(FILE *err_out, const struct error *err)
@@ -62,11 +81,19 @@ static int check_words(const struct command *command, const struct options *opti
                      wanted == 1 ? "" : "s", command->name);
 }
 
+static int parse(const struct command *command, int argc, char **argv, struct options *options, struct error *err)
+{
+    int code = options_parse(argc, argv, command->specs, command->has_rest, options, err);
+    for (size_t i = options->used; code == 0 && i < (size_t)argc; i++)
+        code = options_add_word(options, argv[i], err);
+    return code;
+}
+
 static int run_command(const struct command *command, struct cli *cli, int argc, char **argv)
 {
     struct options options;
     struct error err;
-    int code = options_parse(argc, argv, command->specs, false, &options, &err);
+    int code = parse(command, argc, argv, &options, &err);
     if (code < 0) {
         complain(cli->err_out, &err);
         fprintf(cli->err_out, "See 'skep %s --help'.\n", command->name);
@@ -83,11 +110,26 @@ static int run_command(const struct command *command, struct cli *cli, int argc,
     return 0;
 }
 
+static int run_group(const struct command *group, struct cli *cli, int argc, char **argv)
+{
+    bool asks_help = argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0);
+    const struct command *command = argc > 0 ? find_in_group(group, argv[0]) : NULL;
+    if (command)
+        return run_command(command, cli, argc - 1, argv + 1);
+    if (argc > 0 && !asks_help)
+        fprintf(cli->err_out, "skep: '%s' is not a command of skep %s.\nSee 'skep %s --help'.\n", argv[0], group->name, group->name);
+    else
+        print_command_usage(group, asks_help ? cli->out : cli->err_out);
+    return asks_help ? 0 : error_exit_code(ERR_INVALID);
+}
+
 static int help(struct cli *cli, int argc, char **argv)
 {
-    const struct command *command = argc > 1 ? find_command(argv[1]) : NULL;
+    const struct command *command = argc > 1 ? find_command(commands, 0, argv[1]) : NULL;
+    if (command && command->commands && argc > 2)
+        command = find_in_group(command, argv[2]);
     if (argc > 1 && command == NULL) {
-        fprintf(cli->err_out, "skep: '%s' is not a skep command.\n", argv[1]);
+        fprintf(cli->err_out, "skep: '%s%s%s' is not a skep command.\n", argv[1], argc > 2 ? " " : "", argc > 2 ? argv[2] : "");
         return error_exit_code(ERR_INVALID);
     }
     if (command)
@@ -114,9 +156,9 @@ int cli_main(int argc, char **argv, const char *default_host, FILE *out, FILE *e
     }
     if (option_switch(&options, "help") || (argc > 0 && strcmp(argv[0], "help") == 0))
         return help(&cli, argc, argv);
-    const struct command *command = argc > 0 ? find_command(argv[0]) : NULL;
+    const struct command *command = argc > 0 ? find_command(commands, 0, argv[0]) : NULL;
     if (command)
-        return run_command(command, &cli, argc - 1, argv + 1);
+        return (command->commands ? run_group : run_command)(command, &cli, argc - 1, argv + 1);
     if (argc == 0)
         print_usage(err_out);
     else
@@ -126,14 +168,48 @@ int cli_main(int argc, char **argv, const char *default_host, FILE *out, FILE *e
 
 /* --- what the verbs share --- */
 
-int cli_get_json(const struct cli *cli, const char *path, cJSON **out, struct error *err)
+int cli_send_json(const struct cli *cli, const char *method, const char *path, const cJSON *body, cJSON **out, struct error *err)
 {
     struct client_response response;
-    const struct client_request request = {.host = cli->host, .method = "GET", .path = path};
+    char *text = body ? json_print(body) : NULL;
+    const struct client_request request = {.host = cli->host, .method = method, .path = path, .body = text};
     int code = client_call(&request, &response, err);
-    if (code == 0 && (code = json_parse(buf_bytes(&response.body), API_SEND_MAX_BYTES, out, err)) < 0)
+    if (code == 0 && out && (code = json_parse(buf_bytes(&response.body), API_SEND_MAX_BYTES, out, err)) < 0)
         error_wrap(err, "the daemon's answer");
+    if (text)
+        mem_wipe(text, strlen(text));
+    free(text);
+    response.body.is_secret = true;
     client_response_deinit(&response);
+    return code;
+}
+
+int cli_get_json(const struct cli *cli, const char *path, cJSON **out, struct error *err)
+{
+    return cli_send_json(cli, "GET", path, NULL, out, err);
+}
+
+char *cli_path_of(const char *kind, const char *name, const char *rest)
+{
+    struct buf path = {0};
+    buf_append_format(&path, API_PREFIX "/%s/", kind);
+    http_text_encode(&path, name, false);
+    buf_append_string(&path, rest);
+    return buf_steal_string(&path);
+}
+
+int cli_each_word(struct cli *cli, const struct options *options, cli_word_fn *fn, struct error *err)
+{
+    int code = 0;
+    for (size_t i = 0; i < options->words.count; i++) {
+        struct error cause = {0};
+        if (fn(cli, options, options->words.items[i], &cause) == 0)
+            continue;
+        if (code == 0)
+            code = error_set(err, cause.code, "%s", cause.message);
+        else
+            fprintf(cli->err_out, "%s\n", cause.message);
+    }
     return code;
 }
 

@@ -7,7 +7,7 @@
 struct log_demux {
     uint8_t header[8];
     size_t header_size, left;                                  /* of the present frame's text */
-    void (*on_text)(void *ctx, int stream, struct bytes text); /* 1: stdout, 2: stderr */
+    void (*on_text)(void *ctx, int stream, struct bytes text); /* 1: stdout, 2: stderr, 3: the daemon's own words about what went wrong */
     void *ctx;
 };
 

@@ -29,6 +29,7 @@ static int add(struct option_values *values, const char *value, const char *what
     if (values->count == OPTION_VALUES_COUNT)
         return error_set(err, ERR_LIMIT, "%s: more than %d of them", what, OPTION_VALUES_COUNT);
     values->items[values->count++] = value;
+    values->is_given = true;
     return 0;
 }
 
@@ -39,6 +40,7 @@ static int take_switch(struct options *out, size_t i, const char *value, struct 
         return error_set(err, ERR_INVALID, "invalid argument \"%s\" for \"--%s\" flag: true or false is wanted", value, name);
     bool is_on = value == NULL || text_equal(value, "true") || text_equal(value, "1");
     out->values[i].count = is_on ? 1 : 0;
+    out->values[i].is_given = true;
     return 0;
 }
 
@@ -79,6 +81,11 @@ static int take_letters(int argc, char **argv, int *at, struct options *out, str
     return 0;
 }
 
+int options_add_word(struct options *options, const char *word, struct error *err)
+{
+    return add(&options->words, word, "arguments", err);
+}
+
 int options_parse(int argc, char **argv, const struct option_spec *specs, bool stop_at_word, struct options *out, struct error *err)
 {
     bool only_words = false;
@@ -90,7 +97,7 @@ int options_parse(int argc, char **argv, const struct option_spec *specs, bool s
         if (only_words || word[0] != '-' || word[1] == '\0') {
             if (stop_at_word)
                 break;
-            code = add(&out->words, word, "arguments", err);
+            code = options_add_word(out, word, err);
         } else if (strcmp(word, "--") == 0) {
             only_words = true;
             continue;
@@ -117,6 +124,11 @@ const struct option_values *option_list(const struct options *options, const cha
 bool option_switch(const struct options *options, const char *name)
 {
     return option_list(options, name)->count > 0;
+}
+
+bool option_given(const struct options *options, const char *name)
+{
+    return option_list(options, name)->is_given;
 }
 
 const char *option_text(const struct options *options, const char *name, const char *fallback)

@@ -9,8 +9,8 @@
 
 #include "base/error.h"
 
-#define OPTION_SPECS_COUNT  16
-#define OPTION_VALUES_COUNT 32 /* values of one list, and words that are no flags */
+#define OPTION_SPECS_COUNT  80 /* `service update` has most */
+#define OPTION_VALUES_COUNT 64 /* values of one list, and words that are no flags */
 
 enum option_kind { OPTION_SWITCH, OPTION_TEXT, OPTION_LIST };
 
@@ -26,6 +26,7 @@ struct options {
     struct option_values {
         const char *items[OPTION_VALUES_COUNT];
         size_t count;
+        bool is_given;                   /* also as --switch=false */
     } values[OPTION_SPECS_COUNT], words; /* borrowed from argv */
     size_t used;                         /* how many of argv were read */
 };
@@ -34,8 +35,12 @@ struct options {
  * words. */
 int options_parse(int argc, char **argv, const struct option_spec *specs, bool stop_at_word, struct options *out, struct error *err);
 
+/* One more word that is no flag. ERR_LIMIT. */
+int options_add_word(struct options *options, const char *word, struct error *err);
+
 /* A name that is not in the specs is a bug and aborts. */
 bool option_switch(const struct options *options, const char *name);
+bool option_given(const struct options *options, const char *name);
 const char *option_text(const struct options *options, const char *name, const char *fallback); /* the last one given */
 const struct option_values *option_list(const struct options *options, const char *name);
 

@@ -59,7 +59,7 @@ static int run_pull(struct cli *cli, const struct options *options, struct error
     return code;
 }
 
-const struct command command_pull = {"pull", "NAME[:TAG|@DIGEST]", "Download an image from a registry", pull_specs, 1, 1, run_pull};
+const struct command command_pull = {"pull", "NAME[:TAG|@DIGEST]", "Download an image from a registry", pull_specs, 1, 1, .run = run_pull};
 
 /* --- load --- */
 
@@ -99,4 +99,4 @@ static int run_load(struct cli *cli, const struct options *options, struct error
     return code;
 }
 
-const struct command command_load = {"load", "", "Load images from a tar archive or STDIN", load_specs, 0, 0, run_load};
+const struct command command_load = {"load", "", "Load images from a tar archive or STDIN", load_specs, 0, 0, .run = run_load};

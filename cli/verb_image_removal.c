@@ -8,17 +8,6 @@
 #include "base/text.h"
 #include "cli/command.h"
 
-static int ask(struct cli *cli, const char *method, const char *path, cJSON **out, struct error *err)
-{
-    struct client_response response;
-    const struct client_request request = {.host = cli->host, .method = method, .path = path};
-    int code = client_call(&request, &response, err);
-    if (code == 0 && (code = json_parse(buf_bytes(&response.body), API_SEND_MAX_BYTES, out, err)) < 0)
-        error_wrap(err, "the daemon's answer");
-    client_response_deinit(&response);
-    return code;
-}
-
 static void print_removed(struct cli *cli, const cJSON *list)
 {
     const cJSON *entry;
@@ -37,36 +26,25 @@ static const struct option_spec rmi_specs[] = {
     {0},
 };
 
-static int remove_one(struct cli *cli, const char *name, bool force, struct error *err)
+static int remove_one(struct cli *cli, const struct options *options, const char *name, struct error *err)
 {
     cleanup_buf struct buf path = {0};
     cleanup_json cJSON *removed = NULL;
     buf_append_string(&path, API_PREFIX "/images/");
     http_text_encode(&path, name, true);
-    buf_append_string(&path, force ? "?force=1" : "?force=0");
-    if (ask(cli, "DELETE", (const char *)path.data, &removed, err) < 0)
+    buf_append_string(&path, option_switch(options, "force") ? "?force=1" : "?force=0");
+    if (cli_send_json(cli, "DELETE", (const char *)path.data, NULL, &removed, err) < 0)
         return err->code;
     print_removed(cli, removed);
     return 0;
 }
 
-/* As docker: every one is tried, and the first failure decides the exit code. */
 static int run_rmi(struct cli *cli, const struct options *options, struct error *err)
 {
-    int code = 0;
-    for (size_t i = 0; i < options->words.count; i++) {
-        struct error cause = {0};
-        if (remove_one(cli, options->words.items[i], option_switch(options, "force"), &cause) == 0)
-            continue;
-        if (code == 0)
-            code = error_set(err, cause.code, "%s", cause.message);
-        else
-            fprintf(cli->err_out, "%s\n", cause.message);
-    }
-    return code;
+    return cli_each_word(cli, options, remove_one, err);
 }
 
-const struct command command_rmi = {"rmi", "IMAGE...", "Remove one or more images", rmi_specs, 1, OPTION_VALUES_COUNT, run_rmi};
+const struct command command_rmi = {"rmi", "IMAGE...", "Remove one or more images", rmi_specs, 1, OPTION_VALUES_COUNT, .run = run_rmi};
 
 /* --- image prune --- */
 
@@ -85,7 +63,7 @@ static int run_image(struct cli *cli, const struct options *options, struct erro
         return error_set(err, ERR_INVALID, "skep image: '%s' is not one of its commands: prune", options->words.items[0]);
     const char *path = option_switch(options, "all") ? API_PREFIX "/images/prune?filters=%7B%22dangling%22%3A%5B%22false%22%5D%7D"
                                                      : API_PREFIX "/images/prune";
-    if (ask(cli, "POST", path, &pruned, err) < 0)
+    if (cli_send_json(cli, "POST", path, NULL, &pruned, err) < 0)
         return err->code;
     const cJSON *list = json_array(pruned, "ImagesDeleted");
     if (cJSON_GetArraySize(list) > 0)
@@ -96,4 +74,5 @@ static int run_image(struct cli *cli, const struct options *options, struct erro
     return 0;
 }
 
-const struct command command_image = {"image", "prune", "Give back the space of images that are not needed", image_specs, 1, 1, run_image};
+const struct command command_image = {"image", "prune",         "Give back the space of images that are not needed", image_specs, 1,
+                                      1,       .run = run_image};

@@ -107,4 +107,4 @@ static int run(struct cli *cli, const struct options *options, struct error *err
     return code;
 }
 
-const struct command command_images = {"images", "[REPOSITORY[:TAG]]", "List the images on this node", specs, 0, 1, run};
+const struct command command_images = {"images", "[REPOSITORY[:TAG]]", "List the images on this node", specs, 0, 1, .run = run};

@@ -29,6 +29,17 @@ static void print_json_line(struct cli *cli, const cJSON *json)
 
 /* --- info --- */
 
+static void print_list(FILE *out, const char *title, const cJSON *list, const char *indent)
+{
+    const cJSON *item;
+    if (cJSON_GetArraySize(list) > 0 && *title)
+        fprintf(out, "%s\n", title);
+    cJSON_ArrayForEach (item, list) {
+        if (cJSON_IsString(item))
+            fprintf(out, "%s%s\n", indent, item->valuestring);
+    }
+}
+
 static void print_swarm(FILE *out, const cJSON *swarm)
 {
     const cJSON *manager;
@@ -39,21 +50,14 @@ static void print_swarm(FILE *out, const cJSON *swarm)
     if (text_empty(json_string(swarm, "NodeID", "")))
         return;
     fprintf(out, "  NodeID: %s\n  Node Address: %s\n", json_string(swarm, "NodeID", ""), json_string(swarm, "NodeAddr", ""));
+    if (json_bool(swarm, "ControlAvailable", false))
+        fprintf(out, "  Is Manager: true\n  ClusterID: %s\n  Managers: %" PRId64 "\n  Nodes: %" PRId64 "\n",
+                json_string(json_object(swarm, "Cluster"), "ID", ""), json_int(swarm, "Managers", 0), json_int(swarm, "Nodes", 0));
+    print_list(out, "", json_array(swarm, "Warnings"), "  ");
     if (json_array(swarm, "RemoteManagers"))
         fputs("  Manager Addresses:\n", out);
     cJSON_ArrayForEach (manager, json_array(swarm, "RemoteManagers"))
         fprintf(out, "   %s\n", json_string(manager, "Addr", ""));
-}
-
-static void print_list(FILE *out, const char *title, const cJSON *list, const char *indent)
-{
-    const cJSON *item;
-    if (cJSON_GetArraySize(list) > 0 && *title)
-        fprintf(out, "%s\n", title);
-    cJSON_ArrayForEach (item, list) {
-        if (cJSON_IsString(item))
-            fprintf(out, "%s%s\n", indent, item->valuestring);
-    }
 }
 
 static void print_info(FILE *out, const cJSON *info)
@@ -92,7 +96,7 @@ static int run_info(struct cli *cli, const struct options *options, struct error
     return 0;
 }
 
-const struct command command_info = {"info", "", "Display information about this node", specs, 0, 0, run_info};
+const struct command command_info = {"info", "", "Display information about this node", specs, 0, 0, .run = run_info};
 
 /* --- version --- */
 
@@ -116,4 +120,4 @@ static int run_version(struct cli *cli, const struct options *options, struct er
     return 0;
 }
 
-const struct command command_version = {"version", "", "Show the versions of command and daemon", specs, 0, 0, run_version};
+const struct command command_version = {"version", "", "Show the versions of command and daemon", specs, 0, 0, .run = run_version};

@@ -114,4 +114,4 @@ static int run(struct cli *cli, const struct options *options, struct error *err
     return code;
 }
 
-const struct command command_ps = {"ps", "", "List the containers on this node", specs, 0, 0, run};
+const struct command command_ps = {"ps", "", "List the containers on this node", specs, 0, 0, .run = run};

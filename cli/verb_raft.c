@@ -79,4 +79,5 @@ static int run(struct cli *cli, const struct options *options, struct error *err
     return failed;
 }
 
-const struct command command_raft = {"raft", "dump|check|repair DIR", "Look at a stopped manager's raft log, or mend it", specs, 2, 2, run};
+const struct command command_raft = {"raft",    "dump|check|repair DIR", "Look at a stopped manager's raft log, or mend it", specs, 2, 2,
+                                     .run = run};

@@ -153,7 +153,7 @@ static int run_join(struct cli *cli, const struct options *options, struct error
     return code;
 }
 
-const struct command command_join = {"join", "HOST:PORT...", "Join a swarm as a node", join_specs, 1, OPTION_VALUES_COUNT, run_join};
+const struct command command_join = {"join", "HOST:PORT...", "Join a swarm as a node", join_specs, 1, OPTION_VALUES_COUNT, .run = run_join};
 
 /* --- leave --- */
 
@@ -178,4 +178,4 @@ static int run_leave(struct cli *cli, const struct options *options, struct erro
     return code;
 }
 
-const struct command command_leave = {"leave", "", "Leave the swarm", leave_specs, 0, 0, run_leave};
+const struct command command_leave = {"leave", "", "Leave the swarm", leave_specs, 0, 0, .run = run_leave};

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "daemon/collector.h"
 #include "daemon/host.h"
+#include "daemon/managing.h"
 #include "runtime/emulated/hcs_emulated.h"
 #include "runtime/hcs.h"
 #include "runtime/image/image.h"
@@ -21,6 +22,7 @@ struct daemon {
     struct hcs *hcs;
     struct image_store *images;
     struct node *node;
+    struct managing *managing;
     struct collector *collector;
     struct api *api;
 };
@@ -71,6 +73,13 @@ static int open_images(struct daemon *daemon, struct error *err)
     return 0;
 }
 
+static void on_identity(void *ctx)
+{
+    struct daemon *daemon = ctx;
+    if (daemon->managing)
+        managing_look(daemon->managing);
+}
+
 static int open_node(struct daemon *daemon, struct error *err)
 {
     const struct config *config = daemon->config;
@@ -86,8 +95,15 @@ static int open_node(struct daemon *daemon, struct error *err)
         .default_isolation = config->default_isolation,
         .hcs = daemon->hcs,
         .images = is_emulated(daemon) ? image_source_emulated() : image_source_of_store(daemon->images),
+        .can_manage = true,
+        .on_identity = on_identity,
+        .ctx = daemon,
     };
-    return node_new(&options, &daemon->node, err);
+    if (node_new(&options, &daemon->node, err) < 0)
+        return err->code;
+    daemon->managing = managing_new(
+        &(struct managing_options){.loop = daemon->loop, .clock = daemon->clock, .state_dir = config->state_dir, .node = daemon->node});
+    return 0;
 }
 
 static const char *health_of(void *self, const char *container_id)
@@ -114,6 +130,7 @@ static int open_api(struct daemon *daemon, struct error *err)
         .loop = daemon->loop,
         .clock = daemon->clock,
         .node = api_node_wire(daemon->node),
+        .swarm = managing_swarm(daemon->managing),
         .images = api_images_wire(daemon->images),
         .hcs = daemon->hcs,
         .state_dir = config->state_dir,
@@ -145,6 +162,10 @@ static void close_next(void *ctx)
         struct api *api = daemon->api;
         daemon->api = NULL;
         api_free(api, close_next, daemon);
+    } else if (daemon->managing) {
+        struct managing *managing = daemon->managing;
+        daemon->managing = NULL;
+        managing_free(managing, close_next, daemon);
     } else if (daemon->node) {
         struct node *node = daemon->node;
         daemon->node = NULL;

@@ -4,14 +4,14 @@
 #   install-deps.sh [run|build|demo|test|bench]…     default: run build
 #
 # run   what skepd calls: crun, conmon, nft, …      build  compilers and -dev packages
-# demo  what deploy/quickstart.sh adds: a manager  test   real peers and checkers
+# demo  what deploy/quickstart.sh makes an image of test   real peers and checkers
 # bench peers that only benchmarks measure themselves with
 set -eu
 
 run='ca-certificates conmon crun iproute2 nftables libarchive13 libcjson1 libcurl4 libnghttp2-14 libprotobuf-c1 libsqlite3-0 libssl3 libuv1 tini'
 build='ccache cmake gcc libarchive-dev libcjson-dev libcmocka-dev libcurl4-openssl-dev libhttp-parser-dev libnghttp2-dev libprotobuf-c-dev
 libprotobuf-dev libseccomp-dev libsqlite3-dev libssl-dev libuv1-dev make ninja-build pkg-config protobuf-c-compiler protobuf-compiler uthash-dev'
-demo='busybox-static docker.io iptables'
+demo='busybox-static'
 test='apache2-utils busybox-static clang clang-format clang-tidy curl docker.io docker-registry git iptables jq libclang-rt-14-dev nghttp2
 nghttp2-server nodejs npm openssl procps python3 shellcheck skopeo strace valgrind zstd'
 bench='etcd-server openssl python3'

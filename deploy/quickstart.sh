@@ -1,16 +1,15 @@
 #!/bin/bash
 # Shows Skep at work on this machine, start to finish, and leaves nothing behind:
 #
-#   sudo ./deploy/quickstart.sh [--keep]      install what is missing, build, start a throwaway manager (a real dockerd) and a skepd,
-#                                             join, run a service of three replicas on the Skep node, show it, take it all away
+#   sudo ./deploy/quickstart.sh [--keep]      install what is missing, build, start a skepd, begin a swarm of one node with it, run a service
+#                                             of three replicas, show it, take it all away
 #   sudo ./deploy/quickstart.sh --remove DIR  take away what --keep has left
 #
-# Manager and node live in a network namespace of their own and speak over its loopback; their data is in one temporary directory.
+# The node lives in a network namespace of its own and speaks over its loopback; its data is in one temporary directory.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
 node=skep-node
-manager=docker-manager
 service=bees
 image=skep/bees:1
 keep=false
@@ -73,8 +72,7 @@ wait_for() { # SECONDS COMMAND…
 names_of() {
     dir=$1
     name=$(basename "$dir")
-    export DOCKER_HOST=unix://$dir/docker.sock SKEP_HOST=unix://$dir/skep.sock
-    unset DOCKER_CONTEXT
+    export SKEP_HOST=unix://$dir/skep.sock
 }
 pids_left() {
     ip netns pids "$name" 2>/dev/null
@@ -92,9 +90,8 @@ stop() { # PIDFILE SECONDS
 take_away() { # DIR
     names_of "$1"
     say "taking it all away"
-    if docker service rm "$service" >/dev/null 2>&1; then wait_for 15 no_container; fi
+    if build/release/skep service rm "$service" >/dev/null 2>&1; then wait_for 15 no_container; fi
     stop "$dir/skepd.pid" 10
-    stop "$dir/docker.pid" 15
     # Whatever did not end when asked to.
     for _ in 1 2 3 4 5; do
         no_pids_left && break
@@ -135,50 +132,41 @@ start() { # HOSTNAME PIDFILE LOG COMMAND…
     local host=$1 pidfile=$2 log=$3
     shift 3
     # shellcheck disable=SC2016 # for the inner shell
-    setsid nsenter --net="/run/netns/$name" unshare --uts ${own_mounts:+--mount} \
+    setsid nsenter --net="/run/netns/$name" unshare --uts \
         sh -c 'hostname "$0"; echo $$ >"$1"; shift; exec "$@"' "$host" "$pidfile" "$@" </dev/null >"$log" 2>&1 &
 }
 
-say "starting a throwaway manager: dockerd of Debian's docker.io"
-echo '{}' >"$dir/docker.json"
-own_mounts=yes start "$manager" "$dir/docker.pid" "$dir/dockerd.log" dockerd --config-file "$dir/docker.json" --data-root "$dir/docker" \
-    --exec-root "$dir/docker-run" --pidfile "$dir/dockerd.pid" -H "$DOCKER_HOST" --cgroup-parent "/$name-docker"
-wait_for 30 docker version || give_up "dockerd does not answer" "$dir/dockerd.log"
-docker swarm init --advertise-addr 127.0.0.1 --listen-addr 127.0.0.1:2377 >/dev/null || give_up "no swarm can be made" "$dir/dockerd.log"
-docker version --format 'dockerd {{.Server.Version}} leads a swarm of its own at 127.0.0.1:2377'
-
 say "starting skepd"
 start "$node" "$dir/skepd.pid" "$dir/skepd.log" build/release/skepd --state-dir "$dir/skep" --run-dir "$dir/skep-run" --host "$SKEP_HOST" \
-    --cgroup-parent "/$name-skep" --hostname "$node" --label kind=skep
+    --cgroup-parent "/$name-skep" --hostname "$node"
 wait_for 10 build/release/skep info || give_up "skepd does not answer" "$dir/skepd.log"
 
-say "joining"
-token=$(docker swarm join-token -q worker)
-echo "\$ skep join --token ${token%-*}-… 127.0.0.1:2377"
-build/release/skep join --token "$token" 127.0.0.1:2377 || give_up "the join failed" "$dir/skepd.log"
-is_ready() { docker node ls --format '{{.Hostname}} {{.Status}}' | grep -qx "$node Ready"; }
+say "beginning a swarm of one"
+echo "\$ skep init --advertise-addr 127.0.0.1 --listen-addr 127.0.0.1"
+build/release/skep init --advertise-addr 127.0.0.1 --listen-addr 127.0.0.1 | sed 's/\(SWMTKN-[^ ]*\)-[0-9a-z]*/\1-…/' || give_up "no swarm can be begun" "$dir/skepd.log"
+is_ready() { build/release/skep node ls --format '{{.Hostname}} {{.Status}}' | grep -qx "$node Ready"; }
 wait_for 15 is_ready || give_up "the node does not get Ready" "$dir/skepd.log"
-show docker node ls
+show build/release/skep node ls
 
-say "making an image and giving it to the Skep node alone"
+say "making an image and giving it to the node"
 # shellcheck disable=SC2016 # for the container's shell
 deploy/make-image.sh "$image" "$dir/image.tar" sh -c \
     'trap "echo bee $BEE flies home; exit" TERM; trip=0; while :; do trip=$((trip + 1)); echo bee $BEE is back from trip $trip; sleep 1 & wait $!; done' ||
     give_up "the image could not be made"
 show build/release/skep load -i "$dir/image.tar" || give_up "the image could not be loaded" "$dir/skepd.log"
 
-say "a service of three replicas on the Skep node"
-show docker service create --quiet --detach --no-resolve-image --name "$service" --replicas 3 --env 'BEE={{.Task.Slot}}' \
-    --constraint engine.labels.kind==skep "$image" || give_up "the service was refused" "$dir/dockerd.log"
-all_run() { [ "$(docker service ps --filter desired-state=running --format '{{.CurrentState}}' "$service" | grep -c ^Running)" -eq 3 ]; }
+say "a service of three replicas"
+show build/release/skep service create --quiet --detach --name "$service" --replicas 3 --env 'BEE={{.Task.Slot}}' "$image" ||
+    give_up "the service was refused" "$dir/skepd.log"
+all_run() { [ "$(build/release/skep service ps --filter desired-state=running --format '{{.CurrentState}}' "$service" | grep -c ^Running)" -eq 3 ]; }
 wait_for 30 all_run || {
-    docker service ps --no-trunc "$service"
+    build/release/skep service ps --no-trunc "$service"
     give_up "the service's tasks do not run" "$dir/skepd.log"
 }
-show docker service ps "$service"
-three_speak() { [ "$(docker service logs --raw "$service" 2>/dev/null | awk '{ print $2 }' | sort -u | wc -l)" -eq 3 ]; }
+show build/release/skep service ps "$service"
+three_speak() { [ "$(build/release/skep service logs "$service" 2>/dev/null | awk '{ print $2 }' | sort -u | wc -l)" -eq 3 ]; }
 wait_for 10 three_speak || give_up "the service's output does not reach the manager" "$dir/skepd.log"
-show docker service logs --tail 2 "$service"
+show build/release/skep service logs --tail 2 "$service"
 show build/release/skep ps
 
 if $keep; then
@@ -186,10 +174,10 @@ if $keep; then
     cat <<END
 
 It stays, as asked. To reach it:
-  export DOCKER_HOST=$DOCKER_HOST SKEP_HOST=$SKEP_HOST
-  docker service scale $service=5        docker service logs -f $service        build/release/skep ps
-  nsenter --net=/run/netns/$name         a shell on the nodes' network
-Logs: $dir/dockerd.log, $dir/skepd.log. To take it away:
+  export SKEP_HOST=$SKEP_HOST            (and DOCKER_HOST, the same, for the stock docker command)
+  build/release/skep service scale $service=5        build/release/skep service logs -f $service
+  nsenter --net=/run/netns/$name         a shell on the node's network
+Its log: $dir/skepd.log. To take it away:
   sudo ./deploy/quickstart.sh --remove $dir
 END
 fi

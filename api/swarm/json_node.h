@@ -8,7 +8,8 @@
 #include "base/error.h"
 #include "proto/swarmkit/objects.pb-c.h"
 
-/* @api_version here and everywhere: the minor of 1.NN that the client asked for. */
+/* @api_version here and everywhere in this room: the minor of 1.NN that the client asked for. What is returned is taken by the caller, and
+ * for printing: its numbers are raw texts, which keep all their digits. */
 cJSON *swarm_json_node(const Docker__Swarmkit__V1__Node *node, unsigned api_version);
 
 /* A NodeSpec: Name, Labels, Role, Availability. What Docker's JSON does not have – the membership – is @current's (NULL: accepted).

@@ -15,7 +15,7 @@ cJSON *swarm_json_service(const Docker__Swarmkit__V1__Service *service, unsigned
 
 /* A ServiceSpec, with Docker's defaults where the JSON says nothing: one replica, restart on any end, a job's completions.
  *
- * Left to the caller: a name where annotations.name is "" (Docker makes one up), networks by their ids where targets are names, and
+ * Left to the caller: a name where annotations.name is "" (made_name.h), networks by their ids where targets are names, and
  * pull_options (registry_auth.h). What clients of @api_version do not know is left out, as dockerd does.
  * ERR_INVALID, ERR_LIMIT; the message names the place: "Spec.TaskTemplate.ContainerSpec.Mounts[2].Target: not a text". */
 int swarm_read_service_spec(const cJSON *json, unsigned api_version, struct arena *arena, Docker__Swarmkit__V1__ServiceSpec **out,

@@ -16,6 +16,8 @@ cJSON *swarm_json_service_reply(const char *id, char *const *warnings, size_t co
     cJSON *json = id ? swarm_json_created(id) : cJSON_CreateObject();
     if (count > 0)
         cJSON_AddItemToObject(json, "Warnings", shape_texts(warnings, count));
+    else if (id == NULL)
+        cJSON_AddNullToObject(json, "Warnings");
     return json;
 }
 

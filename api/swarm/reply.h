@@ -9,7 +9,7 @@
 cJSON *swarm_json_created(const char *id);
 
 /* {"ID":"…","Warnings":["…"]} of /services/create, the warnings only where there are any; and without an ID (NULL) of
- * /services/{id}/update. */
+ * /services/{id}/update, which has null for none. */
 cJSON *swarm_json_service_reply(const char *id, char *const *warnings, size_t count);
 
 /* {"Id":"…","Warning":""} of /networks/create. */

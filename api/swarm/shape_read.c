@@ -1,6 +1,6 @@
 /* api/swarm/shape_read.c – see shape.h: from JSON to messages. */
+#include <float.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -322,9 +322,9 @@ static int read_float(const struct reading *reading, struct error *err)
 {
     if (!cJSON_IsNumber(reading->item))
         return refuse(&reading->place, err, ERR_INVALID, "not a number");
-    float number = (float)reading->item->valuedouble;
-    if (!isfinite(number))
+    if (!(reading->item->valuedouble >= (double)-FLT_MAX && reading->item->valuedouble <= (double)FLT_MAX))
         return refuse(&reading->place, err, ERR_INVALID, "%g is too large", reading->item->valuedouble);
+    float number = (float)reading->item->valuedouble;
     memcpy(at(reading), &number, sizeof number);
     return 0;
 }

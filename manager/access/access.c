@@ -32,18 +32,43 @@ static const char *metadatum(const struct access_call *call, const char *name, s
     return call->metadata ? call->metadata(call->self, name, index) : NULL;
 }
 
-static int judge(const struct access_rules *rules, const struct subject *subject, enum method_callers callers, struct error *err)
+static bool has_role(const struct subject *subject, enum method_callers callers)
 {
-    bool fits = has_unit(subject, ACCESS_MANAGER_UNIT) || (callers != METHOD_MANAGER && has_unit(subject, ACCESS_WORKER_UNIT));
+    return has_unit(subject, ACCESS_MANAGER_UNIT) || (callers != METHOD_MANAGER && has_unit(subject, ACCESS_WORKER_UNIT));
+}
 
-    if (!fits)
-        return error_set(err, ERR_PERMISSION, "Permission denied: remote certificate not part of OUs: [%s]",
-                         callers == METHOD_MANAGER ? ACCESS_MANAGER_UNIT : ACCESS_WORKER_UNIT " " ACCESS_MANAGER_UNIT);
+static const char *roles_text(enum method_callers callers)
+{
+    return callers == METHOD_MANAGER ? "[" ACCESS_MANAGER_UNIT "]" : "[" ACCESS_WORKER_UNIT " " ACCESS_MANAGER_UNIT "]";
+}
+
+static int check_not_removed(const struct access_rules *rules, const struct subject *subject, struct error *err)
+{
     if (rules->was_removed && rules->was_removed(rules->ctx, subject->common_name))
         return error_set(err, ERR_PERMISSION, "Permission denied: node %.64s was removed from swarm", subject->common_name);
-    if (strcmp(subject->organization, rules->cluster_id) != 0)
-        return error_set(err, ERR_PERMISSION, "Permission denied: remote certificate not part of organization: %s", rules->cluster_id);
     return 0;
+}
+
+/* A certificate. */
+static int judge(const struct access_rules *rules, const struct subject *subject, enum method_callers callers, struct error *err)
+{
+    if (!has_role(subject, callers))
+        return error_set(err, ERR_PERMISSION, "Permission denied: remote certificate not part of OUs: %s", roles_text(callers));
+    int failed = check_not_removed(rules, subject, err);
+    if (failed == 0 && strcmp(subject->organization, rules->cluster_id) != 0)
+        failed = error_set(err, ERR_PERMISSION, "Permission denied: remote certificate not part of organization: %s", rules->cluster_id);
+    return failed;
+}
+
+/* What a manager says of another's certificate, which it has seen. That this one was removed is known here at the latest. */
+static int judge_claim(const struct access_rules *rules, const struct subject *subject, enum method_callers callers, struct error *err)
+{
+    if (!has_role(subject, callers))
+        return error_set(err, ERR_PERMISSION, "Permission denied: unauthorized forwarded role, expecting: %s", roles_text(callers));
+    int failed = check_not_removed(rules, subject, err);
+    if (failed == 0 && strcmp(subject->organization, rules->cluster_id) != 0)
+        failed = error_set(err, ERR_PERMISSION, "Permission denied: organization mismatch, expecting: %s", rules->cluster_id);
+    return failed;
 }
 
 static bool is_forwarded(const struct access_call *call)
@@ -119,8 +144,12 @@ int access_check(const struct access_rules *rules, const struct access_call *cal
         return error_set(err, ERR_PERMISSION, "Permission denied: missing information in forwarded request");
     if (!forwarded && !call->peer)
         return error_set(err, ERR_PERMISSION, REFUSED "no client certificates in request");
-    if (judge(rules, &subject, call->callers, &why) < 0)
-        return error_set(err, ERR_PERMISSION, REFUSED "%s", why.message);
+    if (forwarded)
+        failed = judge_claim(rules, &subject, call->callers, err);
+    else if (judge(rules, &subject, call->callers, &why) < 0)
+        failed = error_set(err, ERR_PERMISSION, REFUSED "%s", why.message);
+    if (failed < 0)
+        return failed;
     describe(&subject, call, forwarded, out);
     return 0;
 }

@@ -40,7 +40,7 @@ struct ca_change_question {
     enum ca_change_want want;
     const char *urls[CA_EXTERNAL_COUNT];
     size_t url_count;
-    struct bytes roots_pem; /* what the external CA's own certificate must come from; the cluster's root too, during a rotation */
+    struct bytes roots_pem; /* what the external CA's own certificate must come from */
     const char *body;
 };
 

@@ -8,7 +8,8 @@
 #include "manager/ca/root.h"
 #include "manager/ca/sign.h"
 
-/* Ask for a node certificate. Freed with free(). */
+/* Ask for a node certificate. Freed with free(). Which external CAs: ca_config_external_urls() for ca_state_wanted_pem(); their own
+ * certificates come from the cluster's root, or during a rotation also from the one it leads to. */
 char *ca_external_request(struct bytes request_pem, const struct ca_subject *subject);
 
 /* Ask the external CA of the present root to sign the root that a cluster shall change to, whose key is needed for the request.

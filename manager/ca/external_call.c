@@ -123,14 +123,14 @@ static int find_tool(const char *tool_path, char path[PATH_MAX_SIZE], struct err
     if (tool_path) {
         if (strlen(tool_path) >= PATH_MAX_SIZE)
             return error_set(err, ERR_INTERNAL, "the path of %s is too long", TOOL_NAME);
-        strcpy(path, tool_path);
+        memcpy(path, tool_path, strlen(tool_path) + 1);
         return 0;
     }
     int failed = uv_exepath(path, &size);
     if (failed < 0)
         return error_set_uv(err, failed, "find our own executable");
     char *name = strrchr(path, '/');
-    strcpy(name ? name + 1 : path, TOOL_NAME);
+    memcpy(name ? name + 1 : path, TOOL_NAME, sizeof TOOL_NAME);
     return 0;
 }
 
@@ -189,4 +189,30 @@ void ca_external_call_cancel(struct ca_external_call *call)
 {
     call->on_done = NULL;
     give_up(call);
+}
+
+/* ---- as a table ---- */
+
+static int start_call(void *self, const struct external_job *job, ca_external_cb on_done, void *ctx, void **call, struct error *err)
+{
+    const struct ca_external_way *way = self;
+    struct external_job complete = *job;
+    struct ca_external_call *made;
+    int failed = way->papers(way->ctx, &complete.chain_pem, &complete.key_pem, err);
+    if (failed == 0)
+        failed = ca_external_call_start(way->loop, way->tool_path, &complete, on_done, ctx, &made, err);
+    if (failed == 0)
+        *call = made;
+    return failed;
+}
+
+static void cancel_call(void *self, void *call)
+{
+    (void)self;
+    ca_external_call_cancel(call);
+}
+
+struct ca_asker ca_external_asker(const struct ca_external_way *way)
+{
+    return (struct ca_asker){.start = start_call, .cancel = cancel_call, .self = (void *)(uintptr_t)way};
 }

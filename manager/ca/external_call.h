@@ -6,11 +6,7 @@
 
 #include <uv.h>
 
-#include "manager/ca/external_job.h"
-
-/* @err NULL: done, with the certificate (empty where only a reach was asked for; borrowed). ERR_PEER: an external CA refused; with any
- * other code another try may help. Comes once, never from inside ca_external_call_start(). */
-typedef void (*ca_external_cb)(void *ctx, const struct error *err, struct bytes cert_pem);
+#include "manager/ca/asker.h"
 
 struct ca_external_call;
 
@@ -19,5 +15,15 @@ struct ca_external_call;
 int ca_external_call_start(uv_loop_t *loop, const char *tool_path, const struct external_job *job, ca_external_cb on_done, void *ctx,
                            struct ca_external_call **out, struct error *err);
 void ca_external_call_cancel(struct ca_external_call *call); /* no callback; not after it. The memory goes by itself */
+
+/* This way as a table, with this manager's papers. */
+struct ca_external_way {
+    uv_loop_t *loop;
+    const char *tool_path; /* as above */
+    /* Its certificate's chain and the key in clear, as they are now; borrowed until start() returns. */
+    int (*papers)(void *ctx, struct bytes *chain_pem, struct bytes *key_pem, struct error *err);
+    void *ctx;
+};
+struct ca_asker ca_external_asker(const struct ca_external_way *way); /* @way borrowed */
 
 #endif

@@ -138,6 +138,7 @@ int ca_issue_answer(const Docker__Swarmkit__V1__NodeCertificateStatusRequest *re
     docker__swarmkit__v1__node_certificate_status_response__init(reply);
     reply->status = node->certificate->status;
     reply->certificate = node->certificate;
+    reply->skep = true;
     return 0;
 }
 

@@ -24,7 +24,7 @@ Docker__Swarmkit__V1__IssuanceStatus *ca_issue_status(Docker__Swarmkit__V1__Node
 int ca_issue_admit(const Docker__Swarmkit__V1__Cluster *cluster, const Docker__Swarmkit__V1__IssueNodeCertificateRequest *request,
                    const char *node_id, Docker__Swarmkit__V1__Node **out, struct error *err);
 
-/* One that proved by its certificate to be @node_id (manager/ca/authorize.h), now @node (NULL: not in the cluster): it gets a certificate
+/* One that proved by its certificate to be @node_id (manager/access/access.h), now @node (NULL: not in the cluster): it gets a certificate
  * for the role that it has, whatever it shall become. ERR_INVALID, ERR_NOT_FOUND. */
 int ca_issue_renew(const Docker__Swarmkit__V1__Node *node, const char *node_id,
                    const Docker__Swarmkit__V1__IssueNodeCertificateRequest *request, Docker__Swarmkit__V1__Node **out, struct error *err);

@@ -17,7 +17,7 @@ void ca_root_deinit(struct ca_root *root)
     *root = (struct ca_root){0};
 }
 
-static int fill(X509 *root, EVP_PKEY *key, const struct random *random, int64_t wall_ns)
+static bool fill(X509 *root, EVP_PKEY *key, const struct random *random, int64_t wall_ns)
 {
     int64_t from_s = build_minute_s(wall_ns) - CA_ROOT_BACKDATE_S;
     return build_begin(root, random, from_s, from_s + CA_ROOT_VALIDITY_S) && build_name(root, NID_commonName, CA_ROOT_NAME) &&

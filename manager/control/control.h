@@ -84,8 +84,9 @@ struct control_options {
 
 struct control;
 struct control *control_new(const struct control_options *options);
-void control_free(
-    struct control *control); /* every call was answered: store_fail() before, and the authority's changes ended. NULL is fine */
+
+/* Every call was answered: first the authority's changes are ended, with an error, then store_fail(). NULL is fine. */
+void control_free(struct control *control);
 
 /* --- a leader's first objects --- */
 

@@ -7,11 +7,6 @@
 #include "google/protobuf/duration.pb-c.h"
 #include "manager/control/inside.h"
 
-int form_refuse(struct error *err)
-{
-    return error_set(err, ERR_INVALID, "invalid argument");
-}
-
 int form_check_id(const char *id, struct error *err)
 {
     if (text_empty(id))

@@ -99,7 +99,12 @@ int form_check_payload_name(const Docker__Swarmkit__V1__Annotations *annotations
 /* As Go reads a duration: within its range. ERR_INVALID naming @what. NULL is 0. */
 struct Google__Protobuf__Duration;
 int form_read_duration(const struct Google__Protobuf__Duration *duration, const char *what, int64_t *ns, struct error *err);
-int form_refuse(struct error *err); /* SwarmKit's "invalid argument", for what is left out */
+
+/* SwarmKit's word for what is left out. */
+static inline int form_refuse(struct error *err)
+{
+    return error_set(err, ERR_INVALID, "invalid argument");
+}
 
 /* --- filter.c --- */
 

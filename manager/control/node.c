@@ -156,6 +156,18 @@ static int check_demotion(const struct control *control, struct store_tx *tx, co
     return 0;
 }
 
+/* Nothing is known of a node that was never in session: whether it can be one shows when it asks to join the quorum. */
+static int check_promotion(const Docker__Swarmkit__V1__Node *node, struct error *err)
+{
+    const Docker__Swarmkit__V1__EngineDescription *engine = node->description ? node->description->engine : NULL;
+
+    if (engine == NULL || engine->engine_version[0] == 0 || strstr(engine->engine_version, "skep"))
+        return 0;
+    return error_set(err, ERR_PRECONDITION,
+                     "node %s runs Docker %s, and Docker's managers cannot join the quorum of Skep's yet: promote a Skep node", node->id,
+                     engine->engine_version);
+}
+
 static int write_update_node(struct call *call, struct store_tx *tx, struct error *err)
 {
     const Docker__Swarmkit__V1__UpdateNodeRequest *request = CALL_REQUEST(call, UpdateNode);
@@ -170,6 +182,8 @@ static int write_update_node(struct call *call, struct store_tx *tx, struct erro
         int failed = check_demotion(call->control, tx, call->id, err);
         if (failed < 0)
             return failed;
+    } else if (!wants_manager(old->spec) && wants_manager(&spec) && check_promotion(old, err) < 0) {
+        return err->code;
     }
     /* Docker's API has no membership, and so its clients send "pending" with whatever they change: who was accepted stays accepted. */
     if (old->spec && old->spec->membership == DOCKER__SWARMKIT__V1__NODE_SPEC__MEMBERSHIP__ACCEPTED)
@@ -301,7 +315,7 @@ static int orphan_tasks(struct store_tx *tx, const char *node_id, bool *is_all, 
 static int write_remove_node(struct call *call, struct store_tx *tx, struct error *err)
 {
     const Docker__Swarmkit__V1__Node *node = store_tx_node(tx, call->id);
-    bool is_all;
+    bool is_all = true;
 
     if (node == NULL)
         return error_set(err, ERR_NOT_FOUND, "node %s not found", call->id);

@@ -97,11 +97,15 @@ static bool has_same_networks(Docker__Swarmkit__V1__NetworkAttachmentConfig *con
     return true;
 }
 
-/* Networks beside the task's are as things were once done: they may go, not change. */
-static bool moves_old_networks(const Docker__Swarmkit__V1__ServiceSpec *old, const Docker__Swarmkit__V1__ServiceSpec *spec)
+static bool has_same_task_networks(const Docker__Swarmkit__V1__ServiceSpec *a, const Docker__Swarmkit__V1__ServiceSpec *b)
 {
-    return !has_same_networks(old->networks, old->n_networks, spec->networks, spec->n_networks) &&
-           has_same_networks(old->task->networks, old->task->n_networks, spec->task->networks, spec->task->n_networks);
+    return has_same_networks(a->task->networks, a->task->n_networks, b->task->networks, b->task->n_networks);
+}
+
+/* Those beside the task's, as things were once done: they change only together with the task's. */
+static bool has_same_old_networks(const Docker__Swarmkit__V1__ServiceSpec *a, const Docker__Swarmkit__V1__ServiceSpec *b)
+{
+    return has_same_networks(a->networks, a->n_networks, b->networks, b->n_networks);
 }
 
 static bool has_same_endpoint(const Docker__Swarmkit__V1__ServiceSpec *a, const Docker__Swarmkit__V1__ServiceSpec *b)
@@ -119,15 +123,18 @@ static int check_kept(const Docker__Swarmkit__V1__ServiceSpec *old, const Docker
     return 0;
 }
 
+/* What stays as it was is not judged again: a service that Docker's managers made can be scaled, though it could not be made here. */
 static int check_update_of(struct store_tx *tx, const Docker__Swarmkit__V1__Service *old, const Docker__Swarmkit__V1__ServiceSpec *spec,
                            struct error *err)
 {
     if (old->spec == NULL || old->spec->task == NULL)
         return error_set(err, ERR_CORRUPT, "service %s is stored without a spec; remove it", old->id);
-    int failed = service_check_networks(tx, spec, err);
-    if (failed == 0 && !has_same_endpoint(spec, old->spec))
+    int failed = 0;
+    if (!has_same_task_networks(old->spec, spec) || !has_same_old_networks(old->spec, spec))
+        failed = service_check_networks(tx, spec, err);
+    if (failed == 0 && !has_same_endpoint(old->spec, spec))
         failed = service_check_ports(tx, spec, old->id, err);
-    if (failed == 0 && moves_old_networks(old->spec, spec))
+    if (failed == 0 && has_same_task_networks(old->spec, spec) && !has_same_old_networks(old->spec, spec))
         failed = error_set(err, ERR_UNSUPPORTED, "networks must be migrated to TaskSpec before being changed");
     if (failed == 0)
         failed = service_check_existence(tx, spec, err);

@@ -278,9 +278,9 @@ static void serve(struct dispatcher_assignments *stream, uint64_t now_ns)
     drop(stream);
 }
 
-void dispatcher_assignments_flush(struct dispatcher *dispatcher, uint64_t now_ns)
+void dispatcher_assignments_flush(struct dispatcher *dispatcher, size_t most, uint64_t now_ns)
 {
-    while (dispatcher->due_streams) {
+    for (; dispatcher->due_streams && most > 0; most--) {
         struct dispatcher_assignments *stream = dispatcher->due_streams;
         DL_DELETE2(dispatcher->due_streams, stream, due_prev, due_next);
         stream->is_due = false;

@@ -138,10 +138,10 @@ static void on_store(void *ctx)
 
 /* --- the part --- */
 
-static void flush(struct dispatcher *dispatcher, uint64_t now_ns)
+static void flush(struct dispatcher *dispatcher, size_t most, uint64_t now_ns)
 {
-    dispatcher_sessions_flush(dispatcher, now_ns); /* first: what ends both is told in the session's words */
-    dispatcher_assignments_flush(dispatcher, now_ns);
+    dispatcher_sessions_flush(dispatcher, most, now_ns); /* first: what ends both is told in the session's words */
+    dispatcher_assignments_flush(dispatcher, most, now_ns);
 }
 
 static void step(void *self, uint64_t now_ns)
@@ -152,7 +152,7 @@ static void step(void *self, uint64_t now_ns)
     dispatcher->now_ns = now_ns;
     follow_store(dispatcher);
     dispatcher_timers_run(&dispatcher->timers, now_ns);
-    flush(dispatcher, now_ns);
+    flush(dispatcher, DISPATCHER_STEP_STREAMS_COUNT, now_ns);
     dispatcher_writes_pump(&dispatcher->node_writes);
     dispatcher_writes_pump(&dispatcher->status_writes);
     dispatcher->is_woken = false;
@@ -193,7 +193,7 @@ void dispatcher_stop(struct dispatcher *dispatcher, uint64_t now_ns)
     dispatcher->is_woken = true;
     dispatcher_nodes_stop(dispatcher, now_ns);
     dispatcher->is_stopped = true;
-    flush(dispatcher, now_ns);
+    flush(dispatcher, SIZE_MAX, now_ns);
     dispatcher->is_woken = was_woken;
     if (!was_woken)
         dispatcher_wake(dispatcher); /* what is to be written */

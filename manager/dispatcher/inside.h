@@ -149,13 +149,13 @@ void dispatcher_sessions_written(struct dispatcher_node *node, uint64_t number, 
 void dispatcher_sessions_stale(struct dispatcher_node *node); /* there is something new to say */
 void dispatcher_sessions_all_stale(struct dispatcher *dispatcher);
 void dispatcher_session_end(struct dispatcher_session *session, int code, const char *text, bool says_more); /* in the step's flush */
-void dispatcher_sessions_flush(struct dispatcher *dispatcher, uint64_t now_ns);
+void dispatcher_sessions_flush(struct dispatcher *dispatcher, size_t most, uint64_t now_ns);                 /* of those that are due */
 
 /* --- assignments.c --- */
 
 void dispatcher_assignments_task(struct dispatcher *dispatcher, const struct store_change *change);
 void dispatcher_assignments_end(struct dispatcher_assignments *stream, int code, const char *text);
-void dispatcher_assignments_flush(struct dispatcher *dispatcher, uint64_t now_ns);
+void dispatcher_assignments_flush(struct dispatcher *dispatcher, size_t most, uint64_t now_ns);
 void dispatcher_assignments_all_anew(struct dispatcher *dispatcher); /* what changed is not known: look at everything */
 
 /* --- statuses.c --- */

@@ -123,21 +123,18 @@ static int write_node(struct dispatcher *dispatcher, struct store_tx *tx, struct
     return store_tx_update(tx, &node.base, err);
 }
 
-static void tell_twins(struct dispatcher *dispatcher, const struct node_write *write)
+static void tell_twin(struct dispatcher *dispatcher, const struct seen *seen)
 {
-    for (size_t i = 0; i < write->twins_count; i++) {
-        const struct seen *seen = &write->twins[i];
-        const Docker__Swarmkit__V1__Node *message = store_node(dispatcher->host.store, seen->stale_id);
-        struct dispatcher_node *node = dispatcher_node_find(dispatcher, seen->stale_id);
-        if (message == NULL || message->description == NULL || message->status == NULL)
-            continue;
-        if (node)
-            dispatcher_node_set_twin(node, node->machine.state == DISPATCHER_DOWN);
-        if (dispatcher->options.on_twin)
-            dispatcher->options.on_twin(
-                dispatcher->options.ctx,
-                &(struct dispatcher_twin){seen->stale_id, seen->node_id, message->description->hostname, message->status->addr});
-    }
+    const Docker__Swarmkit__V1__Node *message = store_node(dispatcher->host.store, seen->stale_id);
+
+    if (message == NULL || message->description == NULL || message->status == NULL ||
+        message->status->state != DOCKER__SWARMKIT__V1__NODE_STATUS__STATE__DOWN)
+        return;
+    dispatcher_node_set_twin(dispatcher_node_obtain(dispatcher, seen->stale_id), true);
+    if (dispatcher->options.on_twin)
+        dispatcher->options.on_twin(
+            dispatcher->options.ctx,
+            &(struct dispatcher_twin){seen->stale_id, seen->node_id, message->description->hostname, message->status->addr});
 }
 
 static bool settled(struct dispatcher *dispatcher, struct dispatcher_write *base, const struct error *err)
@@ -151,7 +148,8 @@ static bool settled(struct dispatcher *dispatcher, struct dispatcher_write *base
         return !write->is_registration && err->code != ERR_LIMIT;
     if (node && write->state == DOCKER__SWARMKIT__V1__NODE_STATUS__STATE__DOWN)
         dispatcher_node_written_down(node);
-    tell_twins(dispatcher, write);
+    for (size_t i = 0; i < write->twins_count; i++)
+        tell_twin(dispatcher, &write->twins[i]);
     return false;
 }
 

@@ -87,7 +87,7 @@ void dispatcher_node_free(struct dispatcher_node *node)
 
 void dispatcher_node_forget_if_idle(struct dispatcher_node *node)
 {
-    if (node->machine.state == DISPATCHER_IDLE && !node->sessions && !node->streams)
+    if (node->machine.state == DISPATCHER_IDLE && !node->sessions && !node->streams && !node->is_twin)
         dispatcher_node_free(node);
 }
 
@@ -104,7 +104,8 @@ void dispatcher_node_set_twin(struct dispatcher_node *node, bool is_twin)
 /* As configured, or longer: all nodes together send no more than the limit. */
 uint64_t dispatcher_period_ns(const struct dispatcher *dispatcher)
 {
-    uint64_t fair_ns = dispatcher->stats.nodes_in_session * NS_PER_S / dispatcher->options.heartbeats_per_s;
+    size_t nodes = dispatcher->stats.nodes_in_session + dispatcher->stats.nodes_awaited;
+    uint64_t fair_ns = nodes * NS_PER_S / dispatcher->options.heartbeats_per_s;
 
     return fair_ns > dispatcher->period_ns ? fair_ns : dispatcher->period_ns;
 }

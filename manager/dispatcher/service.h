@@ -19,7 +19,7 @@ struct dispatcher_identity {
 };
 
 struct dispatcher_service_options {
-    struct clock clock;
+    struct clock clock; /* whose monotonic time the part is stepped by */
     /* The leader's part; NULL while this manager does not lead: callers are told "dispatcher is stopped". Asked for each call. */
     struct dispatcher *(*dispatcher)(void *ctx);
     /* False: the owner has dealt with the call, refused it or passed it on. */

@@ -229,6 +229,7 @@ static void send_message(struct dispatcher_session *session, const Docker__Swarm
     Docker__Swarmkit__V1__SessionMessage message = DOCKER__SWARMKIT__V1__SESSION_MESSAGE__INIT;
     struct error err = {0};
 
+    message.skep = true;
     message.session_id = session->id;
     message.node = (Docker__Swarmkit__V1__Node *)(uintptr_t)node;
     message.managers = common->list;
@@ -270,14 +271,14 @@ static void serve(struct dispatcher_session *session, struct common *common, uin
     drop(session);
 }
 
-void dispatcher_sessions_flush(struct dispatcher *dispatcher, uint64_t now_ns)
+void dispatcher_sessions_flush(struct dispatcher *dispatcher, size_t most, uint64_t now_ns)
 {
     struct common common;
 
     if (dispatcher->due_sessions == NULL)
         return;
     list_managers(dispatcher, &common);
-    while (dispatcher->due_sessions) {
+    for (; dispatcher->due_sessions && most > 0; most--) {
         struct dispatcher_session *session = dispatcher->due_sessions;
         DL_DELETE2(dispatcher->due_sessions, session, due_prev, due_next);
         session->is_due = false;

@@ -129,7 +129,7 @@ static int write_batch(struct store_tx *tx, void *ctx, struct error *err)
         if (failed == ERR_LIMIT && batch->taken_count > 0)
             return 0; /* the rest with the next one */
         if (failed < 0) {
-            batch->failed = write;
+            batch->failed = failed == ERR_AGAIN ? NULL : write; /* that is between the store's writers */
             return failed;
         }
         batch->taken_count++;
@@ -172,7 +172,8 @@ static void batch_done(void *ctx, const struct error *err)
     for (size_t i = 0; (write = take_first(batch)) != NULL; i++) {
         enum outcome outcome = outcome_of(batch, write, i, err);
         has_unheard |= outcome == NOT_HEARD;
-        if (outcome == NOT_HEARD || writes->kind->settled(dispatcher, write, outcome == WRITTEN ? NULL : err))
+        bool again = outcome == NOT_HEARD || writes->kind->settled(dispatcher, write, outcome == WRITTEN ? NULL : err);
+        if (again && write != batch->failed)
             put_back(writes, write, retry_ns);
         else
             free_write(writes->kind, write);

@@ -26,8 +26,8 @@ struct dispatcher_writes_kind {
     /* @newer takes over from @older what it does not say itself; @older is freed then. */
     void (*merge)(struct dispatcher_write *newer, struct dispatcher_write *older);
 
-    /* @err NULL: it is in the store. Else it is not, or may not be. True: try again. Otherwise it is freed then. ERR_LIMIT: never will be.
-     */
+    /* @err NULL: it is in the store. Else it is not, or may not be. True: try again; one that cannot be written at all is not. Otherwise,
+     * and then, it is freed. */
     bool (*settled)(struct dispatcher *dispatcher, struct dispatcher_write *write, const struct error *err);
 
     void (*free)(struct dispatcher_write *write);

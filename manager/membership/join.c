@@ -4,17 +4,20 @@
 #include "base/mem.h"
 #include "manager/membership/membership.h"
 
-struct asking {
+struct membership_asking {
     struct grpc_channel *channel;
     membership_admitted_fn *fn;
     void *ctx;
     char *manager;
 };
 
-static void end(struct asking *asking, uint64_t raft_id, const struct raft_member *members, size_t count, const struct error *err)
+static void end(struct membership_asking *asking, uint64_t raft_id, const struct raft_member *members, size_t count,
+                const struct error *err)
 {
-    grpc_channel_close(asking->channel);
-    asking->fn(asking->ctx, raft_id, members, count, err);
+    if (asking->channel)
+        grpc_channel_close(asking->channel);
+    if (asking->fn)
+        asking->fn(asking->ctx, raft_id, members, count, err);
     free(asking->manager);
     free(asking);
 }
@@ -35,7 +38,7 @@ static int check(const Docker__Swarmkit__V1__JoinResponse *response, const char 
 
 static void on_answered(void *ctx, const struct grpc_status *status, ProtobufCMessage *reply)
 {
-    struct asking *asking = ctx;
+    struct membership_asking *asking = ctx;
     const Docker__Swarmkit__V1__JoinResponse *response = (const void *)reply;
     struct error err = status->error;
 
@@ -55,9 +58,10 @@ static void on_answered(void *ctx, const struct grpc_status *status, ProtobufCMe
     free(members);
 }
 
-int membership_ask_to_join(const struct membership_join_options *options, membership_admitted_fn *fn, void *ctx, struct error *err)
+int membership_ask_to_join(const struct membership_join_options *options, membership_admitted_fn *fn, void *ctx,
+                           struct membership_asking **out, struct error *err)
 {
-    struct asking *asking = mem_alloc(sizeof *asking);
+    struct membership_asking *asking = mem_alloc(sizeof *asking);
     Docker__Swarmkit__V1__JoinRequest request = DOCKER__SWARMKIT__V1__JOIN_REQUEST__INIT;
     int failed = grpc_channel_new(&(struct grpc_channel_options){.loop = options->loop,
                                                                  .clock = options->clock,
@@ -74,8 +78,19 @@ int membership_ask_to_join(const struct membership_join_options *options, member
     asking->fn = fn;
     asking->ctx = ctx;
     asking->manager = mem_string(options->manager);
+    request.skep = true;
     request.addr = (char *)(uintptr_t)options->address;
     grpc_unary(asking->channel, METHOD(RaftMembership, Join), &request.base, &(struct grpc_call_options){.deadline_ms = MEMBERSHIP_JOIN_MS},
                on_answered, asking);
+    *out = asking;
     return 0;
+}
+
+void membership_ask_cancel(struct membership_asking *asking)
+{
+    if (asking == NULL)
+        return;
+    asking->fn = NULL;
+    grpc_channel_abort(asking->channel); /* which ends the call; its answer frees */
+    asking->channel = NULL;
 }

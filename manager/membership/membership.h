@@ -57,6 +57,9 @@ struct membership_join_options {
 /* What raft_node_open() needs: @raft_id and @members (borrowed). One attempt, within SwarmKit's 25 s; the caller's server answers Health
  * meanwhile. Called once, on the loop. */
 typedef void membership_admitted_fn(void *ctx, uint64_t raft_id, const struct raft_member *members, size_t count, const struct error *err);
-int membership_ask_to_join(const struct membership_join_options *options, membership_admitted_fn *fn, void *ctx, struct error *err);
+struct membership_asking;
+int membership_ask_to_join(const struct membership_join_options *options, membership_admitted_fn *fn, void *ctx,
+                           struct membership_asking **out, struct error *err);
+void membership_ask_cancel(struct membership_asking *asking); /* @fn is not called; NULL is fine, not after @fn */
 
 #endif

@@ -13,7 +13,7 @@ enum { COUNT_BITS = 28 };
 
 uint64_t sched_candidate_key(const struct scheduler *s, const struct sched_group *group, uint32_t node)
 {
-    uint64_t failures = sched_failures_many(s, group, node), tasks = sched_presence_count(&group->service->presence, node);
+    uint64_t failures = sched_failures_many(s, node), tasks = sched_presence_count(&group->service->presence, node);
     return failures << (2 * COUNT_BITS) | tasks << COUNT_BITS | s->loads[node].active_count;
 }
 
@@ -103,7 +103,7 @@ static bool place_on_new(struct scheduler *s, struct sched_group *group)
         uint32_t node = order->nodes[place];
         if (s->budget == 0)
             return false;
-        if (sched_presence_count(presence, node) == 0 && sched_failures_many(s, group, node) == 0 && sched_fits(s, group, node))
+        if (sched_presence_count(presence, node) == 0 && sched_failures_many(s, node) == 0 && sched_fits(s, group, node))
             sched_place(s, group, node); /* another node of its level takes its place in the order; or it stays, and is passed over next */
         else
             place++;
@@ -123,7 +123,7 @@ static bool place_on_used(struct scheduler *s, struct sched_group *group)
     }
     for (size_t i = 0; i < group->failing_count; i++) {
         uint32_t node = group->failing[i].node;
-        if (s->loads[node].is_ready && sched_failures_many(s, group, node) > 0 && sched_presence_count(presence, node) == 0)
+        if (s->loads[node].is_ready && sched_failures_many(s, node) > 0 && sched_presence_count(presence, node) == 0)
             pool.items[pool.count++] = (struct sched_candidate){sched_candidate_key(s, group, node), node};
     }
     sched_pool_build(&pool);
@@ -148,11 +148,19 @@ static bool place_on_hinted(struct scheduler *s, struct sched_group *group)
     return place_all(s, group, &pool);
 }
 
-bool sched_choose(struct scheduler *s, struct sched_group *group)
+static bool choose(struct scheduler *s, struct sched_group *group)
 {
     if (group->preference_count > 0)
         return sched_spread(s, group);
     if (!group->is_for_all)
         return place_on_hinted(s, group);
     return place_on_new(s, group) && (!group->pending || place_on_used(s, group));
+}
+
+bool sched_choose(struct scheduler *s, struct sched_group *group)
+{
+    sched_failures_lay_out(s, group);
+    bool is_done = choose(s, group);
+    sched_failures_clear(s, group);
+    return is_done;
 }

@@ -255,6 +255,19 @@ static void say(struct scheduler *s, const struct sched_group *group, const stru
     }
 }
 
+uint32_t sched_text_hash(const char *refusal)
+{
+    return (uint32_t)sched_hash(refusal, strlen(refusal), 0);
+}
+
+uint32_t sched_refusal_hash(enum scheduler_filter filter)
+{
+    char room[SCHEDULER_REFUSAL_SIZE_BYTES];
+    const char *behind = filters[filter].behind;
+    (void)snprintf(room, sizeof room, "%s%s%s", filters[filter].before, behind ? "1 node" : "", behind ? behind : "");
+    return sched_text_hash(room);
+}
+
 /* SwarmKit's line: most frequent first, and of equals in the order of the filters. */
 static const char *counts_text(struct scheduler *s, const uint32_t counts[])
 {

@@ -103,11 +103,24 @@ void sched_failures_forget_node(struct scheduler *s, uint32_t node)
     }
 }
 
-uint32_t sched_failures_many(const struct scheduler *s, const struct sched_group *group, uint32_t node)
+void sched_failures_lay_out(struct scheduler *s, const struct sched_group *group)
 {
-    const struct sched_failing *failing = group->failing_count > 0 ? find(group, node) : NULL;
-    uint32_t count = 0;
-    for (uint32_t i = 0; failing && i < failing->count; i++)
-        count += s->now_ns - failing->times_ns[i] < WINDOW_NS;
-    return count >= SCHEDULER_FAILURES_MANY_COUNT ? count : 0;
+    if (s->failing_capacity < s->node_capacity) {
+        free(s->failing_by_node);
+        s->failing_capacity = s->node_capacity;
+        s->failing_by_node = mem_alloc(s->failing_capacity);
+    }
+    for (size_t i = 0; i < group->failing_count; i++) {
+        const struct sched_failing *failing = &group->failing[i];
+        uint8_t count = 0;
+        for (uint32_t k = 0; k < failing->count; k++)
+            count = (uint8_t)(count + (s->now_ns - failing->times_ns[k] < WINDOW_NS));
+        s->failing_by_node[failing->node] = count >= SCHEDULER_FAILURES_MANY_COUNT ? count : 0;
+    }
+}
+
+void sched_failures_clear(struct scheduler *s, const struct sched_group *group)
+{
+    for (size_t i = 0; i < group->failing_count; i++)
+        s->failing_by_node[group->failing[i].node] = 0;
 }

@@ -35,8 +35,9 @@ static struct sched_service *need_service(struct scheduler *s, const char *id)
     struct sched_service *service = sched_table_find(&s->services, id);
     if (service)
         return service;
-    service = mem_alloc(sizeof *service);
-    service->id = sched_strings_keep(&s->strings, id);
+    size_t size = strlen(id) + 1;
+    service = mem_alloc(sizeof *service + size);
+    memcpy(service->id, id, size);
     sched_table_add(&s->services, service);
     return service;
 }
@@ -47,7 +48,6 @@ static void let_service_go(struct scheduler *s, struct sched_service *service)
         return;
     sched_table_remove(&s->services, service);
     sched_presence_deinit(&service->presence);
-    sched_strings_release(&s->strings, service->id);
     free(service);
 }
 
@@ -108,7 +108,8 @@ static void read_resources(struct scheduler *s, struct sched_group *group, const
         return;
     group->cpu = clamp(reserved->nano_cpus);
     group->memory = clamp(reserved->memory_bytes);
-    group->generics = mem_array(reserved->n_generic + 1, sizeof *group->generics);
+    if (reserved->n_generic > 0)
+        group->generics = mem_array(reserved->n_generic, sizeof *group->generics);
     for (size_t i = 0; i < reserved->n_generic; i++) {
         const Docker__Swarmkit__V1__GenericResource *generic = reserved->generic[i];
         if (generic_discrete(generic) && generic->discrete_resource_spec->value > 0)
@@ -120,7 +121,8 @@ static void read_resources(struct scheduler *s, struct sched_group *group, const
 
 static void read_ports(struct sched_group *group, const Docker__Swarmkit__V1__Endpoint *endpoint)
 {
-    group->ports = mem_array((endpoint ? endpoint->n_ports : 0) + 1, sizeof *group->ports);
+    if (endpoint && endpoint->n_ports > 0)
+        group->ports = mem_array(endpoint->n_ports, sizeof *group->ports);
     for (size_t i = 0; endpoint && i < endpoint->n_ports; i++)
         if (is_host_port(endpoint->ports[i]))
             group->ports[group->port_count++] = sched_port_key((uint32_t)endpoint->ports[i]->protocol, endpoint->ports[i]->published_port);
@@ -138,7 +140,8 @@ static bool starts_fold(const char *text, const char *prefix)
 static void read_preferences(struct scheduler *s, struct sched_group *group, const Docker__Swarmkit__V1__Placement *placement)
 {
     size_t count = placement->n_preferences < SCHEDULER_PREFERENCES_COUNT ? placement->n_preferences : SCHEDULER_PREFERENCES_COUNT;
-    group->preferences = mem_array(count + 1, sizeof *group->preferences);
+    if (count > 0)
+        group->preferences = mem_array(count, sizeof *group->preferences);
     for (size_t i = 0; i < count; i++) {
         const Docker__Swarmkit__V1__PlacementPreference *preference = placement->preferences[i];
         const char *over =

@@ -9,7 +9,8 @@
  *                BLOCKED   pending tasks, and no node fits. @waits has the filters that keep it from some node; when a node changes in a
  *                          way that may pass one of them, it is asked again for this group, and becomes a hint if it fits
  *
- * So of a blocked group this holds: every node that fits is a hint, or dirty and not yet looked at. */
+ * So of a blocked group this holds: every node that fits is a hint, or dirty and not yet looked at; and of what any other node fails,
+ * something is in @waits. */
 #ifndef SKEP_MANAGER_SCHEDULER_INSIDE_H
 #define SKEP_MANAGER_SCHEDULER_INSIDE_H
 
@@ -31,10 +32,13 @@ typedef Docker__Swarmkit__V1__Task Task;
 #define SCHED_BIT(filter) (1u << (filter))
 enum {
     SCHED_STATIC = SCHED_BIT(SCHEDULER_FILTER_PLUGIN) | SCHED_BIT(SCHEDULER_FILTER_CONSTRAINT) | SCHED_BIT(SCHEDULER_FILTER_PLATFORM),
-    SCHED_EVERY = SCHED_BIT(SCHEDULER_FILTER_COUNT) - 1,
-    SCHED_WAITING = SCHED_BIT(SCHEDULER_FILTER_COUNT),  /* dirty: a preassigned task came */
-    SCHED_GONE = SCHED_BIT(SCHEDULER_FILTER_COUNT + 1), /* dirty: it takes no tasks any more */
+    SCHED_NEW = SCHED_BIT(SCHEDULER_FILTER_COUNT), /* dirty: it takes tasks from now on. Every blocked group waits for such */
+    SCHED_EVERY = 2 * SCHED_NEW - 1,
+    SCHED_WAITING = SCHED_NEW << 1, /* dirty: a preassigned task came */
+    SCHED_GONE = SCHED_NEW << 2,    /* dirty: it takes no tasks any more */
 };
+
+enum { SCHED_VISITS_PER_BUDGET = 256 };
 
 struct sched_group;
 struct sched_service;
@@ -54,7 +58,7 @@ struct sched_node {
     uint32_t task_count; /* tasks that point here */
     bool is_known;
     int state, availability; /* as the messages number them */
-    unsigned dirty;          /* filters that it may pass now and did not before, and SCHED_WAITING, SCHED_GONE */
+    unsigned dirty;          /* filters that it may pass now and did not before, and SCHED_NEW, … */
     struct sched_facts facts;
     uint64_t facts_hash, generics_hash;
     int64_t cpu_total, memory_total;
@@ -120,7 +124,7 @@ struct sched_group {
 
     enum sched_telling telling;
     struct sched_task *tell_from; /* it and those behind it have not been told */
-    uint32_t told;                /* hash of what the others were told last */
+    uint32_t told;                /* hash of what all the others were told last; 0: not all the same */
     int64_t told_ns;
     struct sched_group *tell_next, *tell_prev;
 
@@ -132,9 +136,9 @@ struct sched_group {
 };
 
 struct sched_service {
-    const char *id;
     struct sched_presence presence;
     struct sched_group *groups;
+    char id[];
 };
 
 /* A blocked group, with what rules out most nodes at a glance. */
@@ -189,6 +193,8 @@ struct scheduler {
     struct sched_failure *failures; /* since the last run: they have no time yet */
     size_t failure_count, failure_capacity;
     struct sched_group *failing_groups;
+    uint8_t *failing_by_node; /* of the group that is being placed, where they are many; else all 0 */
+    size_t failing_capacity;
     int64_t swept_ns, now_ns;
 
     size_t known_image_count;
@@ -197,6 +203,7 @@ struct scheduler {
     size_t budget, visit_count; /* of this run: what is left, and nodes looked at since */
     struct scheduler_decision *decisions;
     size_t decision_count, decision_capacity;
+    struct buf key;                     /* of rules that are looked for */
     struct arena arena;                 /* explanations */
     struct sched_candidate *candidates; /* room for a choice */
     size_t candidate_capacity;
@@ -234,9 +241,11 @@ void sched_queue_task(struct scheduler *s, struct sched_task *task);  /* it is p
 void sched_queue_drop(struct scheduler *s, struct sched_task *task);  /* it is not any more */
 void sched_queue_all(struct scheduler *s, struct sched_group *group); /* its wishes changed: try it on every node */
 void sched_queue_hint(struct scheduler *s, struct sched_group *group, uint32_t node);
-void sched_queue_leave(struct scheduler *s, struct sched_group *group); /* it has no pending tasks any more */
-void sched_queue_block(struct scheduler *s, struct sched_group *group); /* nothing fits */
-void sched_queue_stale(struct scheduler *s, struct sched_group *group); /* what it was told may no longer be so */
+void sched_queue_leave(struct scheduler *s, struct sched_group *group);  /* it has no pending tasks any more */
+void sched_queue_block(struct scheduler *s, struct sched_group *group);  /* nothing fits */
+void sched_queue_stale(struct scheduler *s, struct sched_group *group);  /* what it was told may no longer be so */
+void sched_queue_all_stale(struct scheduler *s);                         /* the same of every blocked group */
+void sched_queue_retell(struct scheduler *s, struct sched_group *group); /* one of its tasks was told a reason that it does not have */
 void sched_queue_read_dirty(struct scheduler *s);
 void sched_queue_tell(struct scheduler *s);
 int64_t sched_queue_due(const struct scheduler *s);
@@ -261,8 +270,16 @@ bool sched_spread(struct scheduler *s, struct sched_group *group); /* as sched_c
 void sched_failures_note(struct scheduler *s, struct sched_group *group, uint32_t node);
 void sched_failures_stamp(struct scheduler *s);
 void sched_failures_forget_node(struct scheduler *s, uint32_t node);
-uint32_t sched_failures_many(const struct scheduler *s, const struct sched_group *group,
-                             uint32_t node); /* 0 below the number that counts */
+
+/* Around a choice: the group's failures by node, for sched_failures_many(). */
+void sched_failures_lay_out(struct scheduler *s, const struct sched_group *group);
+void sched_failures_clear(struct scheduler *s, const struct sched_group *group);
+
+/* 0 below the number that counts. */
+static inline uint32_t sched_failures_many(const struct scheduler *s, uint32_t node)
+{
+    return s->failing_by_node[node];
+}
 
 /* image.c */
 struct sched_image *sched_image_need(struct scheduler *s, const char *reference);
@@ -272,6 +289,8 @@ void sched_image_free(struct scheduler *s, struct sched_image *image);
 /* explain.c; into the scheduler's arena */
 struct scheduler_explanation *sched_explain_group(struct scheduler *s, struct sched_group *group, unsigned *waits, bool *fits);
 struct scheduler_explanation *sched_explain_node(struct scheduler *s, struct sched_group *group, struct sched_node *node);
+uint32_t sched_text_hash(const char *text);                /* of a refusal, as a task remembers it */
+uint32_t sched_refusal_hash(enum scheduler_filter filter); /* of what sched_explain_node() would say */
 
 /* scheduler.c */
 void sched_spend_visits(struct scheduler *s); /* nodes that were looked at come off the budget */

@@ -87,8 +87,6 @@ void sched_node_let_go(struct scheduler *s, struct sched_node *node)
 {
     if (node->is_known || node->task_count > 0)
         return;
-    sched_rules_forget_node(s, node->index);
-    sched_failures_forget_node(s, node->index);
     sched_table_remove(&s->nodes_by_id, node);
     s->nodes[node->index] = NULL;
     SCHED_GROW(s->free_indexes, s->free_index_count, s->free_index_capacity);
@@ -289,7 +287,8 @@ void scheduler_node_remove(struct scheduler *s, const char *id)
     node->state = node->availability = 0;
     s->known_count--;
     sched_rules_forget_node(s, node->index);
-    sched_node_touch(s, node, SCHED_GONE);
+    sched_failures_forget_node(s, node->index);
+    sched_queue_all_stale(s); /* not by its dirt, which goes with it */
     sched_node_let_go(s, node);
 }
 

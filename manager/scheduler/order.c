@@ -74,7 +74,8 @@ void sched_order_remove(struct sched_order *order, uint32_t node, uint32_t tasks
     uint32_t hole = order->places[node];
     for (uint32_t t = tasks; t < order->level_count; t++) {
         uint32_t last = --order->starts[t + 1];
-        put(order, hole, order->nodes[last]);
+        if (last != hole) /* else the level is empty, or the node was its last */
+            put(order, hole, order->nodes[last]);
         hole = last;
     }
     order->count--;

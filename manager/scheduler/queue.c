@@ -1,7 +1,6 @@
 /* Which group is tried when: the queue, the blocked ones and what may unblock them, and who is still to be told that nothing fits. */
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 #include <utlist.h>
 
 #include "base/mem.h"
@@ -126,9 +125,10 @@ void sched_queue_block(struct scheduler *s, struct sched_group *group)
     group->hint_count = 0;
     if (group->blocked_place == 0) {
         SCHED_GROW(s->blocked, s->blocked_count, s->blocked_capacity);
-        s->blocked[s->blocked_count++] = (struct sched_blocked){group, group->cpu, group->memory, SCHED_EVERY};
+        s->blocked[s->blocked_count++] = (struct sched_blocked){group, group->cpu, group->memory, 0};
         group->blocked_place = (uint32_t)s->blocked_count;
     }
+    s->blocked[group->blocked_place - 1].waits = SCHED_EVERY; /* until tell() has asked every node */
     if (group->tell_from)
         tell_now(s, group);
     else
@@ -138,6 +138,20 @@ void sched_queue_block(struct scheduler *s, struct sched_group *group)
 void sched_queue_stale(struct scheduler *s, struct sched_group *group)
 {
     tell_later(s, group);
+}
+
+void sched_queue_all_stale(struct scheduler *s)
+{
+    for (size_t i = 0; i < s->blocked_count; i++)
+        tell_later(s, s->blocked[i].group);
+}
+
+/* Those that know the reason already are passed over by their own memory. */
+void sched_queue_retell(struct scheduler *s, struct sched_group *group)
+{
+    group->tell_from = group->pending;
+    if (group->state == SCHED_BLOCKED)
+        tell_now(s, group);
 }
 
 /* Nodes that may take more than before. */
@@ -156,24 +170,21 @@ static void ask_for_blocked(struct scheduler *s, uint32_t node, unsigned bits)
             sched_queue_stale(s, blocked->group);
         if (!load->is_ready || (blocked->waits & bits) == 0)
             continue;
-        if (!has_room(blocked, load)) {
-            blocked->waits |= SCHED_BIT(SCHEDULER_FILTER_RESOURCE);
-            continue;
-        }
-        enum scheduler_filter filter = sched_check(s, blocked->group, node);
+        enum scheduler_filter filter = has_room(blocked, load) ? sched_check(s, blocked->group, node) : SCHEDULER_FILTER_RESOURCE;
         if (filter == SCHEDULER_FILTER_COUNT) {
             sched_queue_hint(s, blocked->group, node);
             continue;
         }
         blocked->waits |= SCHED_BIT(filter);
-        sched_queue_stale(s, blocked->group);
+        if (filter != SCHEDULER_FILTER_RESOURCE || (bits & SCHED_NEW)) /* else it failed that before, too */
+            sched_queue_stale(s, blocked->group);
     }
     s->visit_count += s->blocked_count / 16;
 }
 
 static void refuse(struct scheduler *s, struct sched_task *task, const struct scheduler_explanation *explanation)
 {
-    uint32_t hash = (uint32_t)sched_hash(explanation->text, strlen(explanation->text), 0);
+    uint32_t hash = sched_text_hash(explanation->text);
     if (task->told == hash)
         return;
     task->told = hash;
@@ -198,9 +209,10 @@ static void ask_for_waiting(struct scheduler *s, struct sched_node *node)
 {
     struct sched_task *task, *next;
     DL_FOREACH_SAFE (node->waiting, task, next) {
-        if (sched_fits(s, task->group, node->index))
+        enum scheduler_filter filter = sched_check(s, task->group, node->index);
+        if (filter == SCHEDULER_FILTER_COUNT)
             confirm(s, task);
-        else
+        else if (task->told != sched_refusal_hash(filter)) /* the details are worth their price only where they are told */
             refuse(s, task, sched_explain_node(s, task->group, node));
     }
 }
@@ -231,8 +243,8 @@ static bool tell(struct scheduler *s, struct sched_group *group)
     const struct scheduler_explanation *explanation = sched_explain_group(s, group, &waits, &fits);
     if (fits)
         return false;
-    s->blocked[group->blocked_place - 1].waits = waits;
-    uint32_t hash = (uint32_t)sched_hash(explanation->text, strlen(explanation->text), 0);
+    s->blocked[group->blocked_place - 1].waits = waits | SCHED_NEW;
+    uint32_t hash = sched_text_hash(explanation->text);
     if (!group->tell_from && group->told != hash)
         group->tell_from = group->pending;
     bool is_whole = !group->tell_from || group->tell_from == group->pending;
@@ -244,10 +256,12 @@ static bool tell(struct scheduler *s, struct sched_group *group)
         return true;
     tell_nothing(s, group);
     group->told_ns = s->now_ns;
-    if (is_whole)
+    if (is_whole) {
         group->told = hash;
-    else if (group->told != hash)
-        tell_later(s, group); /* those in front know an older reason */
+    } else if (group->told != hash) { /* those in front know an older reason: not all know the same */
+        group->told = 0;
+        tell_later(s, group);
+    }
     return true;
 }
 
@@ -260,6 +274,7 @@ static void tell_or_queue(struct scheduler *s, struct sched_group *group)
     }
     if (!tell(s, group))
         sched_queue_all(s, group);
+    s->visit_count += SCHED_VISITS_PER_BUDGET; /* making the texts; few nodes are asked in a small swarm */
     sched_spend_visits(s);
 }
 

@@ -23,11 +23,37 @@ static const char *volume_plugin(const Mount *mount)
     return driver->name;
 }
 
+static const char *network_plugin(const Docker__Swarmkit__V1__NetworkAttachment *attachment)
+{
+    const Docker__Swarmkit__V1__Network *network = attachment->network;
+    return network && network->driver_state && !text_empty(network->driver_state->name) ? network->driver_state->name : NULL;
+}
+
+static const char *log_plugin(const TaskSpec *spec)
+{
+    if (!spec || !spec->log_driver || text_empty(spec->log_driver->name) || text_equal(spec->log_driver->name, "none"))
+        return "";
+    return spec->log_driver->name;
+}
+
+static const char *platform_os(const Docker__Swarmkit__V1__Platform *platform)
+{
+    return text_empty(platform->os) ? "" : platform->os;
+}
+
+static const char *platform_architecture(const Docker__Swarmkit__V1__Platform *platform)
+{
+    return text_empty(platform->architecture) ? "" : isolation_architecture_normal(platform->architecture);
+}
+
+static const ContainerSpec *container_of(const TaskSpec *spec)
+{
+    return spec && spec->runtime_case == DOCKER__SWARMKIT__V1__TASK_SPEC__RUNTIME_CONTAINER ? spec->container : NULL;
+}
+
 static void read_plugins(struct sched_rules *rules, const Task *task)
 {
-    const TaskSpec *spec = task->spec;
-    const ContainerSpec *container =
-        spec && spec->runtime_case == DOCKER__SWARMKIT__V1__TASK_SPEC__RUNTIME_CONTAINER ? spec->container : NULL;
+    const ContainerSpec *container = container_of(task->spec);
 
     rules->volume_plugins = arena_alloc(&rules->arena, ((container ? container->n_mounts : 0) + 1) * sizeof(char *));
     for (size_t i = 0; container && i < container->n_mounts; i++) {
@@ -37,13 +63,11 @@ static void read_plugins(struct sched_rules *rules, const Task *task)
     }
     rules->network_plugins = arena_alloc(&rules->arena, (task->n_networks + 1) * sizeof(char *));
     for (size_t i = 0; i < task->n_networks; i++) {
-        const Docker__Swarmkit__V1__Network *network = task->networks[i]->network;
-        if (network && network->driver_state && !text_empty(network->driver_state->name))
-            rules->network_plugins[rules->network_plugin_count++] = arena_string(&rules->arena, network->driver_state->name);
+        const char *name = network_plugin(task->networks[i]);
+        if (name)
+            rules->network_plugins[rules->network_plugin_count++] = arena_string(&rules->arena, name);
     }
-    rules->log_plugin = arena_string(&rules->arena, "");
-    if (spec && spec->log_driver && !text_empty(spec->log_driver->name) && !text_equal(spec->log_driver->name, "none"))
-        rules->log_plugin = arena_string(&rules->arena, spec->log_driver->name);
+    rules->log_plugin = arena_string(&rules->arena, log_plugin(task->spec));
 }
 
 static void read_placement(struct sched_rules *rules, const Docker__Swarmkit__V1__Placement *placement)
@@ -54,13 +78,10 @@ static void read_placement(struct sched_rules *rules, const Docker__Swarmkit__V1
     for (size_t i = 0; i < constraint_count; i++)
         rules->constraint_texts[rules->constraint_count++] = arena_string(&rules->arena, placement->constraints[i]);
     rules->platforms = arena_alloc(&rules->arena, (platform_count + 1) * sizeof *rules->platforms);
-    for (size_t i = 0; i < platform_count; i++) {
-        const Docker__Swarmkit__V1__Platform *platform = placement->platforms[i];
-        rules->platforms[rules->platform_count++] = (struct scheduler_platform){
-            arena_string(&rules->arena, text_empty(platform->os) ? "" : platform->os),
-            arena_string(&rules->arena, text_empty(platform->architecture) ? "" : isolation_architecture_normal(platform->architecture)),
-            ""};
-    }
+    for (size_t i = 0; i < platform_count; i++)
+        rules->platforms[rules->platform_count++] =
+            (struct scheduler_platform){arena_string(&rules->arena, platform_os(placement->platforms[i])),
+                                        arena_string(&rules->arena, platform_architecture(placement->platforms[i])), ""};
 }
 
 static void read_image(struct sched_rules *rules, const struct sched_image *image)
@@ -74,9 +95,10 @@ static void read_image(struct sched_rules *rules, const struct sched_image *imag
 
 static enum isolation wish_of(const TaskSpec *spec)
 {
-    if (!spec || spec->runtime_case != DOCKER__SWARMKIT__V1__TASK_SPEC__RUNTIME_CONTAINER || !spec->container)
+    const ContainerSpec *container = container_of(spec);
+    if (!container)
         return ISOLATION_DEFAULT;
-    switch (spec->container->isolation) {
+    switch (container->isolation) {
     case DOCKER__SWARMKIT__V1__CONTAINER_SPEC__ISOLATION__ISOLATION_PROCESS:
         return ISOLATION_PROCESS;
     case DOCKER__SWARMKIT__V1__CONTAINER_SPEC__ISOLATION__ISOLATION_HYPERV:
@@ -86,33 +108,71 @@ static enum isolation wish_of(const TaskSpec *spec)
     }
 }
 
-/* A list into the key: its length in front of each text, so that no two lists look the same. */
-static void key_texts(struct buf *key, char section, char *const *texts, size_t count)
+/* The key. Each item has its length in front, so that no two lists look the same. It is made for every group, also straight from a task,
+ * so it is not worth a printf. */
+
+static void key_item(struct buf *key, char kind, const char *text)
 {
-    buf_append_format(key, "%c%zu:", section, count);
-    for (size_t i = 0; i < count; i++)
-        buf_append_format(key, "%zu:%s", strlen(texts[i]), texts[i]);
+    char head[24];
+    size_t length = strlen(text), at = sizeof head;
+    head[--at] = ':';
+    for (size_t rest = length; rest > 0; rest /= 10)
+        head[--at] = (char)('0' + rest % 10);
+    head[--at] = kind;
+    buf_append(key, head + at, sizeof head - at);
+    buf_append(key, text, length);
 }
 
-static void key_platforms(struct buf *key, char section, const struct scheduler_platform *platforms, size_t count)
+static void key_items(struct buf *key, char kind, char *const *texts, size_t count)
 {
-    buf_append_format(key, "%c%zu:", section, count);
     for (size_t i = 0; i < count; i++)
-        buf_append_format(key, "%zu:%s%zu:%s%zu:%s", strlen(platforms[i].os), platforms[i].os, strlen(platforms[i].architecture),
-                          platforms[i].architecture, strlen(platforms[i].os_version), platforms[i].os_version);
+        key_item(key, kind, texts[i]);
 }
 
-static char *make_key(const struct sched_rules *rules)
+static void key_images(struct buf *key, const struct scheduler_platform *images, size_t count)
 {
-    cleanup_buf struct buf key = {0};
-    key_texts(&key, 'c', rules->constraint_texts, rules->constraint_count);
-    key_texts(&key, 'v', rules->volume_plugins, rules->volume_plugin_count);
-    key_texts(&key, 'n', rules->network_plugins, rules->network_plugin_count);
-    key_texts(&key, 'l', &rules->log_plugin, 1);
-    key_platforms(&key, 'p', rules->platforms, rules->platform_count);
-    key_platforms(&key, 'i', rules->images, rules->image_count);
-    buf_append_format(&key, "w%d", (int)rules->wish);
-    return buf_steal_string(&key);
+    for (size_t i = 0; i < count; i++) {
+        key_item(key, 'i', images[i].os);
+        key_item(key, 'a', images[i].architecture);
+        key_item(key, 'v', images[i].os_version);
+    }
+}
+
+static void key_of_rules(struct buf *key, const struct sched_rules *rules)
+{
+    key_items(key, 'C', rules->constraint_texts, rules->constraint_count);
+    key_items(key, 'V', rules->volume_plugins, rules->volume_plugin_count);
+    key_items(key, 'N', rules->network_plugins, rules->network_plugin_count);
+    key_item(key, 'L', rules->log_plugin);
+    for (size_t i = 0; i < rules->platform_count; i++) {
+        key_item(key, 'O', rules->platforms[i].os);
+        key_item(key, 'A', rules->platforms[i].architecture);
+    }
+    key_images(key, rules->images, rules->image_count);
+    key_item(key, 'W', isolation_name(rules->wish));
+}
+
+/* The same of the rules that @task would have. */
+static void key_of_task(struct buf *key, const Task *task, const struct sched_image *image)
+{
+    const Docker__Swarmkit__V1__Placement *placement = task->spec ? task->spec->placement : NULL;
+    const ContainerSpec *container = container_of(task->spec);
+    if (placement)
+        key_items(key, 'C', placement->constraints, placement->n_constraints);
+    for (size_t i = 0; container && i < container->n_mounts; i++)
+        if (volume_plugin(container->mounts[i]))
+            key_item(key, 'V', volume_plugin(container->mounts[i]));
+    for (size_t i = 0; i < task->n_networks; i++)
+        if (network_plugin(task->networks[i]))
+            key_item(key, 'N', network_plugin(task->networks[i]));
+    key_item(key, 'L', log_plugin(task->spec));
+    for (size_t i = 0; placement && i < placement->n_platforms; i++) {
+        key_item(key, 'O', platform_os(placement->platforms[i]));
+        key_item(key, 'A', platform_architecture(placement->platforms[i]));
+    }
+    if (image)
+        key_images(key, image->platforms, image->platform_count);
+    key_item(key, 'W', isolation_name(wish_of(task->spec)));
 }
 
 void sched_rules_free(struct scheduler *s, struct sched_rules *rules)
@@ -124,32 +184,32 @@ void sched_rules_free(struct scheduler *s, struct sched_rules *rules)
     free(rules);
 }
 
-/* The one that is equal to @rules, which is taken. */
-static struct sched_rules *share(struct scheduler *s, struct sched_rules *rules)
+/* @rules, new, is taken and known from now on. */
+static struct sched_rules *learn(struct scheduler *s, struct sched_rules *rules, const char *key)
 {
-    rules->key = make_key(rules);
-    struct sched_rules *known = sched_table_find(&s->rules, rules->key);
-    if (known) {
-        sched_rules_free(s, rules);
-    } else {
-        /* The control API has checked them; what it did not see is placed nowhere rather than anywhere. */
-        rules->is_malformed =
-            constraints_parse(rules->constraint_texts, rules->constraint_count, &rules->arena, &rules->constraints, NULL) < 0;
-        sched_table_add(&s->rules, rules);
-        known = rules;
-    }
-    known->use_count++;
-    return known;
+    rules->key = mem_string(key);
+    /* The control API has checked them; what it did not see is placed nowhere rather than anywhere. */
+    rules->is_malformed = constraints_parse(rules->constraint_texts, rules->constraint_count, &rules->arena, &rules->constraints, NULL) < 0;
+    sched_table_add(&s->rules, rules);
+    rules->use_count = 1;
+    return rules;
 }
 
 struct sched_rules *sched_rules_of(struct scheduler *s, const Task *task, const struct sched_image *image)
 {
-    struct sched_rules *rules = mem_alloc(sizeof *rules);
+    buf_clear(&s->key);
+    key_of_task(&s->key, task, image);
+    struct sched_rules *rules = sched_table_find(&s->rules, (const char *)s->key.data);
+    if (rules) {
+        rules->use_count++;
+        return rules;
+    }
+    rules = mem_alloc(sizeof *rules);
     read_plugins(rules, task);
     read_placement(rules, task->spec ? task->spec->placement : NULL);
     read_image(rules, image);
     rules->wish = wish_of(task->spec);
-    return share(s, rules);
+    return learn(s, rules, (const char *)s->key.data);
 }
 
 static char **copy_texts(struct arena *arena, char *const *texts, size_t count)
@@ -178,7 +238,14 @@ struct sched_rules *sched_rules_with_image(struct scheduler *s, const struct sch
             (struct scheduler_platform){arena_string(arena, old->platforms[i].os), arena_string(arena, old->platforms[i].architecture), ""};
     read_image(rules, image);
     rules->wish = old->wish;
-    return share(s, rules);
+    buf_clear(&s->key);
+    key_of_rules(&s->key, rules);
+    struct sched_rules *known = sched_table_find(&s->rules, (const char *)s->key.data);
+    if (!known)
+        return learn(s, rules, (const char *)s->key.data);
+    sched_rules_free(s, rules);
+    known->use_count++;
+    return known;
 }
 
 void sched_rules_let_go(struct scheduler *s, struct sched_rules *rules)

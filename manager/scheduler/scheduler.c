@@ -7,8 +7,6 @@
 #include "base/mem.h"
 #include "manager/scheduler/inside.h"
 
-enum { VISITS_PER_BUDGET = 256 };
-
 /* Names of what lies in the tables. */
 
 static const char *node_name(const void *item)
@@ -60,7 +58,6 @@ static void free_services(struct scheduler *s)
             sched_group_free(s, group);
         }
         sched_presence_deinit(&service->presence);
-        sched_strings_release(&s->strings, service->id);
         free(service);
     }
 }
@@ -98,16 +95,18 @@ void scheduler_free(struct scheduler *s)
     free(s->blocked);
     free(s->dirty);
     free(s->failures);
+    free(s->failing_by_node);
     free(s->decisions);
     free(s->candidates);
+    buf_deinit(&s->key);
     arena_deinit(&s->arena);
     free(s);
 }
 
 void sched_spend_visits(struct scheduler *s)
 {
-    size_t cost = s->visit_count / VISITS_PER_BUDGET;
-    s->visit_count -= cost * VISITS_PER_BUDGET;
+    size_t cost = s->visit_count / SCHED_VISITS_PER_BUDGET;
+    s->visit_count -= cost * SCHED_VISITS_PER_BUDGET;
     s->budget -= cost < s->budget ? cost : s->budget;
 }
 

@@ -129,8 +129,8 @@ void scheduler_task_remove(struct scheduler *scheduler, const char *id);
 int scheduler_image_set(struct scheduler *scheduler, const char *reference, const struct scheduler_platform *platforms, size_t count,
                         struct error *err);
 
-/* Decide. @now_ns is any clock that does not run back, the same in every call. @budget bounds the work: a decision counts one, and so do
- * 256 nodes that were looked at. The decisions so far are returned when it is spent. */
+/* Decide. @now_ns is any clock that does not run back, the same in every call. @budget bounds the work: a decision counts one, and so
+ * do 256 nodes that were looked at, and putting a refusal into words. The decisions so far are returned when it is spent. */
 struct scheduler_result scheduler_run(struct scheduler *scheduler, int64_t now_ns, size_t budget);
 
 /* Why a PENDING task has no node, as of now; NULL for one that is not waiting, or has not been tried yet. Borrowed as decisions are. */

@@ -196,12 +196,20 @@ static void update(struct scheduler *s, struct sched_task *task, const Task *mes
     if (where == SCHED_ON_NODE && stays_on_node(s, task, group, message))
         return;
     const char *refusal = message->status ? message->status->err : NULL;
-    task->told = text_empty(refusal) ? 0 : (uint32_t)sched_hash(refusal, strlen(refusal), 0);
-    if (where == SCHED_PENDING && task->where == SCHED_PENDING && task->group == group)
+    uint32_t told = text_empty(refusal) ? 0 : sched_text_hash(refusal);
+    bool is_untold = told != task->told; /* where it stays: its refusal was not written */
+    task->told = told;
+    if (where == SCHED_PENDING && task->where == SCHED_PENDING && task->group == group) {
+        if (is_untold)
+            sched_queue_retell(s, group);
         return;
+    }
     if (where == SCHED_PREASSIGNED && task->where == SCHED_PREASSIGNED && task->group == group &&
-        strcmp(task->node->id, message->node_id) == 0)
+        strcmp(task->node->id, message->node_id) == 0) {
+        if (is_untold)
+            sched_node_touch(s, task->node, SCHED_WAITING);
         return;
+    }
     group->use_count++; /* nothing that leaves may take it along */
     leave(s, task);
     set_group(s, task, group);

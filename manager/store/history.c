@@ -20,6 +20,7 @@ struct store_watcher {
     uint64_t reset;            /* history.resets when it last looked */
     struct commit_kept *place; /* the last commit that was read; NULL: begin at the first one behind @seen */
     bool is_idle;              /* read to the end: to be told of the next one */
+    uint64_t told;             /* history.tells when it was told last: it may read when it is told, and is idle again then */
     void (*on_ready)(void *ctx);
     void *ctx;
 };
@@ -45,7 +46,7 @@ static struct store_watcher *next_idle(const struct history *history)
 {
     struct store_watcher *watcher = history->watchers;
 
-    while (watcher && !watcher->is_idle)
+    while (watcher && (!watcher->is_idle || watcher->told == history->tells))
         watcher = watcher->next;
     return watcher;
 }
@@ -55,8 +56,10 @@ static void tell_watchers(struct history *history)
 {
     struct store_watcher *watcher;
 
+    history->tells++;
     while ((watcher = next_idle(history)) != NULL) {
         watcher->is_idle = false;
+        watcher->told = history->tells;
         if (watcher->on_ready)
             watcher->on_ready(watcher->ctx);
     }
@@ -105,7 +108,8 @@ static struct store_watcher *add_watcher(struct store *store, uint64_t seen, voi
 {
     struct store_watcher *watcher = mem_alloc(sizeof *watcher);
 
-    *watcher = (struct store_watcher){.store = store, .seen = seen, .reset = store->history.resets, .on_ready = on_ready, .ctx = ctx};
+    *watcher = (struct store_watcher){
+        .store = store, .seen = seen, .reset = store->history.resets, .told = store->history.tells, .on_ready = on_ready, .ctx = ctx};
     watcher->next = store->history.watchers;
     if (watcher->next)
         watcher->next->at = &watcher->next;

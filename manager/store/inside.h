@@ -116,6 +116,7 @@ struct store {
         uint64_t lost_version; /* commits up to this one are not kept */
         struct store_watcher *watchers;
         uint64_t resets; /* restored images */
+        uint64_t tells;  /* times that watchers were told */
     } history;
     struct restore *restore; /* NULL: none */
 };

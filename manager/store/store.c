@@ -234,9 +234,13 @@ void store_run(struct store *store)
 
 void store_fail(struct store *store, const struct error *why)
 {
-    struct writes queue = store->queue;
+    struct writes proposed = store->batch.writers, queue = store->queue;
+    struct error unknown;
 
+    error_set(&unknown, ERR_CANCELED, "%s; whether this change was made is not known", why->message);
+    store->batch.writers = (struct writes){0};
     store->queue = (struct writes){0};
     store->is_woken = false; /* whoever comes next wakes anew */
+    tell_all(proposed, &unknown);
     tell_all(queue, why);
 }

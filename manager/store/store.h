@@ -117,7 +117,8 @@ STORE_KINDS(X)
  * here: decisions rest on it. */
 void store_run(struct store *store);
 
-/* The log fails or is closed, or another leads: who waits for a turn is told @why. Whose change is proposed hears of it from the log. */
+/* The log fails or is closed, or another leads: who waits for a turn is told @why, and whose change is in the log already that its outcome
+ * is not known (ERR_CANCELED). Nobody waits when this returns. */
 void store_fail(struct store *store, const struct error *why);
 
 /* --- what comes from the log --- */
@@ -143,7 +144,7 @@ struct store_commit {
 };
 
 /* Someone who follows at their own pace. @on_ready is called when there is something to read again, after nothing was; read until
- * ERR_NOT_FOUND. Kept here for it are the newest STORE_HISTORY_COUNT commits of at most STORE_HISTORY_BYTES. */
+ * ERR_NOT_FOUND, there or later. Kept here for it are the newest STORE_HISTORY_COUNT commits of at most STORE_HISTORY_BYTES. */
 struct store_watcher;
 struct store_watcher *store_watch(struct store *store, void (*on_ready)(void *ctx), void *ctx); /* from now on */
 

@@ -169,7 +169,7 @@ int grpc_server_listen(struct grpc_server *server, const char *address, struct e
 uint16_t grpc_server_port(const struct grpc_server *server); /* of the first TCP listener */
 
 /* @on_call takes a new call: it sets handlers with grpc_call_accept before it returns, or ends it. Methods without one are answered
- * UNIMPLEMENTED, as grpc-go does. @method borrowed for good. */
+ * UNIMPLEMENTED, as grpc-go does. @method borrowed for good; handled already: from now on by this one. */
 typedef void (*grpc_call_cb)(struct grpc_call *call, void *ctx);
 void grpc_server_handle(struct grpc_server *server, const struct method *method, grpc_call_cb on_call, void *ctx);
 

@@ -347,6 +347,11 @@ struct grpc_server *grpc_server_new(const struct grpc_server_options *options)
 
 void grpc_server_handle(struct grpc_server *server, const struct method *method, grpc_call_cb on_new_call, void *ctx)
 {
+    for (size_t i = 0; i < server->handler_count; i++)
+        if (server->handlers[i].method == method) {
+            server->handlers[i] = (struct handler){method, on_new_call, ctx};
+            return;
+        }
     server->handlers = mem_resize(server->handlers, (server->handler_count + 1) * sizeof *server->handlers);
     server->handlers[server->handler_count++] = (struct handler){method, on_new_call, ctx};
 }

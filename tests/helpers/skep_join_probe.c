@@ -194,7 +194,7 @@ static void on_message(struct grpc_call *call, ProtobufCMessage *message, void *
     print(probe, "told", json);
     if (!uv_is_active((uv_handle_t *)&probe->heartbeat))
         uv_timer_start(&probe->heartbeat, on_heartbeat, 0, 3000);
-    renewal_driver_told(probe->renewal, desired, status, bytes_of(told->rootca.data, told->rootca.len));
+    renewal_driver_told(probe->renewal, desired, false, status, bytes_of(told->rootca.data, told->rootca.len));
     if (renewal_driver_promotion_refused(probe->renewal) != probe->was_promotion_refused) {
         probe->was_promotion_refused = !probe->was_promotion_refused;
         json = cJSON_CreateObject();

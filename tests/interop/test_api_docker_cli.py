@@ -18,7 +18,6 @@ from lib.images import Image
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, os.environ.get("SKEP_BUILD", "build/debug"))
-FIXTURE = os.path.join(BUILD, "tests", "api_fixture")
 SKEP = os.path.join(BUILD, "skep")
 SKEP_IMAGE = os.path.join(BUILD, "skep-image")
 WEB, JOB, IDLE = "a1b2c3d4e5f6", "a1b2c3ffffff", "b0b0c3ffffff"
@@ -29,20 +28,21 @@ class Api(unittest.TestCase):
     """One API per test; `docker` is the command under test."""
     docker = None
     has_store = False  # real images, in place of the fixture's
+    fixture = os.path.join(BUILD, "tests", "api_fixture")
 
     @classmethod
     def setUpClass(cls):
         if cls.docker is None or not os.path.exists(cls.docker):
             raise unittest.SkipTest(f"{cls.docker or 'no docker command'} is not here")
-        if not os.path.exists(FIXTURE):
-            raise unittest.SkipTest("tests/helpers/api_fixture is not built")
+        if not os.path.exists(cls.fixture):
+            raise unittest.SkipTest(f"tests/helpers/{os.path.basename(cls.fixture)} is not built")
 
     def setUp(self):
         self.dir = tempfile.mkdtemp(prefix="skep-api-cli-")
         self.host = f"unix://{self.dir}/api.sock"
         self.log = open(os.path.join(self.dir, "log"), "w+b")
         store = [os.path.join(self.dir, "images"), SKEP_IMAGE] if self.has_store else []
-        self.server = subprocess.Popen([FIXTURE, self.host, *store], stdout=subprocess.PIPE, stderr=self.log)
+        self.server = subprocess.Popen([self.fixture, self.host, *store], stdout=subprocess.PIPE, stderr=self.log)
         self.addCleanup(self.stop)
         self.assertEqual(self.server.stdout.readline(), b"ready\n")
 
@@ -258,14 +258,14 @@ class Door(Api):
         self.assertEqual(os.stat(self.host[len("unix://"):]).st_mode & 0o777, 0o660)
 
     def test_second_daemon_is_refused_and_a_dead_ones_socket_replaced(self):
-        second = subprocess.run([FIXTURE, self.host], capture_output=True, timeout=30)
+        second = subprocess.run([self.fixture, self.host], capture_output=True, timeout=30)
         self.assertEqual(second.returncode, 73)
         self.assertIn(b"another daemon listens", second.stderr)
         left = os.path.join(self.dir, "left.sock")
         dead = socket.socket(socket.AF_UNIX)
         dead.bind(left)
         dead.close()
-        third = subprocess.Popen([FIXTURE, f"unix://{left}"], stdout=subprocess.PIPE)
+        third = subprocess.Popen([self.fixture, f"unix://{left}"], stdout=subprocess.PIPE)
         self.assertEqual(third.stdout.readline(), b"ready\n")
         third.terminate()
         self.assertEqual(third.wait(10), 0)

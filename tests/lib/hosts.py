@@ -30,7 +30,7 @@ _count = 0
 
 def run(argv, timeout=60, check=True, text=True, **more):
     """subprocess.run with output captured, and an error that shows it."""
-    done = subprocess.run(argv, stdin=more.pop("stdin", subprocess.DEVNULL), capture_output=True, text=text, timeout=timeout, **more)
+    done = subprocess.run(argv, stdin=more.pop("stdin", None if "input" in more else subprocess.DEVNULL), capture_output=True, text=text, timeout=timeout, **more)
     if check and done.returncode != 0:
         raise AssertionError(f"{' '.join(map(str, argv))}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
     return done

@@ -33,8 +33,8 @@ class Scenario(unittest.TestCase):
     # Parts that most scenarios want
 
     @classmethod
-    def make_swarm(cls, managers=1):
-        cls.managers = swarm(cls.net, managers)
+    def make_swarm(cls, managers=1, kind=Dockerd):
+        cls.managers = swarm(cls.net, managers, kind=kind)
         cls.manager = cls.managers[0]
 
     @classmethod

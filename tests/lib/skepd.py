@@ -6,6 +6,7 @@ import unittest
 
 from lib.daemon import Daemon
 from lib.hosts import cgroups_named, mounts_below, processes, read, run, wait_until
+from lib.swarm_manager import SwarmManager
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, os.environ.get("SKEP_BUILD", "build/debug"))
@@ -22,7 +23,7 @@ def need_skepd():
             raise unittest.SkipTest(f"{os.path.relpath(program, ROOT)} is not built yet")
 
 
-class Skepd(Daemon):
+class Skepd(SwarmManager, Daemon):
     kind = "skepd"
 
     def __init__(self, host, *options):
@@ -44,8 +45,8 @@ class Skepd(Daemon):
         with open(archive, "rb") as file:
             return self.skep("load", stdin=file).stdout
 
-    def join(self, manager, token=None, timeout=60, check=True):
-        return self.skep("join", "--token", token or manager.token(), manager.address, timeout=timeout, check=check)
+    def join(self, manager, token=None, role="worker", timeout=60, check=True):
+        return self.skep("join", "--token", token or manager.token(role), manager.address, timeout=timeout, check=check)
 
     def restart(self, *extra):
         """SIGKILL and start again, as a supervisor does."""

@@ -1,5 +1,6 @@
 """What the commands say of themselves against what is written of them: every option of `skepd --help` is in skepd(8), every one of `skep --help`
-and of each verb's --help in skep(1), all of them in the completion; every exit code of base/error.h is in skep(1).
+and of each verb's --help in skep(1), all of them in the completion; every exit code of base/error.h is in skep(1). A verb may be a group
+of others ("node": "node ls").
 
     docs.py [BUILD_DIR]      default build/debug, already built
 """
@@ -53,9 +54,9 @@ def check_man(name, page, told):
 
 
 def sections(page):
-    """{verb: its part of skep(1)}: each begins with `.It Nm VERB` in COMMANDS."""
+    """{verb: its part of skep(1)}: each begins with `.It Nm VERB` in COMMANDS; "node ls" of the group node is one by itself."""
     body = page[page.index(".Sh COMMANDS"):page.index(".Sh ENVIRONMENT")]
-    parts = re.split(r"^\.It Nm (\w+)", body, flags=re.M)
+    parts = re.split(r"^\.It Nm ([\w-]+(?: [a-z]+)?)(?= |$)", body, flags=re.M)
     return dict(zip(parts[1::2], parts[2::2]))
 
 
@@ -77,23 +78,42 @@ def offered_by(completion, verb):
     return set()
 
 
+def commands(told):
+    """The names in the list of commands of a --help text."""
+    return re.findall(r"^  ([\w-]+)  +\S", told[told.index("Commands:"):], re.M)
+
+
+def check_verb(verb, parts, completion):
+    """Its options, in skep(1) and in the completion; of a group those of its commands."""
+    told = help_of("skep", *verb.split())
+    if verb and verb not in parts:
+        complain(f"docs/man/skep.1: {verb} is not there")
+        return
+    if verb and "Commands:" in told:
+        for name in commands(told):
+            check_verb(f"{verb} {name}", parts, completion)
+        offered = re.search(rf"^    {verb}\) __skep_words '(.*)' \"\$current\" ;;", completion, re.M)
+        if offered is None or set(offered[1].split()) != set(commands(told)):
+            complain(f"{COMPLETION}: behind skep {verb} other commands are offered than there are")
+        return
+    if verb:
+        check_man(f"docs/man/skep.1, {verb}", parts[verb], told)
+    for _, long in options(told):
+        if f"--{long}" not in offered_by(completion, verb):
+            complain(f"{COMPLETION}: --{long} is not offered behind skep {verb}".rstrip())
+
+
 def check_skep(completion):
     page, told = text("docs/man/skep.1"), help_of("skep")
     parts = sections(page)
-    verbs = re.findall(r"^  (\w+)  +\S", told[told.index("Commands:"):], re.M)
+    verbs = commands(told)
     listed = set(re.search(r"local verbs='(.*)'", completion)[1].split())
     check_man("docs/man/skep.1", page[:page.index(".Sh COMMANDS")], told)
     for verb in ("", *(verb for verb in verbs if verb != "help")):
-        if verb and verb not in parts:
-            complain(f"docs/man/skep.1: {verb} is not there")
-        elif verb:
-            check_man(f"docs/man/skep.1, {verb}", parts[verb], help_of("skep", verb))
-        for _, long in options(help_of("skep", *filter(None, [verb]))):
-            if f"--{long}" not in offered_by(completion, verb):
-                complain(f"{COMPLETION}: --{long} is not offered behind skep {verb}".rstrip())
+        check_verb(verb, parts, completion)
     for verb in set(verbs) ^ listed:
         complain(f"{COMPLETION}: the verb {verb} is in one of completion and `skep --help` only")
-    for verb in set(parts) - set(verbs):
+    for verb in {part.split()[0] for part in parts} - set(verbs):
         complain(f"docs/man/skep.1: there is no verb {verb}")
 
 

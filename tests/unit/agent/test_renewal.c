@@ -408,6 +408,26 @@ static void promotion_is_refused_and_the_node_stays_a_worker(void **state)
     assert_int_equal(world->renewal.machine.state, RENEWAL_RESTING);
 }
 
+static void a_promotion_by_managers_of_ours_is_followed(void **state)
+{
+    struct world *world = *state;
+    const struct renewal_event wish = {
+        .kind = RENEWAL_EVENT_TOLD, .role = CERTIFICATE_MANAGER, .may_manage = true, .status = ISSUANCE_ISSUED};
+    start(world);
+    happen(world, wish);
+    assert_false(world->renewal.is_promotion_refused);
+    to_the_next_timer(world);
+    to_polling(world);
+    is_issued(world, &world->authority, "swarm-manager");
+    is_stored(world);
+    for (int i = 0; i < 50; i++) {
+        happen(world, wish);
+        to_the_next_timer(world);
+        assert_int_equal(world->todo.kind, RENEWAL_DO_WAIT);
+    }
+    assert_false(world->renewal.is_promotion_refused);
+}
+
 /* It must: the wish cannot be taken back from a node that never became a manager, and a certificate that ends is the end of a node. */
 static void promoted_node_renews_when_it_is_due_and_once(void **state)
 {
@@ -558,6 +578,7 @@ int main(void)
         T(expired_certificate_that_is_refused_needs_a_person),
         T(clock_months_ahead_does_not_renew_in_a_circle),
         T(promotion_is_refused_and_the_node_stays_a_worker),
+        T(a_promotion_by_managers_of_ours_is_followed),
         T(promoted_node_renews_when_it_is_due_and_once),
         T(rotate_again_does_not_shorten_the_backoff),
         T(demotion_is_repeated_until_the_role_fits),

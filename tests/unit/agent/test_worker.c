@@ -47,7 +47,8 @@ struct fixture {
     struct told told[TASKS];
     int desired[TASKS], manager_state[TASKS]; /* as in the assignment; 0: ASSIGNED */
     const char *args[TASKS][3];
-    const char *image_error; /* what a pull says */
+    const char *image_error;       /* what a pull says */
+    const char *stop_after[TASKS]; /* the label of its service; NULL: none */
     bool has_image, has_health, has_secret, has_unknown, may_return;
     unsigned systems, steps, kill_at, pulls;
     unsigned pins, removals_left;
@@ -215,6 +216,18 @@ static void add_unknown(struct draft *d, ProtobufCMessage *message)
                                                                 arena_copy(&d->arena, number, sizeof number)};
 }
 
+static void add_stop_after(struct draft *d, Docker__Swarmkit__V1__Task *task, const char *duration)
+{
+    Docker__Swarmkit__V1__Annotations__LabelsEntry *label = arena_alloc(&d->arena, sizeof *label);
+    docker__swarmkit__v1__annotations__labels_entry__init(label);
+    label->key = arena_string(&d->arena, WORKER_STOP_AFTER_LABEL);
+    label->value = arena_string(&d->arena, duration);
+    task->service_annotations = arena_alloc(&d->arena, sizeof *task->service_annotations);
+    docker__swarmkit__v1__annotations__init(task->service_annotations);
+    task->service_annotations->labels = arena_copy(&d->arena, &label, sizeof(void *));
+    task->service_annotations->n_labels = 1;
+}
+
 static void draft_task(struct fixture *f, struct draft *d, int i)
 {
     Docker__Swarmkit__V1__Assignment *item = draft_item(d);
@@ -238,6 +251,8 @@ static void draft_task(struct fixture *f, struct draft *d, int i)
     spec->command = (char **)(uintptr_t)f->args[i];
     while (f->args[i][spec->n_command])
         spec->n_command++;
+    if (f->stop_after[i])
+        add_stop_after(d, task, f->stop_after[i]);
     if (f->has_secret)
         refer_to_secret(d, spec);
     if (f->has_health)
@@ -448,6 +463,62 @@ static void ready_is_as_far_as_desired(void **state)
     run(&f, 60);
     assert_int_equal(f.told[0].state, SHUTDOWN);
     assert_int_equal(systems(&f), 1); /* kept until the task leaves */
+    remove_all_leaves_nothing(&f);
+    tear_down(&f);
+}
+
+/* The first task's service allows half a minute, the second's says nothing, the third's nonsense. */
+static void who_is_cut_off_stops_what_must_not_run_twice(void **state)
+{
+    struct fixture f;
+    (void)state;
+    set_up(&f);
+    for (int i = 0; i < 3; i++)
+        want(&f, i, RUNNING, "serve", NULL);
+    f.stop_after[0] = "30s";
+    f.stop_after[2] = "soon";
+    assign(&f);
+    worker_set_contact(f.worker, true);
+    run(&f, 100); /* whoever is heard stops nothing */
+    worker_set_contact(f.worker, false);
+    run(&f, 20);
+    worker_set_contact(f.worker, true);
+    run(&f, 20);
+    worker_set_contact(f.worker, false);
+    run(&f, 29);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(f.told[i].state, RUNNING);
+    run(&f, 10);
+    assert_int_equal(f.told[0].state, SHUTDOWN);
+    assert_int_equal(f.told[1].state, RUNNING);
+    assert_int_equal(f.told[2].state, RUNNING);
+    restart_worker(&f); /* it does not come back */
+    run(&f, 20);
+    worker_set_contact(f.worker, true);
+    assign(&f);
+    run(&f, 20);
+    assert_int_equal(f.told[0].state, SHUTDOWN);
+    assert_int_equal(f.told[1].state, RUNNING);
+    remove_all_leaves_nothing(&f);
+    tear_down(&f);
+}
+
+/* A restart does not give a node that is cut off more time than once again. */
+static void who_starts_cut_off_counts_from_there(void **state)
+{
+    struct fixture f;
+    (void)state;
+    set_up(&f);
+    want(&f, 0, RUNNING, "serve", NULL);
+    f.stop_after[0] = "30s";
+    assign(&f);
+    worker_set_contact(f.worker, true);
+    run(&f, 10);
+    restart_worker(&f);
+    run(&f, 29);
+    assert_int_equal(f.told[0].state, RUNNING);
+    run(&f, 10);
+    assert_int_equal(f.told[0].state, SHUTDOWN);
     remove_all_leaves_nothing(&f);
     tear_down(&f);
 }
@@ -1167,6 +1238,8 @@ int main(void)
     log_init(LOG_TEXT, LOG_ERROR, stderr);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(task_runs_and_is_removed),
+        cmocka_unit_test(who_is_cut_off_stops_what_must_not_run_twice),
+        cmocka_unit_test(who_starts_cut_off_counts_from_there),
         cmocka_unit_test(ready_is_as_far_as_desired),
         cmocka_unit_test(exits_are_told_as_dockerd_does),
         cmocka_unit_test(removals_of_images_and_containers_keep_out_of_each_other_s_way),

@@ -29,6 +29,7 @@ struct node {
     node_phase_cb on_phase;
     node_done_cb on_done;
     void *ctx;
+    const char *id; /* NULL: as a worker's */
     unsigned step, abandoned;
     bool never_answers;
     char last_remote[64], last_availability[16];
@@ -63,6 +64,7 @@ struct api_fixture {
     struct node node;
     struct image_store store;
     struct image_store *real_store; /* in place of @store, where the helper was given a directory */
+    struct api_swarm swarm;         /* all NULL unless the test has managers */
     struct api *api;
     unsigned pending;
     struct api_timer *alive; /* the emulated host's own timer does not keep the loop going */
@@ -78,7 +80,7 @@ static void fixture_node_info(const struct node *node, struct node_info *out)
         .state = node->state, .error = "", .node_id = "", .node_addr = "", .cluster_id = "", .role = "worker", .availability = "active"};
     if (node->state == NODE_INACTIVE)
         return;
-    out->node_id = "node1id000000000000000000";
+    out->node_id = node->id ? node->id : "node1id000000000000000000";
     out->node_addr = "10.0.0.7";
     out->managers = managers;
     out->manager_count = 1;
@@ -428,6 +430,7 @@ static void fixture_serve(struct api_fixture *f, const struct api_images *images
         .clock = f->clock,
         .node = {&f->node, fixture_node_info, fixture_join, fixture_join_abandon, fixture_leave},
         .images = *images,
+        .swarm = f->swarm,
         .hcs = f->hcs,
         .state_dir = "/var/lib/skep",
         .hostname = "fixture",

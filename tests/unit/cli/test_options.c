@@ -33,6 +33,7 @@ static void every_way_of_a_flag(void **state)
     assert_string_equal(option_text(&o, "last", NULL), "7");
     assert_ok(PARSE(&o, false, "--all", "--all=false"));
     assert_false(option_switch(&o, "all"));
+    assert_true(option_given(&o, "all") && !option_given(&o, "last"));
     assert_string_equal(option_text(&o, "last", "none"), "none");
 }
 
@@ -74,7 +75,10 @@ static void too_many_words_are_refused(void **state)
     const char *argv[OPTION_VALUES_COUNT + 2] = {0};
     for (size_t i = 0; i < OPTION_VALUES_COUNT + 1; i++)
         argv[i] = "x";
-    assert_fails(parse(&o, false, err, argv), ERR_LIMIT, "32");
+    assert_fails(parse(&o, false, err, argv), ERR_LIMIT, "more than 64");
+    assert_ok(PARSE(&o, true, "-a", "x", "-q"));
+    assert_ok(options_add_word(&o, "-q", err));
+    assert_int_equal(o.words.count, 1);
 }
 
 int main(void)

@@ -3,7 +3,9 @@
 
 #include "tests/unit/test.h"
 
-#define CLUSTER "cluster1"
+#define CLUSTER   "cluster1"
+#define PEER      "Permission denied: unauthorized peer role: rpc error: code = PermissionDenied desc = "
+#define FORWARDER "Permission denied: unauthorized forwarder role: rpc error: code = PermissionDenied desc = "
 
 struct claims {
     const char *pairs[12][2];
@@ -51,6 +53,9 @@ static void everyone_may_what_the_table_says(void **state)
     IDENTITY(removed, "removed", CLUSTER, "swarm-worker");
     IDENTITY(removed_manager, "removed", CLUSTER, "swarm-manager");
     IDENTITY(ca, "swarm-ca", CLUSTER, "swarm-ca");
+    IDENTITY(both, "b1", CLUSTER, "swarm-worker", "swarm-manager");
+    IDENTITY(nowhere, "w1", "", "swarm-worker");
+    const struct tls_identity no_role = {.common_name = "w1", .organization = CLUSTER};
     const struct {
         const char *who;
         const struct tls_identity *peer;
@@ -68,6 +73,11 @@ static void everyone_may_what_the_table_says(void **state)
         {"a removed manager", &removed_manager, "node removed was removed from swarm", "node removed was removed from swarm", ""},
         {"another role", &ca, "remote certificate not part of OUs: [swarm-worker swarm-manager]",
          "remote certificate not part of OUs: [swarm-manager]", ""},
+        {"one of two roles", &both, NULL, NULL, "b1"},
+        {"one without a cluster", &nowhere, "remote certificate not part of organization: cluster1",
+         "remote certificate not part of OUs: [swarm-manager]", ""},
+        {"one without a role", &no_role, "remote certificate not part of OUs: [swarm-worker swarm-manager]",
+         "remote certificate not part of OUs: [swarm-manager]", ""},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         struct access_caller caller;
@@ -78,8 +88,7 @@ static void everyone_may_what_the_table_says(void **state)
             const char *refusal = kind ? table[i].manager : table[i].node;
             if (refusal) {
                 assert_fails(check(table[i].peer, kinds[kind], NULL, &caller, err), ERR_PERMISSION, refusal);
-                assert_fails(check(table[i].peer, kinds[kind], NULL, &caller, err), ERR_PERMISSION,
-                             "Permission denied: unauthorized peer role: rpc error: code = PermissionDenied desc = ");
+                assert_fails(check(table[i].peer, kinds[kind], NULL, &caller, err), ERR_PERMISSION, PEER);
             } else {
                 assert_ok(check(table[i].peer, kinds[kind], NULL, &caller, err));
                 assert_string_equal(caller.node_id, table[i].peer->common_name);
@@ -116,6 +125,8 @@ static void only_a_manager_speaks_for_others(void **state)
                                         {"forwarded_cert_cn", "w2"},
                                         {"forwarded_cert_org", "cluster2"},
                                         {"forwarded_cert_ou", "swarm-worker"}}};
+    const struct claims of_other = {
+        {{"forwarded_cert", "true"}, {"forwarded_cert_cn", "w2"}, {"forwarded_cert_org", CLUSTER}, {"forwarded_cert_ou", "swarm-other"}}};
     const struct claims of_nobody = {{{"forwarded_cert", "true"}, {"forwarded_cert_cn", ""}, {"forwarded_cert_org", ""}}};
     const struct claims not_forwarded = {
         {{"forwarded_cert_cn", "m2"}, {"forwarded_cert_org", CLUSTER}, {"forwarded_cert_ou", "swarm-manager"}}};
@@ -125,21 +136,28 @@ static void only_a_manager_speaks_for_others(void **state)
     assert_string_equal(caller.node_id, "w2");
     assert_string_equal(caller.address, "10.0.0.9:4000");
     assert_true(caller.is_forwarded && !caller.is_manager);
-    assert_fails(check(&manager, METHOD_MANAGER, &of_worker, &caller, err), ERR_PERMISSION, "not part of OUs: [swarm-manager]");
+    assert_fails(check(&manager, METHOD_MANAGER, &of_worker, &caller, err), ERR_PERMISSION,
+                 "Permission denied: unauthorized forwarded role, expecting: [swarm-manager]");
     assert_ok(check(&manager, METHOD_MANAGER, &of_manager, &caller, err));
     assert_string_equal(caller.node_id, "m2");
     assert_true(caller.is_manager);
     assert_fails(check(&manager, METHOD_NODE, &of_removed, &caller, err), ERR_PERMISSION, "node removed was removed from swarm");
-    assert_fails(check(&manager, METHOD_NODE, &of_stranger, &caller, err), ERR_PERMISSION, "not part of organization");
+    assert_fails(check(&manager, METHOD_NODE, &of_stranger, &caller, err), ERR_PERMISSION,
+                 "Permission denied: organization mismatch, expecting: cluster1");
+    assert_fails(check(&manager, METHOD_NODE, &of_other, &caller, err), ERR_PERMISSION,
+                 "Permission denied: unauthorized forwarded role, expecting: [swarm-worker swarm-manager]");
     assert_fails(check(&manager, METHOD_NODE, &of_nobody, &caller, err), ERR_PERMISSION, "missing information in forwarded request");
     assert_ok(check(&manager, METHOD_ANYONE, &of_nobody, &caller, err));
     assert_string_equal(caller.node_id, "");
 
-    assert_fails(check(&worker, METHOD_NODE, &of_manager, &caller, err), ERR_PERMISSION, "unauthorized forwarder role");
-    assert_fails(check(&worker, METHOD_ANYONE, &of_manager, &caller, err), ERR_PERMISSION, "unauthorized forwarder role");
-    assert_fails(check(NULL, METHOD_MANAGER, &of_manager, &caller, err), ERR_PERMISSION, "unauthorized forwarder role");
-    assert_fails(check(&strange_manager, METHOD_NODE, &of_worker, &caller, err), ERR_PERMISSION, "unauthorized forwarder role");
-    assert_fails(check(&removed_manager, METHOD_NODE, &of_worker, &caller, err), ERR_PERMISSION, "unauthorized forwarder role");
+    assert_fails(check(&worker, METHOD_NODE, &of_manager, &caller, err), ERR_PERMISSION,
+                 FORWARDER "Permission denied: remote certificate not part of OUs: [swarm-manager]");
+    assert_fails(check(&worker, METHOD_ANYONE, &of_manager, &caller, err), ERR_PERMISSION, FORWARDER);
+    assert_fails(check(NULL, METHOD_MANAGER, &of_manager, &caller, err), ERR_PERMISSION, FORWARDER "no client certificates in request");
+    assert_fails(check(&strange_manager, METHOD_NODE, &of_worker, &caller, err), ERR_PERMISSION,
+                 FORWARDER "Permission denied: remote certificate not part of organization: cluster1");
+    assert_fails(check(&removed_manager, METHOD_NODE, &of_worker, &caller, err), ERR_PERMISSION,
+                 FORWARDER "Permission denied: node removed was removed from swarm");
     assert_ok(check(&worker, METHOD_NODE, &not_forwarded, &caller, err)); /* the claim is not made: the certificate counts */
     assert_string_equal(caller.node_id, "w1");
 }

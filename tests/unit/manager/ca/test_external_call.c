@@ -22,7 +22,7 @@ struct world {
     char peer[64]; /* who the client said it is */
 
     struct ca_external_call *call;
-    bool is_done;
+    bool is_done, has_no_papers;
     struct error err;
     struct buf certificate;
 };
@@ -129,7 +129,8 @@ static const char *tool_path(void)
     assert_int_equal(uv_exepath(path, &size), 0);
     for (int i = 0; i < 2; i++)
         *strrchr(path, '/') = '\0';
-    strcat(path, "/skep-external-ca");
+    size = strlen(path);
+    snprintf(path + size, sizeof path - size, "/skep-external-ca");
     return path;
 }
 
@@ -273,6 +274,38 @@ static void canceled_call_ends_in_silence(void **state)
     assert_false(world->is_done);
 }
 
+static int papers_of(void *ctx, struct bytes *chain_pem, struct bytes *key_pem, struct error *err)
+{
+    struct world *world = ctx;
+    if (world->has_no_papers)
+        return error_set(err, ERR_PRECONDITION, "no certificate yet");
+    *chain_pem = buf_bytes(&world->manager_papers.chain_pem);
+    *key_pem = buf_bytes(&world->manager_papers.key_pem);
+    return 0;
+}
+
+/* As the CA's part and its changes ask: they hold no papers. */
+static void table_adds_the_manager_s_papers(void **state)
+{
+    struct world *world = *state;
+    const struct ca_external_way way = {&world->loop, tool_path(), papers_of, world};
+    const struct ca_asker asker = ca_external_asker(&way);
+    struct external_job job = {.urls = {world->url}, .url_count = 1, .roots_pem = buf_bytes(&world->authority.root_pem), .body = "{}"};
+    void *call;
+    world->answer = ANSWER("200 OK", "{\"success\":true,\"result\":{\"certificate\":\"PEM\\n\"}}");
+    assert_ok(asker.start(asker.self, &job, on_done, world, &call, err));
+    run_until(&world->loop, world->is_done);
+    assert_string_equal(world->err.message, "");
+    assert_string_equal(world->peer, "manager1");
+    world->has_no_papers = true;
+    assert_fails(asker.start(asker.self, &job, on_done, world, &call, err), ERR_PRECONDITION, "no certificate yet");
+    world->has_no_papers = world->is_done = false;
+    assert_ok(asker.start(asker.self, &job, on_done, world, &call, err));
+    asker.cancel(asker.self, call);
+    run_for(&world->loop, 100);
+    assert_false(world->is_done);
+}
+
 static void missing_tool_is_said_at_once(void **state)
 {
     struct world *world = *state;
@@ -297,6 +330,7 @@ int main(void)
         TEST(unreachable_is_said),
         TEST(plain_http_is_refused),
         TEST(canceled_call_ends_in_silence),
+        TEST(table_adds_the_manager_s_papers),
         TEST(missing_tool_is_said_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

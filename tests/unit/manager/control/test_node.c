@@ -359,6 +359,18 @@ static void node_with_very_many_tasks_is_removed_in_several_steps(void **state)
     assert_all_orphans(450);
 }
 
+/* As many as fit beside the cluster's change, but for the node's own removal. */
+static void removal_of_the_node_needs_room_too(void **state)
+{
+    (void)state;
+    put("n1", "one", false, DOWN);
+    put_tasks("n1", STORE_ACTIONS_COUNT - 1, DOCKER__SWARMKIT__V1__TASK_STATE__RUNNING, NULL);
+    Docker__Swarmkit__V1__RemoveNodeRequest request = removal_of("n1", false);
+    (void)do_call(&asked, RemoveNode, &request);
+    assert_null(store_node(asked.world.store, "n1"));
+    assert_all_orphans(STORE_ACTIONS_COUNT - 1);
+}
+
 /* Or more bytes. */
 static void node_with_large_tasks_is_removed_in_several_steps(void **state)
 {
@@ -390,6 +402,7 @@ int main(void)
         test(removed_nodes_certificate_is_refused_until_it_is_long_expired),
         test(removed_nodes_tasks_are_orphans),
         test(node_with_very_many_tasks_is_removed_in_several_steps),
+        test(removal_of_the_node_needs_room_too),
         test(node_with_large_tasks_is_removed_in_several_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -246,6 +246,63 @@ static void ports_of_other_services_are_taken(void **state)
     web_refused(&asked, &web, ERR_INVALID, 3, "as a host-published port");
 }
 
+/* The way out of the routing mesh: the same port, published by the nodes that run the tasks. */
+static void service_of_dockers_moves_its_port_to_the_nodes(void **state)
+{
+    (void)state;
+    Docker__Swarmkit__V1__PortConfig port = DOCKER__SWARMKIT__V1__PORT_CONFIG__INIT, *ports[] = {&port};
+    port.target_port = 80;
+    port.published_port = 8080;
+    web.endpoint.ports = ports;
+    web.endpoint.n_ports = 1;
+    Docker__Swarmkit__V1__Service old = DOCKER__SWARMKIT__V1__SERVICE__INIT;
+    old.id = TEXT("s0");
+    old.spec = &web.spec;
+    Docker__Swarmkit__V1__NetworkAttachmentConfig attachment = DOCKER__SWARMKIT__V1__NETWORK_ATTACHMENT_CONFIG__INIT,
+                                                  *list[] = {&attachment};
+    attachment.target = TEXT("overlay");
+    web.task.networks = list;
+    web.task.n_networks = 1;
+    do_create(&asked.world, &old);
+    snprintf(id, sizeof id, "s0");
+    web.update.service_id = id;
+    web.version.index = stored()->meta->version->index;
+    web.replicated.replicas = 3;
+    (void)do_call(&asked, UpdateService, &web.update); /* what is as it was is not judged again */
+    attachment.target = TEXT("another");
+    web.version.index = stored()->meta->version->index;
+    assert_refused(&asked, UpdateService, &web.update, ERR_NOT_FOUND, 5, "network another not found");
+    port.publish_mode = DOCKER__SWARMKIT__V1__PORT_CONFIG__PUBLISH_MODE__HOST;
+    web.task.n_networks = 0;
+    assert_int_equal(update()->spec->endpoint->ports[0]->publish_mode, DOCKER__SWARMKIT__V1__PORT_CONFIG__PUBLISH_MODE__HOST);
+}
+
+static void secret_is_named_as_it_is(void **state)
+{
+    (void)state;
+    Docker__Swarmkit__V1__CreateSecretRequest request = DOCKER__SWARMKIT__V1__CREATE_SECRET_REQUEST__INIT;
+    Docker__Swarmkit__V1__SecretSpec spec = DOCKER__SWARMKIT__V1__SECRET_SPEC__INIT;
+    Docker__Swarmkit__V1__Annotations annotations = DOCKER__SWARMKIT__V1__ANNOTATIONS__INIT;
+    Docker__Swarmkit__V1__SecretReference reference = DOCKER__SWARMKIT__V1__SECRET_REFERENCE__INIT, *list[] = {&reference};
+    Docker__Swarmkit__V1__FileTarget file = DOCKER__SWARMKIT__V1__FILE_TARGET__INIT;
+    char secret_id[32];
+    annotations.name = TEXT("key");
+    spec.annotations = &annotations;
+    spec.data = (ProtobufCBinaryData){1, (uint8_t *)TEXT("x")};
+    request.spec = &spec;
+    snprintf(secret_id, sizeof secret_id, "%s", do_call(&asked, CreateSecret, &request)->secret->id);
+    reference.secret_id = secret_id;
+    reference.secret_name = TEXT("lock");
+    reference.target_case = DOCKER__SWARMKIT__V1__SECRET_REFERENCE__TARGET_FILE;
+    reference.file = &file;
+    file.name = TEXT("key");
+    web.container.secrets = list;
+    web.container.n_secrets = 1;
+    web_refused(&asked, &web, ERR_INVALID, 3, "secret not found: lock");
+    reference.secret_name = TEXT("key");
+    web_create(&asked, &web, id);
+}
+
 static void removed_service_is_gone(void **state)
 {
     (void)state;
@@ -300,6 +357,8 @@ int main(void)
         test(rollback_to_what_is_gone_is_refused),
         test(job_is_done_again_and_never_rolled_back),
         test(ports_of_other_services_are_taken),
+        test(service_of_dockers_moves_its_port_to_the_nodes),
+        test(secret_is_named_as_it_is),
         test(removed_service_is_gone),
         test(lost_leadership_is_told_as_swarmkit_does),
         test(what_is_too_large_is_refused),

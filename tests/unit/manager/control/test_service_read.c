@@ -215,6 +215,7 @@ static void statuses_count_by_mode(void **state)
     put_task("t6", global_id, SHUTDOWN, SHUTDOWN, -1);
     put_task("t7", job_id, COMPLETE, COMPLETE, 0);
     put_task("t8", job_id, COMPLETE, RUNNING, 0);
+    put_task("te", job_id, COMPLETE, RUNNING, 0);
     put_task("t9", job_id, COMPLETE, COMPLETE, 1); /* of another time */
     put_task("ta", job_id, COMPLETE, COMPLETE, -1);
     put_task("tb", both_id, COMPLETE, COMPLETE, 0);
@@ -228,7 +229,7 @@ static void statuses_count_by_mode(void **state)
     assert_int_equal(response->n_statuses, 7);
     assert_status(response->statuses[0], replicated_id, 2, 2, 0);
     assert_status(response->statuses[1], global_id, 2, 1, 0);
-    assert_status(response->statuses[2], job_id, 4, 1, 1);
+    assert_status(response->statuses[2], job_id, 4, 2, 1);
     assert_status(response->statuses[3], both_id, 1, 1, 1);
     assert_status(response->statuses[4], "gone", 0, 1, 0);
     assert_status(response->statuses[5], "never", 0, 0, 0);

@@ -319,6 +319,39 @@ static void a_store_that_takes_nothing_refuses_registrations(void **state)
     house_end(&house);
 }
 
+#define MANY (DISPATCHER_STEP_STREAMS_COUNT + 20)
+
+static void many_sessions_are_told_in_turns(void **state)
+{
+    struct house house = {0};
+    struct ear *ears = mem_array(MANY, sizeof *ears);
+    char id[16];
+    unsigned told = 0;
+    (void)state;
+    house_begin(&house, "");
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(id, sizeof id, "n%u", i);
+        add_node(&house, id, id);
+        assert_ok(try_register(&house, &ears[i], id, "", err));
+    }
+    pass(&house, 100);
+    for (unsigned i = 0; i < MANY; i++)
+        forget_said(&ears[i]);
+    dispatcher_managers_changed(house.dispatcher);
+    step(&house);
+    for (unsigned i = 0; i < MANY; i++)
+        told += (unsigned)ears[i].messages;
+    assert_int_equal(told, DISPATCHER_STEP_STREAMS_COUNT);
+    assert_true(house.is_woken); /* for the rest */
+    settle(&house);
+    for (unsigned i = 0; i < MANY; i++)
+        assert_int_equal(ears[i].messages, 1);
+    house_end(&house);
+    for (unsigned i = 0; i < MANY; i++)
+        assert_int_equal(ears[i].ends, 1);
+    free(ears);
+}
+
 static void a_removed_node_is_told_so_on_every_stream(void **state)
 {
     struct house house = {0};
@@ -359,6 +392,7 @@ int main(void)
         cmocka_unit_test(a_stream_that_fails_is_ended_and_the_node_stays),
         cmocka_unit_test(streams_of_connections_that_broke_unseen_do_not_pile_up),
         cmocka_unit_test(a_store_that_takes_nothing_refuses_registrations),
+        cmocka_unit_test(many_sessions_are_told_in_turns),
         cmocka_unit_test(a_removed_node_is_told_so_on_every_stream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

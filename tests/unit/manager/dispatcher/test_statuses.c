@@ -306,6 +306,51 @@ static void more_than_an_entry_takes_goes_into_several(void **state)
     house_end(&house);
 }
 
+/* The whole task goes into the log with its status; one that would not fit is no reason to keep others back. */
+static void one_that_can_never_be_written_keeps_no_other_back(void **state)
+{
+    struct house house = {0};
+    struct ear ear = {0};
+    Docker__Swarmkit__V1__ContainerSpec container = DOCKER__SWARMKIT__V1__CONTAINER_SPEC__INIT;
+    size_t size = STORE_ENTRY_SIZE_BYTES - 1000;
+    char *image = mem_alloc(size + 1), *text = mem_alloc(4001);
+    (void)state;
+    begin(&house, &ear);
+    memset(image, 'x', size);
+    memset(text, 'y', 4000);
+    Task *large = task("t0", "", 0, "n1", RUNNING);
+    large->spec->runtime_case = DOCKER__SWARMKIT__V1__TASK_SPEC__RUNTIME_CONTAINER;
+    large->spec->container = &container;
+    large->status->state = ASSIGNED;
+    container.image = image;
+    do_create(&house.world, large);
+    for (int i = 0; i < 2; i++) {
+        Request request = DOCKER__SWARMKIT__V1__UPDATE_TASK_STATUS_REQUEST__INIT;
+        Update a = DOCKER__SWARMKIT__V1__UPDATE_TASK_STATUS_REQUEST__TASK_STATUS_UPDATE__INIT, b = a, *updates[] = {&a, &b};
+        Status status = DOCKER__SWARMKIT__V1__TASK_STATUS__INIT, plain = status;
+        status.state = FAILED;
+        status.err = text;
+        plain.state = i == 0 ? ACCEPTED : PREPARING;
+        a.task_id = (char *)(uintptr_t)(i == 0 ? "t0" : "t2"); /* it is the first of its batch, and the last */
+        a.status = i == 0 ? &status : &plain;
+        b.task_id = (char *)(uintptr_t)(i == 0 ? "t2" : "t0");
+        b.status = i == 0 ? &plain : &status;
+        request.session_id = ear.session_id;
+        request.updates = updates;
+        request.n_updates = 2;
+        assert_ok(dispatcher_update_status(house.dispatcher, "n1", &request, house.now_ns, err));
+        pass(&house, 100);
+        assert_int_equal(state_of_task(&house, "t2"), plain.state);
+    }
+    assert_int_equal(state_of_task(&house, "t0"), ASSIGNED);
+    uint64_t batches = stats_of(&house).batches;
+    live(&house, "n1", &ear, 10000);
+    assert_true(stats_of(&house).batches == batches); /* and it is not tried for ever */
+    free(image);
+    free(text);
+    house_end(&house);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -323,6 +368,7 @@ int main(void)
         cmocka_unit_test(too_many_statuses_in_one_call_are_refused),
         cmocka_unit_test(a_write_that_fails_is_tried_again_under_what_is_newer),
         cmocka_unit_test(more_than_an_entry_takes_goes_into_several),
+        cmocka_unit_test(one_that_can_never_be_written_keeps_no_other_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -89,6 +89,22 @@ static void removing_the_stale_entry_ends_it(void **state)
     house_end(&house);
 }
 
+static void one_that_is_long_gone_is_still_counted(void **state)
+{
+    struct house house = {0};
+    struct ear old = {0}, young = {0};
+    (void)state;
+    begin(&house);
+    enter_at(&house, &old, "n1", "10.0.0.5");
+    pass(&house, 25 * 3600 * 1000u);
+    enter_at(&house, &young, "n2", "10.0.0.5");
+    assert_string_equal(node_of(&house, "n1")->status->message, STALE);
+    assert_int_equal(stats_of(&house).twins, 1);
+    live(&house, "n2", &young, 20000);
+    assert_int_equal(stats_of(&house).twins, 1);
+    house_end(&house);
+}
+
 static void another_address_or_name_is_another_host(void **state)
 {
     struct house house = {0};
@@ -148,6 +164,7 @@ int main(void)
         cmocka_unit_test(and_when_it_joins_after_its_old_entry_went_down),
         cmocka_unit_test(an_entry_that_lives_again_is_stale_no_more),
         cmocka_unit_test(removing_the_stale_entry_ends_it),
+        cmocka_unit_test(one_that_is_long_gone_is_still_counted),
         cmocka_unit_test(another_address_or_name_is_another_host),
         cmocka_unit_test(the_younger_entry_is_never_the_stale_one),
         cmocka_unit_test(all_older_lives_of_a_host_are_told),

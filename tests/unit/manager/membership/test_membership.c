@@ -117,13 +117,14 @@ static void admitted(void *ctx, uint64_t raft_id, const struct raft_member *memb
 static void ask(struct world *world, size_t at, struct world_member *whom, const char *address, struct admission *out)
 {
     *out = (struct admission){0};
+    struct membership_asking *asking;
     assert_ok(membership_ask_to_join(&(struct membership_join_options){.loop = &world->loop,
                                                                        .clock = peer_clock(&world->wall_ns),
                                                                        .random = random_system(),
                                                                        .credentials = world->members[at].credentials,
                                                                        .manager = whom->address,
                                                                        .address = address},
-                                     admitted, out, err));
+                                     admitted, out, &asking, err));
     run_until(&world->loop, out->done);
 }
 

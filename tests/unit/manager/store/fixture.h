@@ -104,6 +104,8 @@ static inline void world_lose(struct world *world, int code)
 {
     void (*fn)(void *ctx, uint64_t index, const struct error *err) = world->fn;
     struct error err = {.code = code, .message = "leadership was lost"};
+    if (!fn)
+        return;
     buf_clear(&world->entry);
     world->fn = NULL;
     fn(world->ctx, 0, &err);

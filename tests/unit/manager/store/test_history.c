@@ -132,6 +132,36 @@ static void watchers_may_leave_when_they_are_told(void **state)
     world_end(&world);
 }
 
+struct eager {
+    struct follower follower;
+    int told;
+};
+
+static void read_at_once(void *ctx)
+{
+    struct eager *eager = ctx;
+    eager->told++;
+    assert_ok(drain(&eager->follower, err));
+}
+
+static void watchers_may_read_when_they_are_told(void **state)
+{
+    struct world world;
+    struct eager eager[2] = {{{0}, 0}, {{0}, 0}};
+    (void)state;
+    world_begin(&world);
+    for (int i = 0; i < 2; i++)
+        eager[i].follower.watcher = store_watch(world.store, read_at_once, &eager[i]);
+    do_create(&world, node("n1", "alpha"));
+    do_create(&world, node("n2", "beta"));
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(eager[i].told, 2);
+        assert_string_equal(eager[i].follower.seen, "+n1 +n2");
+        store_unwatch(eager[i].follower.watcher);
+    }
+    world_end(&world);
+}
+
 static void a_large_history_is_cut_by_its_bytes(void **state)
 {
     struct world world;
@@ -167,6 +197,7 @@ int main(void)
         cmocka_unit_test(a_slow_one_is_left_behind_and_costs_nothing),
         cmocka_unit_test(one_resumes_where_it_was_if_that_is_kept),
         cmocka_unit_test(watchers_may_leave_when_they_are_told),
+        cmocka_unit_test(watchers_may_read_when_they_are_told),
         cmocka_unit_test(a_large_history_is_cut_by_its_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -221,6 +221,26 @@ static void what_is_lost_was_never_there(void **state)
     world_end(&world);
 }
 
+static void whose_change_is_in_the_log_does_not_wait_for_it_when_leading_ends(void **state)
+{
+    struct world world;
+    struct write_of a = {.change = CREATE, .message = &node("n1", "a")->base};
+    (void)state;
+    world_begin(&world);
+    ask(&world, &a);
+    world_run(&world);
+    assert_int_equal(a.done, 0);
+    store_fail(world.store, &(struct error){.code = ERR_UNAVAILABLE, .message = "node lost leader status"});
+    assert_int_equal(a.done, 1);
+    assert_int_equal(a.err.code, ERR_CANCELED);
+    assert_non_null(strstr(a.err.message, "node lost leader status; whether this change was made is not known"));
+    world_commit(&world); /* it was, after all */
+    assert_int_equal(a.done, 1);
+    assert_non_null(store_node(world.store, "n1"));
+    do_remove(&world, STORE_NODE, "n1");
+    world_end(&world);
+}
+
 /* The outcome was not known, the writer was told so, and the entry comes after all: by another leader. */
 static void a_lost_entry_may_still_come(void **state)
 {
@@ -370,6 +390,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_committed_is_there_with_a_version_and_times),
+        cmocka_unit_test(whose_change_is_in_the_log_does_not_wait_for_it_when_leading_ends),
         cmocka_unit_test(followers_have_the_same),
         cmocka_unit_test(refusals_have_swarmkits_words),
         cmocka_unit_test(a_name_is_free_again),

@@ -1,0 +1,453 @@
+/* daemon/managing.c – see managing.h. One manager at most; what it shall be follows from the node's certificate, and is looked at anew
+ * whenever that has changed, or a manager has closed. */
+#include "daemon/managing.h"
+
+#include <stdlib.h>
+
+#include "base/id.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "daemon/addresses.h"
+#include "manager/ca/config.h"
+#include "manager/ca/found.h"
+#include "manager/manager.h"
+#include "manager/member.h"
+#include "runtime/image/reference.h"
+
+#define ROOM "manager"
+
+enum { RETRY_MS = 5000 };
+
+/* `swarm init` under way: the manager first, then the node's identity. */
+struct founding {
+    char cluster_id[ID_SIZE_CHARS + 1], node_id[ID_SIZE_CHARS + 1];
+    char *listen, *advertise, *data_path;
+    struct ca_founding papers;
+    api_init_done *done; /* NULL: nobody waits any more */
+    void *ctx;
+};
+
+struct managing {
+    struct managing_options options;
+    char *dir;
+    struct manager *manager;
+    bool is_closing; /* the manager is, and then what is true by then is done */
+    bool is_member;  /* what is on the disk says so */
+    bool is_removed; /* it was told to be no manager any more: not before the node has another certificate */
+    struct founding *founding;
+    uv_timer_t retry;
+    bool is_freed;
+    void (*on_freed)(void *ctx);
+    void *freed_ctx;
+};
+
+static void close_manager(struct managing *managing);
+
+/* --- what is to be --- */
+
+/* Docker's managers may have made this node one of them; it is none, then: it does not share their Raft group yet. */
+static bool is_wanted(const struct managing *managing)
+{
+    struct node_info info;
+
+    node_info(managing->options.node, &info);
+    if (managing->is_freed)
+        return false;
+    return managing->founding || (text_equal(info.role, "manager") && (managing->is_member || info.has_skep_managers));
+}
+
+static void on_ready(void *ctx);
+static void on_failed(void *ctx, const struct error *err);
+
+static int check_image(void *self, const char *text, struct error *err)
+{
+    struct image_reference reference;
+
+    (void)self;
+    return image_reference_parse(text, &reference, err);
+}
+
+static int papers(void *self, struct bytes *chain_pem, struct bytes *key_pem, struct error *err)
+{
+    return node_papers(((struct managing *)self)->options.node, chain_pem, key_pem, err);
+}
+
+static int open_manager(struct managing *managing, struct manager_options *options, struct error *err)
+{
+    options->loop = managing->options.loop;
+    options->clock = managing->options.clock;
+    options->random = random_system();
+    options->dir = managing->dir;
+    options->credentials = node_credentials(managing->options.node);
+    options->check_image = check_image;
+    options->papers = papers;
+    options->host = managing;
+    options->events = (struct manager_events){.on_ready = on_ready, .on_failed = on_failed, .ctx = managing};
+    return manager_open(options, &managing->manager, err);
+}
+
+/* Another manager than ourselves, as the node knows them; NULL: none. */
+static const char *somebody(const struct node_info *info)
+{
+    for (size_t i = 0; i < info->manager_count; i++)
+        if (!text_equal(info->managers[i].node_id, info->node_id) && !text_equal(info->managers[i].addr, info->advertise_addr))
+            return info->managers[i].addr;
+    return NULL;
+}
+
+/* The node is a manager by its certificate: go on as one, or be let in. */
+static int open_as_node(struct managing *managing, struct error *err)
+{
+    cleanup_free char *listen = NULL, *advertise = NULL;
+    struct node_info info;
+
+    node_info(managing->options.node, &info);
+    if (addresses_listen(info.listen_addr, &listen, err) < 0)
+        return err->code;
+    if (text_empty(info.advertise_addr))
+        advertise = mem_string(listen); /* any: whoever lets it in sees where it calls from */
+    else if (addresses_advertise(info.advertise_addr, listen, &advertise, err) < 0)
+        return err->code;
+    return open_manager(managing,
+                        &(struct manager_options){.node_id = info.node_id,
+                                                  .cluster_id = info.cluster_id,
+                                                  .listen_address = listen,
+                                                  .advertise_address = advertise,
+                                                  .join = somebody(&info)},
+                        err);
+}
+
+static void on_retry(uv_timer_t *timer)
+{
+    managing_look(timer->data);
+}
+
+static void erase(struct managing *managing)
+{
+    struct error err = {0};
+
+    managing->is_member = false;
+    if (member_erase(managing->dir, &err) < 0)
+        log_error(ROOM, "what this host was as a manager is not removed: %s", err.message);
+}
+
+void managing_look(struct managing *managing)
+{
+    struct error err = {0};
+    struct node_info info;
+
+    if (managing->is_closing || managing->is_freed || managing->founding)
+        return;
+    node_info(managing->options.node, &info);
+    if (managing->is_removed && !text_equal(info.role, "manager"))
+        managing->is_removed = false;
+    if (managing->manager && !is_wanted(managing)) {
+        log_info(ROOM, "this node is no manager any more");
+        close_manager(managing);
+    } else if (managing->manager == NULL && !is_wanted(managing)) {
+        erase(managing);
+    } else if (managing->manager == NULL && !managing->is_removed && open_as_node(managing, &err) < 0) {
+        log_error(ROOM, "no manager runs here: %s; tried again in %d s", err.message, RETRY_MS / 1000);
+        uv_timer_start(&managing->retry, on_retry, RETRY_MS, 0);
+    }
+}
+
+/* --- closing --- */
+
+static void on_retry_closed(uv_handle_t *handle)
+{
+    struct managing *managing = handle->data;
+    void (*on_freed)(void *ctx) = managing->on_freed;
+    void *ctx = managing->freed_ctx;
+
+    free((char *)(uintptr_t)managing->options.state_dir);
+    free(managing->dir);
+    free(managing);
+    if (on_freed)
+        on_freed(ctx);
+}
+
+static void on_manager_closed(void *ctx)
+{
+    struct managing *managing = ctx;
+
+    managing->is_closing = false;
+    managing->manager = NULL;
+    if (managing->is_freed)
+        uv_close((uv_handle_t *)&managing->retry, on_retry_closed);
+    else if (managing->is_removed || !is_wanted(managing))
+        erase(managing);
+    else
+        uv_timer_start(&managing->retry, on_retry, RETRY_MS, 0);
+}
+
+static void close_manager(struct managing *managing)
+{
+    uv_timer_stop(&managing->retry);
+    managing->is_closing = true;
+    manager_close(managing->manager, on_manager_closed, managing);
+}
+
+/* --- what the manager tells --- */
+
+static void end_founding(struct managing *managing, const struct error *err)
+{
+    struct founding *founding = managing->founding;
+    struct bytes none = bytes_of(NULL, 0);
+
+    managing->founding = NULL;
+    if (err)
+        tls_credentials_set(node_credentials(managing->options.node), none, none, none, NULL);
+    if (founding->done)
+        founding->done(founding->ctx, err ? NULL : founding->node_id, err);
+    ca_founding_deinit(&founding->papers);
+    free(founding->listen);
+    free(founding->advertise);
+    free(founding->data_path);
+    free(founding);
+}
+
+/* The cluster is there, and in it this node: now it may say so on its own disk. */
+static void on_ready(void *ctx)
+{
+    struct managing *managing = ctx;
+    struct founding *founding = managing->founding;
+    struct error err = {0};
+
+    managing->is_member = true;
+    if (founding == NULL) {
+        log_info(ROOM, "this node takes part as a manager, at %s", manager_address(managing->manager));
+        return;
+    }
+    const struct node_papers papers = {.root_pem = buf_bytes(&founding->papers.root_pem),
+                                       .chain_pem = buf_bytes(&founding->papers.chain_pem),
+                                       .key_pem = buf_bytes(&founding->papers.key_pem),
+                                       .listen_addr = founding->listen,
+                                       .advertise_addr = founding->advertise,
+                                       .data_path_addr = founding->data_path};
+    if (node_found_swarm(managing->options.node, &papers, &err) == 0) {
+        log_info(ROOM, "a swarm begins: node %s is its first manager, at %s", founding->node_id, founding->advertise);
+        end_founding(managing, NULL);
+        return;
+    }
+    end_founding(managing, &err);
+    close_manager(managing);
+}
+
+static void on_failed(void *ctx, const struct error *err)
+{
+    struct managing *managing = ctx;
+
+    log_error(ROOM, "%s", err->message);
+    managing->is_removed = err->code == ERR_PERMISSION;
+    if (managing->founding)
+        end_founding(managing, err);
+    if (!managing->is_closing)
+        close_manager(managing);
+}
+
+/* --- swarm init --- */
+
+static int make_papers(struct managing *managing, struct founding *founding, struct error *err)
+{
+    struct random random = random_system();
+
+    id_make(&random, founding->cluster_id);
+    id_make(&random, founding->node_id);
+    const struct ca_found_options options = {.cluster_id = founding->cluster_id,
+                                             .node_id = founding->node_id,
+                                             .expiry_ns = ca_config_expiry_ns(NULL),
+                                             .random = random,
+                                             .wall_ns = clock_wall_ns(&managing->options.clock)};
+    if (ca_found(&options, &founding->papers, err) < 0)
+        return err->code;
+    return tls_credentials_set(node_credentials(managing->options.node), buf_bytes(&founding->papers.chain_pem),
+                               buf_bytes(&founding->papers.key_pem), buf_bytes(&founding->papers.root_pem), err);
+}
+
+static int open_first(struct managing *managing, const struct api_init_request *request, struct error *err)
+{
+    const struct founding *founding = managing->founding;
+    const struct control_bootstrap_options bootstrap = {
+        .cluster_id = founding->cluster_id,
+        .node_id = founding->node_id,
+        .availability = (Docker__Swarmkit__V1__NodeSpec__Availability)request->availability,
+        .root_ca = founding->papers.root_ca,
+        .ca_config = request->spec ? request->spec->ca_config : NULL,
+        .address_pools = request->address_pools,
+        .address_pool_count = request->address_pool_count,
+        .subnet_size = request->subnet_size,
+        .vxlan_port = request->data_path_port,
+    };
+
+    return open_manager(managing,
+                        &(struct manager_options){.node_id = founding->node_id,
+                                                  .cluster_id = founding->cluster_id,
+                                                  .listen_address = founding->listen,
+                                                  .advertise_address = founding->advertise,
+                                                  .bootstrap = &bootstrap},
+                        err);
+}
+
+static int check_init(struct managing *managing, const struct api_init_request *request, struct error *err)
+{
+    struct node_info info;
+
+    node_info(managing->options.node, &info);
+    if (request->force_new_cluster)
+        return error_set(err, ERR_UNSUPPORTED, "init: --force-new-cluster is not there yet");
+    if (request->autolock)
+        return error_set(err, ERR_UNSUPPORTED, "init: --autolock is not there yet");
+    if (info.state != NODE_INACTIVE || managing->manager || managing->is_closing || managing->founding)
+        return error_set(err, ERR_EXISTS,
+                         "This node is already part of a swarm. Use \"docker swarm leave\" to leave this swarm and join another one.");
+    return 0;
+}
+
+static int init(void *self, const struct api_init_request *request, api_init_done *done, void *ctx, struct error *err)
+{
+    struct managing *managing = self;
+
+    if (check_init(managing, request, err) < 0)
+        return err->code;
+    erase(managing); /* of an init that a crash broke off */
+    struct founding *founding = mem_alloc(sizeof *founding);
+    *founding =
+        (struct founding){.done = done, .ctx = ctx, .data_path = mem_string(request->data_path_addr ? request->data_path_addr : "")};
+    managing->founding = founding;
+    if (addresses_listen(request->listen_addr, &founding->listen, err) == 0 &&
+        addresses_advertise(request->advertise_addr, founding->listen, &founding->advertise, err) == 0 &&
+        make_papers(managing, founding, err) == 0 && open_first(managing, request, err) == 0)
+        return 0;
+    founding->done = NULL;
+    end_founding(managing, err);
+    return err->code;
+}
+
+/* --- the API's table --- */
+
+static bool is_manager(void *self)
+{
+    struct managing *managing = self;
+    return managing->manager && !managing->is_closing && managing->founding == NULL;
+}
+
+static void call(void *self, enum method_id method, const ProtobufCMessage *request, control_done_fn *done, void *ctx)
+{
+    struct managing *managing = self;
+    struct error err;
+
+    if (managing->manager) {
+        manager_call(managing->manager, method, request, done, ctx);
+        return;
+    }
+    error_set(&err, ERR_UNAVAILABLE, "no manager runs here");
+    done(ctx, &(struct control_answer){.err = &err, .grpc_status = error_grpc_status(err.code)});
+}
+
+static void abandon(void *self, void *ctx)
+{
+    struct managing *managing = self;
+
+    if (managing->manager)
+        manager_abandon(managing->manager, ctx);
+    if (managing->founding && managing->founding->ctx == ctx)
+        managing->founding->done = NULL;
+}
+
+static int unlock(void *self, const char *key, api_unlock_done *done, void *ctx, struct error *err)
+{
+    (void)self;
+    (void)key;
+    (void)done;
+    (void)ctx;
+    return error_set(err, ERR_PRECONDITION, "swarm is not locked");
+}
+
+static void unlock_key(void *self, api_unlock_key_done *done, void *ctx)
+{
+    (void)self;
+    done(ctx, "", NULL);
+}
+
+static int logs_open(void *self, const Docker__Swarmkit__V1__SubscribeLogsRequest *request, const struct log_reader *reader, void **logs,
+                     struct error *err)
+{
+    struct managing *managing = self;
+
+    if (managing->manager == NULL)
+        return error_set(err, ERR_UNAVAILABLE, "no manager runs here");
+    return manager_logs_open(managing->manager, request, reader, (struct manager_logs **)logs, err);
+}
+
+static void logs_writable(void *self, void *logs)
+{
+    (void)self;
+    manager_logs_writable(logs);
+}
+
+static void logs_close(void *self, void *logs)
+{
+    (void)self;
+    manager_logs_close(logs);
+}
+
+struct api_swarm managing_swarm(struct managing *managing)
+{
+    return (struct api_swarm){.self = managing,
+                              .is_manager = is_manager,
+                              .call = call,
+                              .abandon = abandon,
+                              .init = init,
+                              .unlock = unlock,
+                              .unlock_key = unlock_key,
+                              .logs_open = logs_open,
+                              .logs_writable = logs_writable,
+                              .logs_close = logs_close};
+}
+
+/* --- life --- */
+
+/* What cannot be read is kept: opening it says what is wrong. */
+static bool was_member(const struct managing *managing)
+{
+    struct member member;
+    int failed = member_read(managing->dir, &member, NULL);
+    bool is_member = failed < 0 || member.is_joined;
+
+    member_deinit(&member);
+    return is_member;
+}
+
+struct managing *managing_new(const struct managing_options *options)
+{
+    struct managing *managing = mem_alloc(sizeof *managing);
+
+    managing->options = *options;
+    managing->options.state_dir = mem_string(options->state_dir);
+    managing->dir = mem_format("%s/manager", options->state_dir);
+    managing->is_member = was_member(managing);
+    uv_timer_init(options->loop, &managing->retry);
+    managing->retry.data = managing;
+    managing_look(managing);
+    return managing;
+}
+
+void managing_free(struct managing *managing, void (*on_freed)(void *ctx), void *ctx)
+{
+    struct error err;
+
+    managing->is_freed = true;
+    managing->on_freed = on_freed;
+    managing->freed_ctx = ctx;
+    uv_timer_stop(&managing->retry);
+    if (managing->founding) {
+        error_set(&err, ERR_CANCELED, "skepd is stopping");
+        end_founding(managing, &err);
+    }
+    if (managing->manager && !managing->is_closing)
+        close_manager(managing);
+    else if (managing->manager == NULL)
+        uv_close((uv_handle_t *)&managing->retry, on_retry_closed);
+}

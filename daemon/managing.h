@@ -1,0 +1,32 @@
+/* daemon/managing.h – the manager of this host: one runs while the node's certificate says that it is one, and none otherwise. Between
+ * agent/node.h and manager/manager.h, which do not know each other. */
+#ifndef SKEP_DAEMON_MANAGING_H
+#define SKEP_DAEMON_MANAGING_H
+
+#include <uv.h>
+
+#include "api/provider.h"
+#include "base/clock.h"
+
+struct managing;
+struct node;
+
+struct managing_options {
+    uv_loop_t *loop;
+    struct clock clock;
+    const char *state_dir; /* copied; manager/ lives in it */
+    struct node *node;     /* borrowed; outlives it */
+};
+
+/* Starts the manager where the node is one already. */
+struct managing *managing_new(const struct managing_options *options);
+
+/* The node has another certificate, or none: node_options.on_identity. */
+void managing_look(struct managing *managing);
+
+struct api_swarm managing_swarm(struct managing *managing); /* for the API */
+
+/* Hands leadership over, where it can, and closes. */
+void managing_free(struct managing *managing, void (*on_freed)(void *ctx), void *ctx);
+
+#endif

@@ -1,0 +1,79 @@
+/* manager/manager.h – a manager of the cluster, whole: its copy of the store on Raft, one port on which nodes and managers call, and, while
+ * it leads, the parts that do the leader's work.
+ *
+ * It runs beside a node (agent/node.h) whose certificate says that it is a manager, and knows nothing of it: whoever owns both starts one
+ * when the certificate says so and ends it when it no longer does.
+ *
+ *     manager_open(&options, &manager, err)    // a new cluster, one to join, or the one that is in @dir
+ *     …events.on_ready
+ *     manager_call(manager, METHOD_Control_ListNodes, …)
+ *     manager_close(manager, …)
+ *
+ * One loop, no threads but those of raft/node.h. */
+#ifndef SKEP_MANAGER_MANAGER_H
+#define SKEP_MANAGER_MANAGER_H
+
+#include "manager/control/control.h"
+#include "manager/logs/broker.h"
+#include "manager/replica/replica.h"
+
+struct manager;
+
+/* All on the loop, never inside a function of this header. Any may be NULL. */
+struct manager_events {
+    /* It takes part: a new cluster's first objects are in the store, or this one was let in, or it knows of a leader again. Once. */
+    void (*on_ready)(void *ctx);
+    /* It does nothing more: close it. ERR_PERMISSION: it was removed from the managers, and its directory is of no more use. */
+    void (*on_failed)(void *ctx, const struct error *err);
+    void *ctx;
+};
+
+struct manager_options {
+    uv_loop_t *loop;
+    struct clock clock;
+    struct random random;
+    const char *dir;                     /* copied; made where missing, 0700. What makes this manager that member: see member.h */
+    struct tls_credentials *credentials; /* borrowed; the node's, with a manager's certificate */
+    const char *node_id, *cluster_id;    /* copied; what that certificate says */
+    const char *listen_address;          /* copied; "0.0.0.0:2377" */
+    const char *advertise_address; /* copied; "10.0.0.7:2377", where the others reach it. A joiner's "0.0.0.0:2377": where it is seen */
+
+    /* Where @dir has no member: one of these two. Copied. */
+    const struct control_bootstrap_options *bootstrap; /* found a cluster */
+    const char *join;                                  /* a manager to ask, "10.0.0.1:2377" */
+
+    bool is_new_cluster; /* of what is in @dir go on alone, as the only manager: a quorum was lost for good */
+
+    int (*check_image)(void *self, const char *reference, struct error *err); /* as in control_rules */
+    /* The node's chain and its key in clear, as they are now, for external CAs; borrowed until the loop goes on. NULL: none is asked. */
+    int (*papers)(void *self, struct bytes *chain_pem, struct bytes *key_pem, struct error *err);
+    void *host; /* the self of both */
+    struct manager_events events;
+};
+
+/* Begins; what is wrong at once: ERR_EXISTS (the port is taken), ERR_INVALID (an address), what member_open() and replica_open() fail
+ * with. */
+int manager_open(const struct manager_options *options, struct manager **out, struct error *err);
+
+/* Hands leadership over where it leads others, stops serving, and closes. Whoever waits for an answer has it before. */
+void manager_close(struct manager *manager, void (*on_closed)(void *ctx), void *ctx);
+
+bool manager_is_leading(const struct manager *manager);
+struct store *manager_store(struct manager *manager);       /* NULL: not yet a member */
+struct replica *manager_replica(struct manager *manager);   /* the same */
+const char *manager_address(const struct manager *manager); /* where the others reach it; "" until that is known. Borrowed */
+
+/* Any method of Control, done here where this manager leads, else by who does. As control_call(); without a leader: ERR_UNAVAILABLE in
+ * SwarmKit's words. @request is copied where it is kept. */
+void manager_call(struct manager *manager, enum method_id method, const ProtobufCMessage *request, control_done_fn *done, void *ctx);
+void manager_abandon(struct manager *manager, void *ctx); /* the asker is gone: @done is not called for @ctx any more */
+
+/* What tasks print, as Logs/SubscribeLogs: manager/logs/broker.h. @out until the reader's end() or close. end() may come inside
+ * …_writable(). */
+struct manager_logs;
+int manager_logs_open(struct manager *manager, const Docker__Swarmkit__V1__SubscribeLogsRequest *request, const struct log_reader *reader,
+                      struct manager_logs **out, struct error *err);
+void manager_logs_writable(struct manager_logs *logs);
+void manager_logs_close(struct manager_logs *logs);
+
+#endif
