@@ -126,7 +126,10 @@ class OwnManagers(Scenario):
     def test_7_demoted_and_promoted(self):
         leader = self.leader()
         other = next(manager for manager in self.managers if manager is not leader)
-        leader.docker("node", "demote", leader.name)
+        def is_demoted():  # not while one of the others was not heard lately
+            done = leader.docker("node", "demote", leader.name, check=False)
+            return done.returncode == 0 or self.fail(done.stderr)
+        wait_until(is_demoted, 20, "the leader is demoted")
         rest = [manager for manager in self.managers if manager is not leader]
         type(self).managers = rest
         self.assert_well()

@@ -55,7 +55,7 @@ AFTER = [
     ("POST", "/services/create", {"Name": "x", "TaskTemplate": {"ContainerSpec": {}}}), ("POST", "/services/create", on("host")),
     ("POST", "/services/create", on("bridge")), ("POST", "/services/create", on("none"), *BETTER), ("POST", "/services/create", on("ghost"), *CLIENT),
     ("GET", "/services/web"), ("GET", "/services/web?insertDefaults=1"), ("GET", "/services/web?insertDefaults=x", None, *BETTER),
-    ("GET", "/services?status=1"), ("GET", "/services/none"), ("GET", "/services/web/logs?stdout=1", None, *NOT_YET),
+    ("GET", "/services?status=1"), ("GET", "/services/none"),
     ("POST", "/services/none/update?version=1", WEB), ("POST", "/services/web/update?version=1", WEB, *BETTER),
     ("POST", "/services/web/update", WEB, *BETTER), ("POST", "/services/web/update?version=1&rollback=x", WEB, *CLIENT),
     ("POST", "/services/web/update?version=1&registryAuthFrom=previous-spec", WEB, *CLIENT),
