@@ -359,6 +359,8 @@ static void become_quiet(struct play *play)
     play->swarm.fate = NULL;
     play->swarm.jobs_complete = true;
     play->swarm.stops_slowly = false;
+    if (store_count(play->swarm.world.store, STORE_NODE, STORE_ALL, NULL) == 0)
+        swarm_add_node(&play->swarm, "n0");
     for (unsigned i = 0; i < NODES; i++) {
         char id[8];
         snprintf(id, sizeof id, "n%u", i);
