@@ -197,7 +197,8 @@ static void tell_ages(const struct tally *tally, struct metrics *metrics)
             snprintf(text, sizeof text, "%u", ages_s[age]);
             metrics_sample(metrics, (double)tally->older[state][age], "state", state_names[state], "than", text, NULL);
         }
-    metrics_family(metrics, METRICS_GAUGE, "skep_tasks_oldest_seconds", "For how long the task has been in its state that has been longest.");
+    metrics_family(metrics, METRICS_GAUGE, "skep_tasks_oldest_seconds",
+                   "For how long the task has been in its state that has been longest.");
     for (size_t state = 0; state < TALLY_STATES_COUNT; state++)
         metrics_sample(metrics, tally->oldest_s[state], "state", state_names[state], NULL);
 }

@@ -51,7 +51,7 @@ struct tally_service {
 struct tally {
     struct tally_service *services; /* in the order of their creation; NULL before the first look */
     uint64_t older[TALLY_STATES_COUNT][TALLY_AGES_COUNT];
-    double oldest_s[TALLY_STATES_COUNT]; /* 0: none is in this state */
+    double oldest_s[TALLY_STATES_COUNT];             /* 0: none is in this state */
     uint64_t others, others_desired, others_running; /* services beyond METRICS_SERVICES_COUNT */
     uint64_t taken_ns, took_ns;
     bool is_taken;

@@ -60,7 +60,8 @@ static void put_service(const char *id, const char *name, bool is_global, uint64
     Docker__Swarmkit__V1__ReplicatedService replicated = DOCKER__SWARMKIT__V1__REPLICATED_SERVICE__INIT;
     Docker__Swarmkit__V1__GlobalService global = DOCKER__SWARMKIT__V1__GLOBAL_SERVICE__INIT;
     replicated.replicas = replicas;
-    made->spec->mode_case = is_global ? DOCKER__SWARMKIT__V1__SERVICE_SPEC__MODE_GLOBAL : DOCKER__SWARMKIT__V1__SERVICE_SPEC__MODE_REPLICATED;
+    made->spec->mode_case =
+        is_global ? DOCKER__SWARMKIT__V1__SERVICE_SPEC__MODE_GLOBAL : DOCKER__SWARMKIT__V1__SERVICE_SPEC__MODE_REPLICATED;
     if (is_global)
         made->spec->global = &global;
     else
