@@ -368,6 +368,8 @@ int http_server_listen_tcp(struct http_server *server, const char *address, stru
     int code = uv_tcp_bind(&listener->socket.tcp, (const struct sockaddr *)&name, 0);
     if (code == 0)
         code = uv_listen(&listener->socket.stream, BACKLOG_COUNT, on_connection);
+    if (code == UV_EADDRINUSE)
+        return error_set(err, ERR_EXISTS, "listen at %s: another process does", address);
     return code < 0 ? error_set_uv(err, code, "listen at %s", address) : 0;
 }
 
