@@ -155,6 +155,7 @@ class ThreeManagers(Scenario):
         told = metrics(leader)
         self.assertEqual(told("swarm_manager_nodes", state="ready"), 4)
         self.assertEqual(len(told.found["skep_raft_peer_lag_entries"]), 2)
+        self.assertIn(promtool_says(told.text), ([], None))
         self.assertFalse(metrics(self.worker).has("skep_raft_term"))
 
     def test_2_a_lost_quorum_is_said(self):
