@@ -11,7 +11,6 @@ from lib.metrics import Metrics, promtool_says
 from lib.scenario import Scenario, sleeper
 from lib.skepd import Skepd, process_start
 
-TALLY_S = 10  # how old the numbers of services may be
 PORT = 9323
 
 
@@ -105,8 +104,8 @@ class OneNode(Scenario):
             nowhere = (told.one("skep_service_tasks_desired", service_name="nowhere"),
                        told.one("skep_service_tasks_running", service_name="nowhere"))
             return (web, nowhere) == ((3, 3), (1, 0)) or self.fail((web, nowhere))
-        wait_until(tallied, 2 * TALLY_S + 5, "services are told as they are")
-        wait_until(lambda: metrics(self.manager)("skep_tasks_older", state="pending", than=10) == 1, 2 * TALLY_S + 10,
+        wait_until(tallied, 10, "services are told as they are")
+        wait_until(lambda: metrics(self.manager)("skep_tasks_older", state="pending", than=10) == 1, 30,
                    "the one that waits is seen to be waiting")
 
     def test_5_heartbeats(self):
