@@ -56,6 +56,14 @@ static const struct route {
     {"GET", "/plugins/{name*}/json", docker_plugin_inspect},
 };
 
+/* Also answered where metrics are listened for, to whoever asks. */
+static const struct route telemetry_routes[] = {
+    {"GET", "/health", health_all},           {"HEAD", "/health", health_all},           {"GET", "/health/live", health_live},
+    {"HEAD", "/health/live", health_live},    {"GET", "/health/ready", health_ready},    {"HEAD", "/health/ready", health_ready},
+    {"GET", "/health/quorum", health_quorum}, {"HEAD", "/health/quorum", health_quorum}, {"GET", "/metrics", health_metrics},
+    {"HEAD", "/metrics", health_metrics},
+};
+
 /* What only a manager answers. */
 static const struct route manager_routes[] = {
     {"GET", "/swarm", docker_swarm_inspect},
@@ -107,9 +115,18 @@ static api_handler match(struct api_call *call, const char *path, const struct r
     return NULL;
 }
 
+static api_handler find_telemetry(struct api_call *call, const char *path)
+{
+    if (call->api->options.telemetry.metrics == NULL)
+        return NULL;
+    return match(call, path, telemetry_routes, sizeof telemetry_routes / sizeof *telemetry_routes);
+}
+
 static api_handler find_handler(struct api_call *call, const char *path)
 {
     api_handler handle = match(call, path, routes, sizeof routes / sizeof *routes);
+    if (handle == NULL)
+        handle = find_telemetry(call, path);
     if (handle)
         return handle;
     handle = match(call, path, manager_routes, sizeof manager_routes / sizeof *manager_routes);
@@ -146,6 +163,17 @@ void api_on_request(void *ctx, struct http_exchange *ex)
         handle(call);
     else
         call_fail(call, 404, "page not found");
+}
+
+static void on_metrics_request(void *ctx, struct http_exchange *ex)
+{
+    struct api_call *call = arena_alloc(&ex->arena, sizeof *call);
+    *call = (struct api_call){.api = ctx, .ex = ex, .arena = &ex->arena, .version = API_VERSION_MAX};
+    api_handler handle = find_telemetry(call, ex->path);
+    if (handle)
+        handle(call);
+    else
+        call_fail(call, 404, "there are /metrics, /health, /health/live, /health/ready and /health/quorum here");
 }
 
 static const char **copy_strings(struct arena *arena, const char *const *strings, size_t count)
@@ -191,6 +219,13 @@ int api_listen(struct api *api, const char *address, const char *group, struct e
     return http_server_listen(api->http, address + sizeof scheme - 1, group, err);
 }
 
+int api_listen_metrics(struct api *api, const char *address, struct error *err)
+{
+    if (api->metrics_http == NULL)
+        api->metrics_http = http_server_new(api->options.loop, &api->options.clock, on_metrics_request, api);
+    return http_server_listen_tcp(api->metrics_http, address, err);
+}
+
 void api_release(struct api *api)
 {
     if (--api->holds > 0)
@@ -202,6 +237,7 @@ void api_release(struct api *api)
 
 struct closing {
     struct api *api;
+    unsigned open_count; /* servers */
     void (*on_closed)(void *ctx);
     void *ctx;
 };
@@ -209,6 +245,8 @@ struct closing {
 static void http_closed(void *ctx)
 {
     struct closing closing = *(struct closing *)ctx;
+    if (--((struct closing *)ctx)->open_count > 0)
+        return;
     free(ctx);
     api_release(closing.api);
     if (closing.on_closed)
@@ -218,7 +256,9 @@ static void http_closed(void *ctx)
 void api_free(struct api *api, void (*on_closed)(void *ctx), void *ctx)
 {
     struct closing *closing = mem_alloc(sizeof *closing);
-    *closing = (struct closing){api, on_closed, ctx};
+    *closing = (struct closing){api, api->metrics_http ? 2 : 1, on_closed, ctx};
     hcs_unsubscribe(api->options.hcs, &api->hcs_listener);
+    if (api->metrics_http)
+        http_server_free(api->metrics_http, http_closed, closing);
     http_server_free(api->http, http_closed, closing);
 }

@@ -21,10 +21,11 @@ struct api;
 struct api_options {
     uv_loop_t *loop; /* borrowed */
     struct clock clock;
-    struct random random;          /* for made-up names of services; unset: the system's */
-    struct api_node node;          /* api_node_wire(node) */
-    struct api_images images;      /* api_images_wire(store) */
-    struct api_swarm swarm;        /* all NULL: this node can only be a worker */
+    struct random random;     /* for made-up names of services; unset: the system's */
+    struct api_node node;     /* api_node_wire(node) */
+    struct api_images images; /* api_images_wire(store) */
+    struct api_swarm swarm;   /* all NULL: this node can only be a worker */
+    struct api_telemetry telemetry;
     struct hcs *hcs;               /* borrowed; every system in it is shown as a container */
     const char *state_dir;         /* copied; `docker info` shows it as Docker Root Dir */
     const char *hostname;          /* copied; NULL: the system's */
@@ -45,6 +46,9 @@ struct api *api_new(const struct api_options *options);
  * own). A socket file that no one listens at is replaced; ERR_EXISTS when someone does. ERR_INVALID for another kind of address,
  * ERR_NOT_FOUND for the group, ERR_PERMISSION, ERR_IO. */
 int api_listen(struct api *api, const char *address, const char *group, struct error *err);
+
+/* Answer /metrics and /health, and nothing else, at "127.0.0.1:9323": as http_server_listen_tcp(). Nobody is asked who they are. */
+int api_listen_metrics(struct api *api, const char *address, struct error *err);
 
 void api_set_labels(struct api *api, const char *const *labels, size_t count); /* copied */
 

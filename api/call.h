@@ -20,7 +20,7 @@ struct api_events;
 struct api {
     struct api_options options; /* its strings are in @arena */
     struct arena arena;
-    struct http_server *http;
+    struct http_server *http, *metrics_http; /* NULL: nobody listens for metrics */
     struct api_host_facts host;
     struct api_events *events;
     struct hcs_listener hcs_listener;
@@ -118,6 +118,11 @@ void docker_volume_inspect(struct api_call *call);
 void docker_plugins_list(struct api_call *call);
 void docker_plugin_inspect(struct api_call *call);
 void docker_unsupported(struct api_call *call);
+void health_all(struct api_call *call); /* health.c */
+void health_live(struct api_call *call);
+void health_ready(struct api_call *call);
+void health_quorum(struct api_call *call);
+void health_metrics(struct api_call *call);
 
 struct api_events *api_events_new(struct api *api);
 void api_events_free(struct api_events *events);

@@ -7,14 +7,23 @@
 #include "api/socket.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/text.h"
 
 #define ROOM "api"
 
 enum { READ_SIZE_BYTES = 64 * KIB, TICK_MS = 1000, BACKLOG_COUNT = 128 };
 
+/* A local socket, or one of TCP. */
+union socket {
+    uv_handle_t handle;
+    uv_stream_t stream;
+    uv_pipe_t pipe;
+    uv_tcp_t tcp;
+};
+
 /* What is written goes to @out and leaves it once per turn of the loop, so that many small pieces cost one system call. */
 struct client {
-    uv_pipe_t pipe;
+    union socket socket;
     struct http_server *server;
     struct http_connection *http;
     struct buf out, in_flight;
@@ -25,7 +34,7 @@ struct client {
 };
 
 struct listener {
-    uv_pipe_t pipe;
+    union socket socket;
     struct http_server *server;
 };
 
@@ -85,7 +94,7 @@ static void close_client(struct client *client)
         return;
     client->is_closing = true;
     http_connection_eof(client->http);
-    uv_close((uv_handle_t *)&client->pipe, client_closed);
+    uv_close(&client->socket.handle, client_closed);
 }
 
 /* What arrives may be a join token or a password: it does not stay in the buffer that all share. */
@@ -112,9 +121,9 @@ static void update_reading(struct client *client)
         return;
     client->is_reading = wants;
     if (wants)
-        uv_read_start((uv_stream_t *)&client->pipe, give_read_buf, on_read);
+        uv_read_start(&client->socket.stream, give_read_buf, on_read);
     else
-        uv_read_stop((uv_stream_t *)&client->pipe);
+        uv_read_stop(&client->socket.stream);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
@@ -148,7 +157,7 @@ static void flush(struct client *client)
     client->out = (struct buf){0};
     uv_buf_t piece = uv_buf_init((char *)client->in_flight.data, (unsigned)client->in_flight.size);
     client->is_writing = true;
-    if (uv_write(&client->write, (uv_stream_t *)&client->pipe, &piece, 1, on_written) < 0) {
+    if (uv_write(&client->write, &client->socket.stream, &piece, 1, on_written) < 0) {
         client->is_writing = false;
         close_client(client);
     }
@@ -226,6 +235,14 @@ static void tick(uv_timer_t *timer)
     }
 }
 
+static void init_socket(struct http_server *server, union socket *socket, uv_handle_type type)
+{
+    if (type == UV_TCP)
+        uv_tcp_init(server->loop, &socket->tcp);
+    else
+        uv_pipe_init(server->loop, &socket->pipe, 0);
+}
+
 static void refused_closed(uv_handle_t *handle)
 {
     struct http_server *server = handle->data;
@@ -236,12 +253,12 @@ static void refused_closed(uv_handle_t *handle)
 /* Taken only to be closed, so that it does not wait in the backlog without an answer. */
 static void refuse_client(struct http_server *server, uv_stream_t *listener)
 {
-    uv_pipe_t *pipe = mem_alloc(sizeof *pipe);
-    uv_pipe_init(server->loop, pipe, 0);
-    pipe->data = server;
+    union socket *socket = mem_alloc(sizeof *socket);
+    init_socket(server, socket, listener->type);
+    socket->handle.data = server;
     server->handle_count++;
-    uv_accept(listener, (uv_stream_t *)pipe);
-    uv_close((uv_handle_t *)pipe, refused_closed);
+    uv_accept(listener, &socket->stream);
+    uv_close(&socket->handle, refused_closed);
     log_warn(ROOM, "a connection was refused: %u are open", API_CONNECTIONS_COUNT);
 }
 
@@ -258,14 +275,14 @@ static void on_connection(uv_stream_t *stream, int status)
     struct client *client = mem_alloc(sizeof *client);
     const struct http_io io = {.self = client, .write = io_write, .close = io_close, .wake = io_wake};
     client->server = server;
-    uv_pipe_init(server->loop, &client->pipe, 0);
-    client->pipe.data = client;
+    init_socket(server, &client->socket, stream->type);
+    client->socket.handle.data = client;
     client->write.data = client;
     client->http = http_connection_new(&server->clock, &io, server->on_request, server->ctx);
     server->handle_count++;
     server->client_count++;
     DL_APPEND(server->clients, client);
-    if (uv_accept(stream, (uv_stream_t *)&client->pipe) < 0)
+    if (uv_accept(stream, &client->socket.stream) < 0)
         close_client(client);
     update_reading(client);
     if (!uv_is_active((uv_handle_t *)&server->timer))
@@ -295,27 +312,65 @@ static void listener_closed(uv_handle_t *handle)
 
 static int bind_listener(struct listener *listener, const char *path, const char *group, struct error *err)
 {
-    int code = uv_pipe_bind(&listener->pipe, path);
+    int code = uv_pipe_bind(&listener->socket.pipe, path);
     if (code < 0)
         return error_set_uv(err, code, "listen at %s", path);
     if (socket_protect(path, group, err) < 0)
         return err->code;
-    code = uv_listen((uv_stream_t *)&listener->pipe, BACKLOG_COUNT, on_connection);
+    code = uv_listen(&listener->socket.stream, BACKLOG_COUNT, on_connection);
     return code < 0 ? error_set_uv(err, code, "listen at %s", path) : 0;
+}
+
+/* One that fails keeps its place until the end. */
+static struct listener *add_listener(struct http_server *server, uv_handle_type type)
+{
+    struct listener *listener = &server->listeners[server->listener_count++];
+    listener->server = server;
+    init_socket(server, &listener->socket, type);
+    listener->socket.handle.data = listener;
+    server->handle_count++;
+    return listener;
+}
+
+static int check_count(const struct http_server *server, const char *address, struct error *err)
+{
+    if (server->listener_count == API_LISTENERS_COUNT)
+        return error_set(err, ERR_LIMIT, "%s: at most %d addresses to listen at", address, API_LISTENERS_COUNT);
+    return 0;
 }
 
 int http_server_listen(struct http_server *server, const char *path, const char *group, struct error *err)
 {
-    if (server->listener_count == API_LISTENERS_COUNT)
-        return error_set(err, ERR_LIMIT, "%s: at most %d addresses to listen at", path, API_LISTENERS_COUNT);
-    if (socket_claim(path, err) < 0)
+    if (check_count(server, path, err) < 0 || socket_claim(path, err) < 0)
         return err->code;
-    struct listener *listener = &server->listeners[server->listener_count++]; /* one that fails keeps its place until the end */
-    listener->server = server;
-    uv_pipe_init(server->loop, &listener->pipe, 0);
-    listener->pipe.data = listener;
-    server->handle_count++;
-    return bind_listener(listener, path, group, err);
+    return bind_listener(add_listener(server, UV_NAMED_PIPE), path, group, err);
+}
+
+/* Addresses, and the one name that needs nobody to look it up. */
+static int parse_tcp(const char *text, struct sockaddr_storage *out, struct error *err)
+{
+    cleanup_free char *host = NULL;
+    uint16_t port;
+    if (text_parse_address(text, 0, &host, &port, err) < 0)
+        return err->code;
+    const char *ip = text_equal(host, "localhost") ? "127.0.0.1" : host;
+    if (uv_ip4_addr(ip, port, (struct sockaddr_in *)out) == 0 || uv_ip6_addr(ip, port, (struct sockaddr_in6 *)out) == 0)
+        return 0;
+    return error_set(err, ERR_INVALID, "%s: %s is no IP address", text, host);
+}
+
+int http_server_listen_tcp(struct http_server *server, const char *address, struct error *err)
+{
+    struct sockaddr_storage name = {0};
+    if (parse_tcp(address, &name, err) < 0 || check_count(server, address, err) < 0)
+        return err->code;
+    struct listener *listener = add_listener(server, UV_TCP);
+    int code = uv_tcp_bind(&listener->socket.tcp, (const struct sockaddr *)&name, 0);
+    if (code == 0)
+        code = uv_listen(&listener->socket.stream, BACKLOG_COUNT, on_connection);
+    if (code == UV_EADDRINUSE)
+        return error_set(err, ERR_EXISTS, "listen at %s: another process does", address);
+    return code < 0 ? error_set_uv(err, code, "listen at %s", address) : 0;
 }
 
 static void own_handle_closed(uv_handle_t *handle)
@@ -330,7 +385,7 @@ void http_server_free(struct http_server *server, void (*on_closed)(void *ctx), 
     server->on_closed = on_closed;
     server->on_closed_ctx = ctx;
     for (size_t i = 0; i < server->listener_count; i++)
-        uv_close((uv_handle_t *)&server->listeners[i].pipe, listener_closed);
+        uv_close(&server->listeners[i].socket.handle, listener_closed);
     DL_FOREACH_SAFE (server->clients, client, next)
         close_client(client);
     uv_close((uv_handle_t *)&server->timer, own_handle_closed);

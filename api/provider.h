@@ -5,6 +5,7 @@
 #define SKEP_API_PROVIDER_H
 
 #include "agent/node.h"
+#include "base/metrics.h"
 #include "manager/control/control.h"
 #include "manager/logs/broker.h"
 #include "runtime/image/image.h"
@@ -78,6 +79,21 @@ struct api_swarm {
                      struct error *err);
     void (*logs_writable)(void *self, void *logs); /* the reader has room again; its end() may come inside */
     void (*logs_close)(void *self, void *logs);
+};
+
+/* How this daemon is. Texts are words for a person, "" where there is no trouble; borrowed until the loop goes on. */
+struct api_health {
+    const char *state, *role; /* of the node: "active", "manager" */
+    bool is_ready;            /* it does what it is for: a worker is in session, a manager also takes part */
+    bool has_quorum;          /* the managers can decide, as far as this node can tell */
+    const char *ready_trouble, *quorum_trouble;
+};
+
+/* For /health and /metrics. Both are needed, or both NULL: then there are no such paths. */
+struct api_telemetry {
+    void (*health)(void *self, struct api_health *out);
+    void (*metrics)(void *self, struct metrics *metrics);
+    void *self;
 };
 
 /* The real rooms (wire_node.c, wire_images.c). */

@@ -286,7 +286,6 @@
 
 /* manager/metrics */
 #define MANAGER_READY_LAG_COUNT 1000  /* entries not applied yet: a moment's work; more, and what this manager answers is old */
-#define METRICS_TALLY_MS       10000u /* tasks are looked through so often at most, while someone asks: some 30 ms for 100,000 */
 #define METRICS_SERVICES_COUNT 2000u  /* told of one by one; the numbers of the others are added up */
 
 /* manager/logs */

@@ -29,8 +29,8 @@ struct metrics {
 
 /* Counts of what lies between bounds. */
 struct histogram {
-    const double *bounds; /* ascending; borrowed */
-    size_t bound_count;   /* at most HISTOGRAM_BOUNDS_COUNT */
+    const double *bounds;                        /* ascending; borrowed */
+    size_t bound_count;                          /* at most HISTOGRAM_BOUNDS_COUNT */
     uint64_t counts[HISTOGRAM_BOUNDS_COUNT + 1]; /* counts[i]: above bounds[i - 1], up to and with bounds[i]; the last: above all */
     double sum;
 };

@@ -177,6 +177,13 @@ static void set_defaults(struct config *config)
     config->log_level = mem_string("info");
 }
 
+static int check_address(const char *flag, const char *value, struct error *err)
+{
+    cleanup_free char *host = NULL;
+    uint16_t port;
+    return text_parse_address(value, 0, &host, &port, err) < 0 ? error_wrap(err, "--%s", flag) : 0;
+}
+
 static int check_whole(struct config *config, struct error *err)
 {
     for (size_t i = 0; i < config->labels.count; i++)
@@ -185,6 +192,8 @@ static int check_whole(struct config *config, struct error *err)
     for (size_t i = 0; i < config->hosts.count; i++)
         if (!text_starts(config->hosts.values[i], "unix:///"))
             return error_set(err, ERR_INVALID, "--host %s: only unix:///PATH is spoken here", config->hosts.values[i]);
+    if (config->metrics_addr && check_address("metrics-addr", config->metrics_addr, err) < 0)
+        return err->code;
     if (config->image_gc_interval < 0)
         return error_set(err, ERR_INVALID, "--image-gc-interval: must not be negative");
     if (text_empty(config->state_dir) || text_empty(config->run_dir))

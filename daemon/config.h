@@ -21,6 +21,7 @@
     X(run_dir, "run-dir", TEXT, "DIR", "what a reboot may lose: secrets, namespaces, sockets")                                             \
     X(hosts, "host", LIST, "unix:///PATH", "where the API listens; may be given several times")                                            \
     X(group, "group", TEXT, "GROUP", "the group that may use the API's sockets; default: docker, where there is one")                      \
+    X(metrics_addr, "metrics-addr", TEXT, "HOST:PORT", "where /metrics and /health are answered over TCP, to anyone; default: nowhere")    \
     X(hostname, "hostname", TEXT, "NAME", "the node's name in the swarm; default: the host's")                                             \
     X(labels, "label", LIST, "KEY=VALUE", "an engine label; may be given several times")                                                   \
     X(runtime, "runtime", CHOICE, "auto|emulated", "emulated runs nothing: containers are pretended, for tests")                           \

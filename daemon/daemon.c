@@ -8,9 +8,11 @@
 #include "api/api.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "daemon/collector.h"
 #include "daemon/host.h"
 #include "daemon/managing.h"
+#include "daemon/telemetry.h"
 #include "runtime/emulated/hcs_emulated.h"
 #include "runtime/hcs.h"
 #include "runtime/image/image.h"
@@ -23,6 +25,7 @@ struct daemon {
     struct image_store *images;
     struct node *node;
     struct managing *managing;
+    struct telemetry telemetry;
     struct collector *collector;
     struct api *api;
 };
@@ -123,6 +126,17 @@ static const char *group_of_sockets(const struct config *config)
     return NULL;
 }
 
+static int open_metrics(struct daemon *daemon, struct error *err)
+{
+    const char *address = daemon->config->metrics_addr;
+    if (text_empty(address))
+        return 0;
+    if (api_listen_metrics(daemon->api, address, err) < 0)
+        return error_wrap(err, "--metrics-addr");
+    log_info("skepd", "metrics and health are answered at %s", address);
+    return 0;
+}
+
 static int open_api(struct daemon *daemon, struct error *err)
 {
     const struct config *config = daemon->config;
@@ -132,6 +146,7 @@ static int open_api(struct daemon *daemon, struct error *err)
         .node = api_node_wire(daemon->node),
         .swarm = managing_swarm(daemon->managing),
         .images = api_images_wire(daemon->images),
+        .telemetry = telemetry_wire(&daemon->telemetry),
         .hcs = daemon->hcs,
         .state_dir = config->state_dir,
         .hostname = config->hostname,
@@ -144,6 +159,7 @@ static int open_api(struct daemon *daemon, struct error *err)
         .health = health_of,
         .health_self = daemon,
     };
+    daemon->telemetry = (struct telemetry){.node = daemon->node, .managing = daemon->managing};
     daemon->api = api_new(&options);
     const char *group = group_of_sockets(config);
     for (size_t i = 0; i < config->hosts.count; i++) {
@@ -151,7 +167,7 @@ static int open_api(struct daemon *daemon, struct error *err)
             return err->code;
         log_info("skepd", "the API listens at %s", config->hosts.values[i]);
     }
-    return 0;
+    return open_metrics(daemon, err);
 }
 
 /* What stands is closed in the reverse order of its opening, each part when the one on top of it is gone. */

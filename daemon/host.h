@@ -4,6 +4,7 @@
 #define SKEP_DAEMON_HOST_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/error.h"
 
@@ -23,5 +24,14 @@ void host_prepare_process(void);
 /* Give memory back that the process holds and does not use now: freed pieces of the heap, and the pages of programs and libraries that only
  * its start has touched (they come back from the system's cache when they are wanted). Some hundred microseconds. */
 void host_trim_memory(void);
+
+/* What this process takes of the system. What cannot be had is 0. */
+struct host_usage {
+    uint64_t resident_bytes, virtual_bytes;
+    uint64_t open_handles_count, open_handles_most_count;
+    double cpu_s;
+    double started_wall_s; /* since 1970 */
+};
+void host_usage(struct host_usage *out);
 
 #endif

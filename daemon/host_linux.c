@@ -1,6 +1,7 @@
 /* daemon/host_linux.c – see host.h: flock(2), sd_notify(3)'s datagram, setrlimit(2). */
 #include "daemon/host.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -17,13 +18,15 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/mem.h"
 
-enum { HEAP_ARENAS_COUNT = 2 }; /* the loop's, and one for all workers: they wait for the system rather than for each other */
+enum { HEAP_ARENAS_COUNT = 2 };  /* the loop's, and one for all workers: they wait for the system rather than for each other */
+enum { PROC_FILE_BYTES = 4096 }; /* stat and statm are a line each */
 
 static int make_private(const char *dir, struct error *err)
 {
@@ -121,4 +124,60 @@ void host_trim_memory(void)
 {
     malloc_trim(0);
     dl_iterate_phdr(drop_pages, NULL);
+}
+
+/* --- what the process takes: proc(5), as a process sees itself --- */
+
+static uint64_t count_handles(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    uint64_t count = 0;
+    if (dir == NULL)
+        return 0;
+    for (const struct dirent *entry; (entry = readdir(dir)) != NULL;)
+        count += entry->d_name[0] != '.';
+    closedir(dir);
+    return count - 1; /* the directory itself */
+}
+
+/* Field 22 of stat: when it began, in clock ticks since the boot. The name before it may hold anything but ends with the last ')'. */
+static double started_wall_s(void)
+{
+    cleanup_buf struct buf text = {0};
+    struct timespec wall, boot;
+    unsigned long long ticks;
+    if (file_read("/proc/self/stat", PROC_FILE_BYTES, &text, NULL) < 0 || text.size == 0)
+        return 0;
+    const char *at = strrchr((const char *)text.data, ')');
+    for (int field = 2; at && field < 22; field++)
+        at = strchr(at + 1, ' ');
+    if (at == NULL || sscanf(at, " %llu", &ticks) != 1 || clock_gettime(CLOCK_REALTIME, &wall) < 0 ||
+        clock_gettime(CLOCK_BOOTTIME, &boot) < 0)
+        return 0;
+    double booted_s = (double)wall.tv_sec - (double)boot.tv_sec + (double)(wall.tv_nsec - boot.tv_nsec) / 1e9;
+    return booted_s + (double)ticks / (double)sysconf(_SC_CLK_TCK);
+}
+
+static void read_memory(struct host_usage *out)
+{
+    cleanup_buf struct buf text = {0};
+    unsigned long long pages, resident;
+    uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
+    if (file_read("/proc/self/statm", PROC_FILE_BYTES, &text, NULL) < 0 || text.size == 0 ||
+        sscanf((const char *)text.data, "%llu %llu", &pages, &resident) != 2)
+        return;
+    out->virtual_bytes = pages * page_bytes;
+    out->resident_bytes = resident * page_bytes;
+}
+
+void host_usage(struct host_usage *out)
+{
+    struct rlimit limit;
+    struct timespec cpu;
+    *out = (struct host_usage){.open_handles_count = count_handles(), .started_wall_s = started_wall_s()};
+    read_memory(out);
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+        out->open_handles_most_count = limit.rlim_cur;
+    if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu) == 0)
+        out->cpu_s = (double)cpu.tv_sec + (double)cpu.tv_nsec / 1e9;
 }

@@ -463,6 +463,11 @@ struct api_swarm managing_swarm(struct managing *managing)
                               .logs_close = logs_close};
 }
 
+struct manager *managing_manager(struct managing *managing)
+{
+    return managing->is_closing ? NULL : managing->manager;
+}
+
 /* --- life --- */
 
 /* What cannot be read is kept: opening it says what is wrong. */

@@ -8,6 +8,7 @@
 #include "api/provider.h"
 #include "base/clock.h"
 
+struct manager;
 struct managing;
 struct node;
 
@@ -25,6 +26,8 @@ struct managing *managing_new(const struct managing_options *options);
 void managing_look(struct managing *managing);
 
 struct api_swarm managing_swarm(struct managing *managing); /* for the API */
+
+struct manager *managing_manager(struct managing *managing); /* NULL: none runs here, or it is closing. Borrowed until the loop goes on */
 
 /* Hands leadership over, where it can, and closes. */
 void managing_free(struct managing *managing, void (*on_freed)(void *ctx), void *ctx);

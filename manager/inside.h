@@ -49,7 +49,7 @@ struct manager {
     struct ca_authority *authority;
     struct ca_external_way external;
     struct manager_call *calls;
-    struct tally tally; /* metrics.c */
+    struct tally tally; /* metrics.c; while this manager leads */
 
     /* gate.c: to the leader, where that is another */
     struct grpc_channel *to_leader;

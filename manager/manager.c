@@ -120,6 +120,7 @@ static void end_leading(struct manager *manager)
     ca_service_release(manager->ca_service);
     log_service_release(manager->log_service);
     leader_end(manager->leader);
+    tally_end(&manager->tally);
 }
 
 static void on_leading(void *ctx, bool is_leading)
@@ -370,7 +371,6 @@ static void free_memory(struct manager *manager)
 
     forget_bootstrap(manager);
     arena_deinit(&manager->arena);
-    tally_deinit(&manager->tally);
     member_deinit(&manager->member);
     free((char *)(uintptr_t)own->dir);
     free((char *)(uintptr_t)own->node_id);

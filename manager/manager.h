@@ -74,8 +74,8 @@ void manager_abandon(struct manager *manager, void *ctx); /* the asker is gone: 
 /* Troubles are words for a person, "" where there is none. */
 struct manager_health {
     bool is_leading;
-    bool has_quorum; /* the managers can decide, as this one sees it: it leads, or hears of who does */
-    bool is_ready;   /* and this one takes part, and has applied what they decided */
+    bool has_quorum;                       /* the managers can decide, as this one sees it: it leads, or hears of who does */
+    bool is_ready;                         /* and this one takes part, and has applied what they decided */
     size_t members_count, reachable_count; /* managers that vote; this one counts as reachable */
     char quorum_trouble[160], ready_trouble[160];
 };

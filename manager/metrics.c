@@ -1,6 +1,7 @@
-/* manager/metrics.c – what a manager tells of itself and, while it leads, of the cluster: as numbers for Prometheus, and whether it is well.
+/* manager/metrics.c – what a manager tells of itself and, while it leads, of the cluster: as numbers for Prometheus, and whether it is
+ * well.
  *
- * Cheap with 100,000 tasks: counts are the store's own, tasks are looked through for manager/tally.h only. Names that begin with swarm_ are
+ * Cheap with 100,000 tasks: counts are the store's own, and the rest manager/tally.h keeps. Names that begin with swarm_ are
  * SwarmKit's; where every manager of SwarmKit's counts the cluster's objects, here the leader does, so that sums over managers are true. */
 #include <stdio.h>
 
@@ -93,7 +94,8 @@ static void tell_peers(const struct manager *manager, const struct raft_node_sta
     metrics_family(metrics, METRICS_GAUGE, "skep_raft_peer_connected", "Is there a connection to this manager?");
     for (size_t i = 0; i < count; i++)
         metrics_sample(metrics, status->peers[i].link.is_connected, "node_id", names[i], "addr", status->peers[i].address, NULL);
-    metrics_family(metrics, METRICS_GAUGE, "skep_raft_peer_round_trip_seconds", "Of a heartbeat to this manager, smoothed; 0: not measured.");
+    metrics_family(metrics, METRICS_GAUGE, "skep_raft_peer_round_trip_seconds",
+                   "Of a heartbeat to this manager, smoothed; 0: not measured.");
     for (size_t i = 0; i < count; i++)
         metrics_sample(metrics, metrics_seconds(status->peers[i].link.round_trip_ns), "node_id", names[i], "addr", status->peers[i].address,
                        NULL);
@@ -102,7 +104,8 @@ static void tell_peers(const struct manager *manager, const struct raft_node_sta
         metrics_sample(metrics, (double)status->peers[i].link.dropped_count, "node_id", names[i], "addr", status->peers[i].address, NULL);
     if (status->role != RAFT_LEADER)
         return;
-    metrics_family(metrics, METRICS_GAUGE, "skep_raft_peer_lag_entries", "Entries of the leader's log that this manager is not known to have.");
+    metrics_family(metrics, METRICS_GAUGE, "skep_raft_peer_lag_entries",
+                   "Entries of the leader's log that this manager is not known to have.");
     for (size_t i = 0; i < count; i++)
         metrics_sample(metrics, (double)(status->last_index - status->peers[i].match), "node_id", names[i], "addr",
                        status->peers[i].address, NULL);
@@ -184,7 +187,8 @@ static void tell_nodes(const struct store *store, struct metrics *metrics)
 
     store_find(store, STORE_NODE, STORE_ALL, NULL, &cursor);
     while ((node = (const void *)store_next(&cursor)) != NULL) {
-        unsigned state = node->status ? (unsigned)node->status->state : 0, availability = node->spec ? (unsigned)node->spec->availability : 0;
+        unsigned state = node->status ? (unsigned)node->status->state : 0,
+                 availability = node->spec ? (unsigned)node->spec->availability : 0;
         by_state[state < NODE_STATES_COUNT ? state : 0]++;
         by_availability[availability < AVAILABILITIES_COUNT ? availability : 0]++;
     }
@@ -282,7 +286,7 @@ void manager_metrics(struct manager *manager, struct metrics *metrics)
     metrics_gauge(metrics, "swarm_manager_leader", "Does this manager lead?", manager_is_leading(manager));
     if (manager->replica == NULL || manager->is_closing)
         return;
-    const struct store *store = replica_store(manager->replica);
+    struct store *store = replica_store(manager->replica);
     raft_node_status(replica_raft(manager->replica), &status);
     tell_raft(manager, &status, metrics);
     metrics_gauge(metrics, "skep_store_size_bytes", "Of the cluster's objects in memory.", (double)store_size_bytes(store));
@@ -290,8 +294,8 @@ void manager_metrics(struct manager *manager, struct metrics *metrics)
     if (!manager_is_leading(manager))
         return;
     tell_objects(store, metrics);
-    tally_take(&manager->tally, store, &manager->options.clock);
-    tally_tell(&manager->tally, metrics);
+    tally_follow(&manager->tally, store);
+    tally_tell(&manager->tally, clock_wall_ns(&manager->options.clock), metrics);
     tell_scheduler(manager, metrics);
     tell_dispatcher(manager, metrics);
 }

@@ -22,10 +22,10 @@ struct raft_writer_handlers {
 
 struct raft_writer_status {
     uint64_t batches_count, jobs_count, flush_ns_last, flush_ns_most;
-    size_t waiting_count; /* writes that are not stable yet */
-    bool is_full;         /* they wait for room on the disk */
-    bool needs_old_keys;  /* what lies in the directory needs another key than the newest, as of the last look */
-    size_t looks_count;   /* looks for that on their way */
+    size_t waiting_count;                        /* writes that are not stable yet */
+    bool is_full;                                /* they wait for room on the disk */
+    bool needs_old_keys;                         /* what lies in the directory needs another key than the newest, as of the last look */
+    size_t looks_count;                          /* looks for that on their way */
     uint64_t log_size_bytes, log_segments_count; /* as of the last flush */
     const struct histogram *flush_times;         /* in seconds, of each flush to the disk. Borrowed from the writer */
 };

@@ -162,7 +162,7 @@ _skepd() {
         ;;
     esac
     __skep_words '--config --state-dir --run-dir --host --group --hostname --label --runtime --default-isolation --bridge --bridge-subnet
-        --cgroup-parent --insecure-registry --image-gc-interval --log-format --log-level --clock-offset --check --help --version' "$current"
+        --metrics-addr --cgroup-parent --insecure-registry --image-gc-interval --log-format --log-level --clock-offset --check --help --version' "$current"
 }
 
 complete -F _skep skep

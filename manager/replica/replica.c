@@ -18,14 +18,14 @@ struct replica {
     struct store *store;
     struct replica_events events;
     struct clock clock;
-    struct turn turn; /* the store's */
-    struct proposal { /* the store proposes one entry at a time */
+    struct turn turn;                                                   /* the store's */
+    struct proposal {                                                   /* the store proposes one entry at a time */
         void (*fn)(void *ctx, uint64_t index, const struct error *err); /* NULL: none is on its way */
         void *ctx;
         uint64_t begun_ns;
     } proposal;
     struct histogram commit_times;
-    uint64_t term;    /* that this manager leads, whether it may write yet or not; 0: none */
+    uint64_t term; /* that this manager leads, whether it may write yet or not; 0: none */
     bool is_leading, is_closing;
     void (*on_closed)(void *ctx, const struct error *err);
     void *closed_ctx;

@@ -29,8 +29,8 @@ const struct scheduler_explanation *scheduler_part_explain(struct scheduler_part
 /* For metrics. */
 struct scheduler_counts scheduler_part_count(const struct scheduler_part *part);
 
-/* How often tasks were told that they have no node, since this part began: by the filter at which nodes fell. One that two filters kept from
- * all nodes counts for both. */
+/* How often tasks were told that they have no node, since this part began: by the filter at which nodes fell. One that two filters kept
+ * from all nodes counts for both. */
 struct scheduler_refused {
     uint64_t tasks, by_filter[SCHEDULER_FILTER_COUNT];
 };

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "manager/store/store.h"
+#include "manager/tally.h"
 
 #define SERVICE_TASKS 100 /* per service */
 
@@ -277,6 +278,20 @@ int main(int argc, char **argv)
     printf("%-36s %8.0f B\n", "log per change", (double)loop.entry_bytes / (nodes + 2.0 * tasks));
 
     double begun = now_s();
+    struct tally tally = {0};
+    struct buf told = {0};
+    struct metrics metrics = {.out = &told};
+    struct clock clock = clock_system();
+    tally_follow(&tally, loop.store);
+    printf("%-36s %8.1f ms (once for each leader, when someone asks)\n", "tasks counted for metrics", (now_s() - begun) * 1e3);
+    begun = now_s();
+    tally_follow(&tally, loop.store);
+    tally_tell(&tally, clock_wall_ns(&clock), &metrics);
+    printf("%-36s %8.1f ms\n", "told again", (now_s() - begun) * 1e3);
+    tally_end(&tally);
+    buf_deinit(&told);
+
+    begun = now_s();
     other.store = store_new(&(struct store_options){.log = other_log, .clock = clock_system(), .random = random_system()});
     for (size_t at = 0; at < loop.log.size;) {
         uint64_t size;

@@ -1,5 +1,5 @@
-/* tests/unit/metrics_reader.h – a strict reader of Prometheus' text format 0.0.4 as we write it: what it takes, Prometheus takes; it also asks
- * for what promtool's linter does (HELP for each family, counters that end in _total, whole histograms). */
+/* tests/unit/metrics_reader.h – a strict reader of Prometheus' text format 0.0.4 as we write it: what it takes, Prometheus takes; it also
+ * asks for what promtool's linter does (HELP for each family, counters that end in _total, whole histograms). */
 #ifndef SKEP_TESTS_UNIT_METRICS_READER_H
 #define SKEP_TESTS_UNIT_METRICS_READER_H
 
@@ -221,8 +221,8 @@ static inline bool metrics_read(const char *text, char *why, size_t why_size)
     reader->why_size = why_size;
     while (is_good && *reader->at)
         is_good = reader->sample_count == 4096 || reader->seen_count == 200 ? metrics_refuse(reader, "too much for this reader")
-                  : *reader->at == '#'                                       ? metrics_comment(reader)
-                                                                             : metrics_sample_line(reader);
+                  : *reader->at == '#'                                      ? metrics_comment(reader)
+                                                                            : metrics_sample_line(reader);
     is_good = is_good && metrics_end_histogram(reader);
     for (size_t i = 0; i < reader->sample_count; i++)
         free(reader->samples[i]);

@@ -65,6 +65,7 @@ struct api_fixture {
     struct image_store store;
     struct image_store *real_store; /* in place of @store, where the helper was given a directory */
     struct api_swarm swarm;         /* all NULL unless the test has managers */
+    struct api_telemetry telemetry; /* the same */
     struct api *api;
     unsigned pending;
     struct api_timer *alive; /* the emulated host's own timer does not keep the loop going */
@@ -431,6 +432,7 @@ static void fixture_serve(struct api_fixture *f, const struct api_images *images
         .node = {&f->node, fixture_node_info, fixture_join, fixture_join_abandon, fixture_leave},
         .images = *images,
         .swarm = f->swarm,
+        .telemetry = f->telemetry,
         .hcs = f->hcs,
         .state_dir = "/var/lib/skep",
         .hostname = "fixture",

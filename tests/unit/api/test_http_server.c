@@ -125,10 +125,19 @@ static void a_paused_body_waits_in_the_socket(void **state)
     close(client);
 }
 
+static void addresses_that_are_none_are_refused_by_name(void **state)
+{
+    struct fixture *f = *state;
+    assert_fails(http_server_listen_tcp(f->server, "nowhere.example:80", err), ERR_INVALID, "nowhere.example is no IP address");
+    assert_fails(http_server_listen_tcp(f->server, "127.0.0.1", err), ERR_INVALID, "the port is missing");
+    assert_fails(http_server_listen_tcp(f->server, "192.0.2.1:9323", err), ERR_IO, "listen at 192.0.2.1:9323");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_paused_body_waits_in_the_socket, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(addresses_that_are_none_are_refused_by_name, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,7 +38,7 @@ static void what_a_label_may_not_hold_is_escaped(void **state)
     metrics_family(&metrics, METRICS_GAUGE, "m", "A \"help\"\nwith \\.");
     metrics_sample(&metrics, 1, "name", "a\"b\\c\nd", NULL);
     metrics_sample(&metrics, 1, "name", "h\xc3\xa9", NULL);
-    metrics_sample(&metrics, 1, "name", "\xff\xc3", NULL);                 /* no byte of UTF-8; one cut off */
+    metrics_sample(&metrics, 1, "name", "\xff\xc3", NULL);              /* no byte of UTF-8; one cut off */
     metrics_sample(&metrics, 1, "name", "\xc0\x80\xed\xa0\x80.", NULL); /* an overlong zero, half of a surrogate pair */
     metrics_sample(&metrics, 1, "name", NULL, NULL);
     assert_string_equal((char *)out.data, "# HELP m A \"help\"\\nwith \\\\.\n"
@@ -110,19 +110,19 @@ static void the_reader_refuses_what_prometheus_does(void **state)
 {
     (void)state;
     static const char *const wrong[] = {
-        "a 1",                                                                         /* no end of line */
-        "# TYPE a gauge\na 1\n# TYPE a gauge\n",                                       /* twice */
-        "a 1\n",                                                                       /* without a type */
-        "# HELP a x\n# TYPE a gauge\na{b=1} 1\n",                                      /* a value without quotes */
-        "# HELP a x\n# TYPE a gauge\na{b=\"\\x\"} 1\n",                                /* an escape that is none */
-        "# HELP a x\n# TYPE a gauge\na{b=\"1\"} one\n",                                /* no number */
-        "# HELP a x\n# TYPE a gauge\na{b=\"1\",b=\"2\"} 1\n",                          /* a label twice */
-        "# HELP a x\n# TYPE a gauge\na 1\na 1\n",                                      /* a sample twice */
+        "a 1",                                                                             /* no end of line */
+        "# TYPE a gauge\na 1\n# TYPE a gauge\n",                                           /* twice */
+        "a 1\n",                                                                           /* without a type */
+        "# HELP a x\n# TYPE a gauge\na{b=1} 1\n",                                          /* a value without quotes */
+        "# HELP a x\n# TYPE a gauge\na{b=\"\\x\"} 1\n",                                    /* an escape that is none */
+        "# HELP a x\n# TYPE a gauge\na{b=\"1\"} one\n",                                    /* no number */
+        "# HELP a x\n# TYPE a gauge\na{b=\"1\",b=\"2\"} 1\n",                              /* a label twice */
+        "# HELP a x\n# TYPE a gauge\na 1\na 1\n",                                          /* a sample twice */
         "# HELP a x\n# TYPE a gauge\na 1\n# HELP b x\n# TYPE b gauge\nb 1\na{c=\"\"} 1\n", /* a family in two pieces */
-        "# HELP a x\n# TYPE a counter\na 1\n",                                         /* a counter without _total */
+        "# HELP a x\n# TYPE a counter\na 1\n",                                             /* a counter without _total */
         "# HELP a_total x\n# TYPE a_total counter\na_total -1\n",
         "# HELP h x\n# TYPE h histogram\nh_bucket{le=\"1\"} 2\nh_bucket{le=\"+Inf\"} 1\nh_sum 1\nh_count 1\n", /* it falls */
-        "# HELP h x\n# TYPE h histogram\nh_bucket{le=\"1\"} 2\nh_sum 1\nh_count 2\n",                        /* without +Inf */
+        "# HELP h x\n# TYPE h histogram\nh_bucket{le=\"1\"} 2\nh_sum 1\nh_count 2\n",                          /* without +Inf */
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         char why[256];
@@ -134,9 +134,12 @@ static void the_reader_refuses_what_prometheus_does(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(samples_follow_their_family),        cmocka_unit_test(what_a_label_may_not_hold_is_escaped),
-        cmocka_unit_test(values_that_are_no_numbers_have_words), cmocka_unit_test(a_histogram_adds_up),
-        cmocka_unit_test(bounds_of_latencies_ascend),         cmocka_unit_test(the_reader_refuses_what_prometheus_does),
+        cmocka_unit_test(samples_follow_their_family),
+        cmocka_unit_test(what_a_label_may_not_hold_is_escaped),
+        cmocka_unit_test(values_that_are_no_numbers_have_words),
+        cmocka_unit_test(a_histogram_adds_up),
+        cmocka_unit_test(bounds_of_latencies_ascend),
+        cmocka_unit_test(the_reader_refuses_what_prometheus_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -55,6 +55,18 @@ static void changes_that_need_a_restart_are_named(void **state)
     config_deinit(&before);
 }
 
+static void metrics_are_told_nowhere_unless_asked(void **state)
+{
+    (void)state;
+    struct config config;
+    assert_ok(READ(&config, "--log-level", "info"));
+    assert_null(config.metrics_addr);
+    config_deinit(&config);
+    assert_ok(READ(&config, "--metrics-addr", "127.0.0.1:9323"));
+    assert_string_equal(config.metrics_addr, "127.0.0.1:9323");
+    config_deinit(&config);
+}
+
 static void check_refused(const char *flag, const char *value, const char *want)
 {
     struct config config;
@@ -72,6 +84,7 @@ static void what_cannot_be_is_refused_by_name(void **state)
     check_refused("--runtime", "", "must be one of");
     check_refused("--host", "tcp://0.0.0.0:2375", "tcp://0.0.0.0:2375: only unix");
     check_refused("--image-gc-interval", "-1h", "must not be negative");
+    check_refused("--metrics-addr", "127.0.0.1", "--metrics-addr: not an address: 127.0.0.1: the port is missing");
     check_refused("--clock-offset", "later", "--clock-offset: not a duration: later");
     check_refused("--run-dir", config_defaults.state_dir, "the same directory");
     check_refused("--log-format=json", "--bridge", "--bridge: its value NAME is missing");
@@ -114,7 +127,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(flags_come_in_both_forms_and_lists_add_up), cmocka_unit_test(without_flags_the_hosts_defaults_hold),
         cmocka_unit_test(changes_that_need_a_restart_are_named),     cmocka_unit_test(what_cannot_be_is_refused_by_name),
-        cmocka_unit_test(a_file_has_the_flags_names_and_flags_win),
+        cmocka_unit_test(a_file_has_the_flags_names_and_flags_win),  cmocka_unit_test(metrics_are_told_nowhere_unless_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -90,6 +91,23 @@ static void memory_that_is_given_back_comes_again_when_wanted(void **state)
     host_trim_memory();
 }
 
+static void what_the_process_takes_is_known(void **state)
+{
+    (void)state;
+    struct host_usage before, after;
+    struct timespec now;
+    host_usage(&before);
+    assert_in_range(before.resident_bytes, 100 * KIB, before.virtual_bytes);
+    assert_in_range(before.open_handles_count, 3, before.open_handles_most_count);
+    assert_true(before.cpu_s > 0);
+    clock_gettime(CLOCK_REALTIME, &now);
+    assert_true(before.started_wall_s <= (double)now.tv_sec + 1 && before.started_wall_s > (double)now.tv_sec - 600);
+    int one = dup(2);
+    host_usage(&after);
+    close(one);
+    assert_int_equal(after.open_handles_count, before.open_handles_count + 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -98,6 +116,7 @@ int main(void)
         cmocka_unit_test(a_group_is_there_or_not),
         cmocka_unit_test(the_supervisor_hears_what_it_is_told),
         cmocka_unit_test(memory_that_is_given_back_comes_again_when_wanted),
+        cmocka_unit_test(what_the_process_takes_is_known),
     };
     return cmocka_run_group_tests(tests, make_dir, drop_dir);
 }

@@ -8,50 +8,45 @@
 #define STATE(name) DOCKER__SWARMKIT__V1__TASK_STATE__##name
 
 static struct world world;
-static uint64_t now_ns;
 static struct tally tally;
-
-static uint64_t monotonic(void *self)
-{
-    (void)self;
-    return now_ns;
-}
-
-static int64_t wall(void *self)
-{
-    (void)self;
-    return world.wall_ns;
-}
-
-static const struct clock test_clock = {monotonic, wall, NULL};
 
 static int setup(void **state)
 {
     (void)state;
     world_begin(&world);
-    now_ns = 1000 * NS_PER_S;
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    tally_deinit(&tally);
+    tally_end(&tally);
     world_end(&world);
     return 0;
 }
 
 /* @status: which state since how many seconds. */
-static void put_task(const char *id, const char *service_id, int desired, int state, int64_t age_s)
+static Docker__Swarmkit__V1__Task *make_task(const char *id, const char *service_id, int desired, int state, int64_t age_s)
 {
-    Docker__Swarmkit__V1__TaskStatus status = DOCKER__SWARMKIT__V1__TASK_STATUS__INIT;
-    Google__Protobuf__Timestamp since;
+    static Google__Protobuf__Timestamp since;
     Docker__Swarmkit__V1__Task *made = task(id, service_id, 1, "n1", desired);
     message_set_timestamp(&since, world.wall_ns - age_s * (int64_t)NS_PER_S);
-    status.state = (Docker__Swarmkit__V1__TaskState)state;
-    status.timestamp = &since;
-    made->status = &status;
-    do_create(&world, made);
+    made->status->state = (Docker__Swarmkit__V1__TaskState)state;
+    made->status->timestamp = &since;
+    return made;
+}
+
+static void put_task(const char *id, const char *service_id, int desired, int state, int64_t age_s)
+{
+    do_create(&world, make_task(id, service_id, desired, state, age_s));
+}
+
+static void change_task(const char *id, int desired, int state, int64_t age_s)
+{
+    const Docker__Swarmkit__V1__Task *old = store_task(world.store, id);
+    Docker__Swarmkit__V1__Task *made = make_task(id, old->service_id, desired, state, age_s);
+    made->meta = old->meta;
+    do_update(&world, made);
 }
 
 static void put_service(const char *id, const char *name, bool is_global, uint64_t replicas)
@@ -60,7 +55,8 @@ static void put_service(const char *id, const char *name, bool is_global, uint64
     Docker__Swarmkit__V1__ReplicatedService replicated = DOCKER__SWARMKIT__V1__REPLICATED_SERVICE__INIT;
     Docker__Swarmkit__V1__GlobalService global = DOCKER__SWARMKIT__V1__GLOBAL_SERVICE__INIT;
     replicated.replicas = replicas;
-    made->spec->mode_case = is_global ? DOCKER__SWARMKIT__V1__SERVICE_SPEC__MODE_GLOBAL : DOCKER__SWARMKIT__V1__SERVICE_SPEC__MODE_REPLICATED;
+    made->spec->mode_case =
+        is_global ? DOCKER__SWARMKIT__V1__SERVICE_SPEC__MODE_GLOBAL : DOCKER__SWARMKIT__V1__SERVICE_SPEC__MODE_REPLICATED;
     if (is_global)
         made->spec->global = &global;
     else
@@ -72,8 +68,8 @@ static double told(const char *sample)
 {
     cleanup_buf struct buf out = {0};
     struct metrics metrics = {.out = &out};
-    tally_take(&tally, world.store, &test_clock);
-    tally_tell(&tally, &metrics);
+    tally_follow(&tally, world.store);
+    tally_tell(&tally, world.wall_ns, &metrics);
     metrics_check((char *)out.data);
     return metrics_value_of((char *)out.data, sample);
 }
@@ -116,16 +112,81 @@ static void ages_are_told_by_state(void **state)
     assert_int_equal(told("skep_tasks_oldest_seconds{state=\"new\"}"), 0);
 }
 
-static void tasks_are_not_looked_through_at_every_scrape(void **state)
+static void what_changes_is_followed(void **state)
 {
     (void)state;
-    put_service("s1", "web", false, 1);
+    put_service("s1", "web", false, 2);
     assert_int_equal(told("skep_service_tasks_running" WEB), 0);
-    put_task("t1", "s1", STATE(RUNNING), STATE(RUNNING), 1);
-    now_ns += METRICS_TALLY_MS * NS_PER_MS - 1;
-    assert_int_equal(told("skep_service_tasks_running" WEB), 0);
-    now_ns += 1;
+    put_task("t1", "s1", STATE(RUNNING), STATE(STARTING), 100);
+    put_task("t2", "s1", STATE(RUNNING), STATE(STARTING), 100);
+    assert_int_equal(told("skep_tasks_older{state=\"starting\",than=\"60\"}"), 2);
+    change_task("t1", STATE(RUNNING), STATE(RUNNING), 70);
     assert_int_equal(told("skep_service_tasks_running" WEB), 1);
+    assert_int_equal(told("skep_tasks_older{state=\"starting\",than=\"60\"}"), 1);
+    assert_int_equal(told("skep_tasks_older{state=\"running\",than=\"60\"}"), 1);
+    world.wall_ns += 3600 * (int64_t)NS_PER_S;
+    assert_int_equal(told("skep_tasks_oldest_seconds{state=\"running\"}"), 3670);
+    change_task("t1", STATE(SHUTDOWN), STATE(SHUTDOWN), 0);
+    do_remove(&world, STORE_TASK, "t2");
+    assert_int_equal(told("skep_service_tasks_running" WEB), 0);
+    assert_int_equal(told("skep_tasks_oldest_seconds{state=\"starting\"}"), 0);
+    do_remove(&world, STORE_TASK, "t1");
+    assert_null(tally.services);
+    assert_null(tally.moments);
+}
+
+/* Whatever happened, it is as if all were counted now. */
+static void following_and_counting_anew_agree(void **state)
+{
+    (void)state;
+    static const int states[] = {STATE(NEW), STATE(PENDING), STATE(ASSIGNED), STATE(RUNNING), STATE(COMPLETE), STATE(FAILED)};
+    struct random_seeded seed;
+    random_seeded_init(&seed, 7);
+    struct random random = random_from_seeded(&seed);
+    put_service("s1", "web", false, 3);
+    put_service("s2", "all", true, 0);
+    for (int i = 0; i < 600; i++) {
+        char id[8];
+        uint64_t dice = random_u64(&random);
+        snprintf(id, sizeof id, "t%u", (unsigned)(dice % 20));
+        int now = states[(dice >> 8) % 6], desired = (dice >> 16) % 3 ? STATE(RUNNING) : STATE(SHUTDOWN);
+        if (store_task(world.store, id) == NULL)
+            put_task(id, (dice >> 24) % 2 ? "s1" : "s2", desired, now, (int64_t)((dice >> 32) % 500));
+        else if ((dice >> 24) % 4 == 0)
+            do_remove(&world, STORE_TASK, id);
+        else
+            change_task(id, desired, now, (int64_t)((dice >> 32) % 500));
+        cleanup_buf struct buf followed = {0}, counted = {0};
+        struct tally fresh = {0};
+        tally_follow(&tally, world.store);
+        tally_tell(&tally, world.wall_ns, &(struct metrics){.out = &followed});
+        tally_follow(&fresh, world.store);
+        tally_tell(&fresh, world.wall_ns, &(struct metrics){.out = &counted});
+        tally_end(&fresh);
+        assert_string_equal((char *)followed.data, (char *)counted.data);
+    }
+}
+
+static void one_that_is_told_of_too_much_at_once_counts_anew(void **state)
+{
+    (void)state;
+    struct buf membership = {0}, image_bytes = {0};
+    put_service("s1", "web", false, 2);
+    put_task("t1", "s1", STATE(RUNNING), STATE(RUNNING), 100);
+    struct store_image *image = store_image_open(world.store, bytes_of(NULL, 0));
+    for (size_t size = SIZE_MAX; size != image_bytes.size;) {
+        size = image_bytes.size;
+        store_image_read(image, KIB, &image_bytes);
+    }
+    store_image_close(image);
+    put_task("t2", "s1", STATE(RUNNING), STATE(RUNNING), 100);
+    assert_int_equal(told("skep_service_tasks_running" WEB), 2);
+    store_restore_begin(world.store);
+    assert_ok(store_restore_add(world.store, buf_bytes(&image_bytes), err));
+    assert_ok(store_restore_end(world.store, world.index + 1, &membership, err));
+    assert_int_equal(told("skep_service_tasks_running" WEB), 1);
+    buf_deinit(&membership);
+    buf_deinit(&image_bytes);
 }
 
 static void services_beyond_the_limit_are_added_up(void **state)
@@ -140,8 +201,8 @@ static void services_beyond_the_limit_are_added_up(void **state)
     put_task("t1", id, STATE(RUNNING), STATE(RUNNING), 1);
     cleanup_buf struct buf out = {0};
     struct metrics metrics = {.out = &out};
-    tally_take(&tally, world.store, &test_clock);
-    tally_tell(&tally, &metrics);
+    tally_follow(&tally, world.store);
+    tally_tell(&tally, world.wall_ns, &metrics);
     assert_int_equal(metrics_value_of((char *)out.data, "skep_services_not_told"), 3);
     assert_int_equal(metrics_value_of((char *)out.data, "skep_services_not_told_tasks_desired"), 6);
     assert_int_equal(metrics_value_of((char *)out.data, "skep_services_not_told_tasks_running"), 1);
@@ -152,7 +213,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(services_are_told_by_what_they_ask_for_and_what_runs, setup, teardown),
         cmocka_unit_test_setup_teardown(ages_are_told_by_state, setup, teardown),
-        cmocka_unit_test_setup_teardown(tasks_are_not_looked_through_at_every_scrape, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_changes_is_followed, setup, teardown),
+        cmocka_unit_test_setup_teardown(following_and_counting_anew_agree, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_that_is_told_of_too_much_at_once_counts_anew, setup, teardown),
         cmocka_unit_test_setup_teardown(services_beyond_the_limit_are_added_up, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

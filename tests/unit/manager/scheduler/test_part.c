@@ -79,6 +79,11 @@ static void a_refusal_is_told_once_and_cleared(void **state)
     assert_non_null(strstr(why->refusals[0].wanted, "3"));
     assert_null(scheduler_part_explain(scheduler_of(&trial), "nobody"));
 
+    struct scheduler_refused refused = scheduler_part_refused(scheduler_of(&trial));
+    assert_int_equal(refused.tasks, 2); /* without nodes there is no filter to blame */
+    assert_int_equal(refused.by_filter[SCHEDULER_FILTER_RESOURCE], 1);
+    assert_int_equal(refused.by_filter[SCHEDULER_FILTER_READY], 0);
+
     uint64_t version = version_of(&trial, "t1");
     for (size_t i = 0; i < 20; i++) { /* what changes nothing for it */
         small->status->message = arena_format(&trial.make.arena, "%zu", i);
