@@ -286,7 +286,7 @@
 
 /* manager/metrics */
 #define MANAGER_READY_LAG_COUNT 1000  /* entries not applied yet: a moment's work; more, and what this manager answers is old */
-#define METRICS_SERVICES_COUNT 2000u  /* told of one by one; the numbers of the others are added up */
+#define METRICS_SERVICES_COUNT  2000u /* told of one by one; the numbers of the others are added up */
 
 /* manager/logs */
 #define LOG_BROKER_SUBSCRIPTIONS_COUNT 256        /* people who read logs at once */

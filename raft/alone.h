@@ -7,8 +7,8 @@
 
 #include "raft/log/log.h"
 
-/* The log in options.dir is nobody's just now. Everything in it is committed, and behind it everyone but @self is removed. Run twice it does
- * nothing the second time. What raft_log_open() and raft_log_flush() fail with; ERR_PRECONDITION: @self is no voter of the group, or a
+/* The log in options.dir is nobody's just now. Everything in it is committed, and behind it everyone but @self is removed. Run twice it
+ * does nothing the second time. What raft_log_open() and raft_log_flush() fail with; ERR_PRECONDITION: @self is no voter of the group, or a
  * change of several members is half done. *removed: how many were. */
 int raft_log_make_alone(const struct raft_log_options *options, uint64_t self, size_t *removed, struct error *err);
 
