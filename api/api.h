@@ -63,6 +63,10 @@ struct api_event {
 };
 void api_publish(struct api *api, const struct api_event *event);
 
+/* The same of what changed in the cluster, as this node's manager sees it. */
+struct store_commit;
+void api_publish_commit(struct api *api, const struct store_commit *commit);
+
 /* Stop listening, break off what is under way, close all. @on_closed comes when nothing of it is on the loop any
  * more. Node, images and hcs must live until this returns; answers that they still owe (canceled ones, if they go now) may come later. */
 void api_free(struct api *api, void (*on_closed)(void *ctx), void *ctx);

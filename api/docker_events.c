@@ -6,6 +6,7 @@
 
 #include "api/call.h"
 #include "api/json_container.h"
+#include "api/swarm_event.h"
 #include "api/timer.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -55,7 +56,8 @@ unsigned api_events_watcher_count(const struct api_events *events)
 
 /* --- filters --- */
 
-static const char *const known_filters[] = {"container", "daemon", "event", "id", "image", "label", "node", "scope", "type", NULL};
+static const char *const known_filters[] = {"config", "container", "daemon", "event",  "id",      "image", "label",  "network",
+                                            "node",   "plugin",    "scope",  "secret", "service", "type",  "volume", NULL};
 
 static const cJSON *attributes(const cJSON *json)
 {
@@ -81,10 +83,19 @@ static bool container_matches(const void *subject, const char *value)
     return actor_matches(subject, "container", value);
 }
 
-static bool node_matches(const void *subject, const char *value)
-{
-    return actor_matches(subject, "node", value);
-}
+#define MATCHES(type)                                                                                                                      \
+    static bool type##_matches(const void *subject, const char *value)                                                                     \
+    {                                                                                                                                      \
+        return actor_matches(subject, #type, value);                                                                                       \
+    }
+MATCHES(config)
+MATCHES(network)
+MATCHES(node)
+MATCHES(plugin)
+MATCHES(secret)
+MATCHES(service)
+MATCHES(volume)
+#undef MATCHES
 
 static bool image_matches(const void *subject, const char *value)
 {
@@ -106,6 +117,9 @@ static bool is_wanted(const struct filters *filters, const cJSON *json)
            filters_allow_exactly(filters, "scope", json_string(json, "scope", "")) &&
            filters_allow(filters, "event", event_matches, json) && filters_allow(filters, "container", container_matches, json) &&
            filters_allow(filters, "node", node_matches, json) && filters_allow(filters, "image", image_matches, json) &&
+           filters_allow(filters, "config", config_matches, json) && filters_allow(filters, "network", network_matches, json) &&
+           filters_allow(filters, "plugin", plugin_matches, json) && filters_allow(filters, "secret", secret_matches, json) &&
+           filters_allow(filters, "service", service_matches, json) && filters_allow(filters, "volume", volume_matches, json) &&
            filters_allow(filters, "label", label_matches, json);
 }
 
@@ -157,6 +171,16 @@ void api_publish(struct api *api, const struct api_event *event)
     DL_FOREACH_SAFE (events->watchers, watcher, next) {
         if (is_wanted(&watcher->filters, place->json))
             write_event(watcher, place->json);
+    }
+}
+
+void api_publish_commit(struct api *api, const struct store_commit *commit)
+{
+    for (size_t i = 0; i < commit->count; i++) {
+        cleanup_arena struct arena arena = {0};
+        struct api_event event;
+        if (swarm_event(&commit->changes[i], &arena, &event))
+            api_publish(api, &event);
     }
 }
 

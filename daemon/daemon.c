@@ -83,6 +83,13 @@ static void on_identity(void *ctx)
         managing_look(daemon->managing);
 }
 
+static void on_commit(void *ctx, const struct store_commit *commit)
+{
+    struct daemon *daemon = ctx;
+    if (daemon->api)
+        api_publish_commit(daemon->api, commit);
+}
+
 static int open_node(struct daemon *daemon, struct error *err)
 {
     const struct config *config = daemon->config;
@@ -104,8 +111,12 @@ static int open_node(struct daemon *daemon, struct error *err)
     };
     if (node_new(&options, &daemon->node, err) < 0)
         return err->code;
-    daemon->managing = managing_new(
-        &(struct managing_options){.loop = daemon->loop, .clock = daemon->clock, .state_dir = config->state_dir, .node = daemon->node});
+    daemon->managing = managing_new(&(struct managing_options){.loop = daemon->loop,
+                                                               .clock = daemon->clock,
+                                                               .state_dir = config->state_dir,
+                                                               .node = daemon->node,
+                                                               .on_commit = on_commit,
+                                                               .ctx = daemon});
     return 0;
 }
 

@@ -63,6 +63,7 @@ static bool is_wanted(const struct managing *managing)
 }
 
 static void on_ready(void *ctx);
+static void on_commit(void *ctx, const struct store_commit *commit);
 static void on_failed(void *ctx, const struct error *err);
 
 static int check_image(void *self, const char *text, struct error *err)
@@ -88,7 +89,7 @@ static int open_manager(struct managing *managing, struct manager_options *optio
     options->check_image = check_image;
     options->papers = papers;
     options->host = managing;
-    options->events = (struct manager_events){.on_ready = on_ready, .on_failed = on_failed, .ctx = managing};
+    options->events = (struct manager_events){.on_ready = on_ready, .on_failed = on_failed, .on_commit = on_commit, .ctx = managing};
     return manager_open(options, &managing->manager, err);
 }
 
@@ -266,6 +267,12 @@ static void on_ready(void *ctx)
     }
     end_founding(managing, &err);
     close_manager(managing);
+}
+
+static void on_commit(void *ctx, const struct store_commit *commit)
+{
+    struct managing *managing = ctx;
+    managing->options.on_commit(managing->options.ctx, commit);
 }
 
 static void on_failed(void *ctx, const struct error *err)

@@ -11,12 +11,15 @@
 struct manager;
 struct managing;
 struct node;
+struct store_commit;
 
 struct managing_options {
     uv_loop_t *loop;
     struct clock clock;
-    const char *state_dir; /* copied; manager/ lives in it */
-    struct node *node;     /* borrowed; outlives it */
+    const char *state_dir;                                           /* copied; manager/ lives in it */
+    struct node *node;                                               /* borrowed; outlives it */
+    void (*on_commit)(void *ctx, const struct store_commit *commit); /* manager_events' */
+    void *ctx;
 };
 
 /* Starts the manager where the node is one already. */

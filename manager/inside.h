@@ -49,7 +49,8 @@ struct manager {
     struct ca_authority *authority;
     struct ca_external_way external;
     struct manager_call *calls;
-    struct tally tally; /* metrics.c; while this manager leads */
+    struct tally tally;            /* metrics.c; while this manager leads */
+    struct store_watcher *watcher; /* events.on_commit's */
 
     /* gate.c: to the leader, where that is another */
     struct grpc_channel *to_leader;

@@ -33,11 +33,25 @@ static void fail(struct manager *manager, const struct error *err)
         manager->options.events.on_failed(manager->options.events.ctx, err);
 }
 
+static void on_changes(void *ctx)
+{
+    struct manager *manager = ctx;
+    const struct store_commit *commit;
+    struct error err;
+    int result;
+
+    while ((result = store_watch_next(manager->watcher, &commit, &err)) != ERR_NOT_FOUND)
+        if (result == 0)
+            manager->options.events.on_commit(manager->options.events.ctx, commit);
+}
+
 static void ready(struct manager *manager)
 {
     if (manager->is_ready || manager->is_closing)
         return;
     manager->is_ready = true;
+    if (manager->options.events.on_commit)
+        manager->watcher = store_watch(replica_store(manager->replica), on_changes, manager);
     if (manager->options.events.on_ready)
         manager->options.events.on_ready(manager->options.events.ctx);
 }
@@ -449,6 +463,8 @@ static void on_server_stopped(void *ctx)
         return;
     }
     membership_free(manager->membership);
+    store_unwatch(manager->watcher);
+    manager->watcher = NULL;
     replica_close(manager->replica, on_replica_closed, manager); /* ends the leader's parts, and tells every writer */
     parts_close(manager);
 }

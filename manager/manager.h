@@ -26,6 +26,8 @@ struct manager_events {
     void (*on_ready)(void *ctx);
     /* It does nothing more: close it. ERR_PERMISSION: it was removed from the managers, and its directory is of no more use. */
     void (*on_failed)(void *ctx, const struct error *err);
+    /* What changed in the cluster since it was ready, entry by entry; leading or not. Borrowed. What comes as an image is not told. */
+    void (*on_commit)(void *ctx, const struct store_commit *commit);
     void *ctx;
 };
 
