@@ -12,8 +12,8 @@ run='ca-certificates conmon crun iproute2 nftables libarchive13 libcjson1 libcur
 build='ccache cmake gcc libarchive-dev libcjson-dev libcmocka-dev libcurl4-openssl-dev libhttp-parser-dev libnghttp2-dev libprotobuf-c-dev
 libprotobuf-dev libseccomp-dev libsqlite3-dev libssl-dev libuv1-dev make ninja-build pkg-config protobuf-c-compiler protobuf-compiler uthash-dev'
 demo='busybox-static'
-test='apache2-utils busybox-static clang clang-format clang-tidy curl docker.io docker-registry git iptables jq libclang-rt-14-dev nghttp2
-nghttp2-server nodejs npm openssl procps python3 shellcheck skopeo strace valgrind zstd'
+test='apache2-utils busybox-static clang clang-format clang-tidy curl docker.io docker-registry git golang-cfssl iptables jq libclang-rt-14-dev nghttp2
+nghttp2-server nodejs npm openssl procps prometheus python3 shellcheck skopeo strace valgrind zstd'
 bench='etcd-server openssl python3'
 
 usage() {
