@@ -76,7 +76,8 @@ static void compare_nodes(struct attributes *to, const Node *old, const Node *no
 static const char *image(const Service *service)
 {
     const Docker__Swarmkit__V1__TaskSpec *task = service->spec ? service->spec->task : NULL;
-    return task && task->runtime_case == DOCKER__SWARMKIT__V1__TASK_SPEC__RUNTIME_CONTAINER && task->container ? task->container->image : "";
+    return task && task->runtime_case == DOCKER__SWARMKIT__V1__TASK_SPEC__RUNTIME_CONTAINER && task->container ? task->container->image
+                                                                                                               : "";
 }
 
 static bool is_replicated(const Service *service)
@@ -91,8 +92,7 @@ static const char *replicas(const Service *service, struct arena *arena)
 
 static const char *update_state(const Service *service)
 {
-    static const char *const names[] = {"",          "updating",         "paused",         "completed",
-                                        "rollback_started", "rollback_paused", "rollback_completed"};
+    static const char *const names[] = {"", "updating", "paused", "completed", "rollback_started", "rollback_paused", "rollback_completed"};
     unsigned at = service->update_status ? (unsigned)service->update_status->state : 0;
     return at < sizeof names / sizeof *names ? names[at] : "";
 }

@@ -22,6 +22,10 @@
 struct manager_call {
     struct manager_call *prev, *next;
     struct manager *manager;
+    enum method_id method;
+    ProtobufCMessage *question; /* of a question that changes nothing: what to ask the next leader if this one goes. NULL: not again */
+    uint64_t asked_ns;
+    bool is_waiting;       /* for the next leader */
     control_done_fn *done; /* NULL: nobody waits any more */
     void *ctx;
 };
@@ -90,6 +94,12 @@ void gate_close(struct manager *manager);
 /* --- serve.c --- */
 
 void serve_before(struct manager *manager, struct grpc_server *server); /* handlers, before it listens */
+void serve_look(struct manager *manager);                               /* there may be another leader: questions are asked again */
+void serve_end(struct manager *manager);                                /* nobody asks for them any more */
+
+/* --- attach.c --- */
+
+void attach_serve(struct manager *manager, struct grpc_server *server);
 
 /* --- parts.c --- */
 

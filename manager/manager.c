@@ -211,6 +211,7 @@ static void on_look(uv_timer_t *timer)
     tell_dispatcher(manager);
     raft_node_status(replica_raft(manager->replica), &status);
     gate_look(manager, &status);
+    serve_look(manager);
     if (status.leader != RAFT_NOBODY && status.leader != status.id)
         ready(manager);
 }
@@ -478,6 +479,7 @@ static void stop_serving(struct manager *manager)
     membership_ask_cancel(manager->asking);
     manager->asking = NULL;
     gate_close(manager);
+    serve_end(manager);
     if (manager->server)
         grpc_server_stop(manager->server, 0, on_server_stopped, manager);
     else

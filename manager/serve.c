@@ -1,20 +1,23 @@
 /* manager/serve.c – Control and RaftMembership: the calls of peers, answered here or by the leader; and the host's own calls of Control. */
 #include <stdlib.h>
+#include <string.h>
 #include <utlist.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "manager/inside.h"
 #include "proto/message.h"
 #include "proto/swarmkit/raft.pb-c.h"
 
 /* --- Control, for whoever asks --- */
 
-static struct manager_call *begin(struct manager *manager, control_done_fn *done, void *ctx)
+static struct manager_call *begin(struct manager *manager, enum method_id method, control_done_fn *done, void *ctx)
 {
     struct manager_call *call = mem_alloc(sizeof *call);
 
-    *call = (struct manager_call){.manager = manager, .done = done, .ctx = ctx};
+    *call = (struct manager_call){.manager = manager, .method = method, .done = done, .ctx = ctx};
+    call->asked_ns = clock_monotonic_ns(&manager->options.clock);
     DL_APPEND(manager->calls, call);
     return call;
 }
@@ -24,6 +27,7 @@ static void end(struct manager_call *call, const struct control_answer *answer)
     DL_DELETE(call->manager->calls, call);
     if (call->done)
         call->done(call->ctx, answer);
+    message_free(call->question);
     free(call);
 }
 
@@ -37,18 +41,29 @@ static void answered_here(void *ctx, const struct control_answer *answer)
     end(ctx, answer);
 }
 
+/* The one who was asked leads no more. What may have been done is not asked for twice. */
+static void leader_went(struct manager_call *call)
+{
+    struct error err;
+
+    if (call->question && !call->manager->is_closing) {
+        call->is_waiting = true;
+        return;
+    }
+    error_set(&err, ERR_UNAVAILABLE, "another manager leads since this was asked: whether it was done is not known; ask again");
+    refuse(call, &err);
+}
+
 static void answered_by_leader(void *ctx, const struct grpc_status *status, ProtobufCMessage *reply)
 {
-    struct error changed;
+    const struct manager_call *call = ctx;
 
-    if (status->code == GRPC_OK && reply) {
+    if (status->code == GRPC_OK && reply)
         end(ctx, &(struct control_answer){.response = reply});
-    } else if (!status->is_from_peer && status->code == GRPC_CANCELED) {
-        error_set(&changed, ERR_UNAVAILABLE, "another manager leads since this was asked: whether it was done is not known; ask again");
-        end(ctx, &(struct control_answer){.err = &changed, .grpc_status = GRPC_UNAVAILABLE});
-    } else {
+    else if (!status->is_from_peer && (status->code == GRPC_CANCELED || (status->code == GRPC_UNAVAILABLE && call->question)))
+        leader_went(ctx);
+    else
         end(ctx, &(struct control_answer){.err = &status->error, .grpc_status = status->code});
-    }
 }
 
 static bool is_of_control(enum method_id method)
@@ -56,23 +71,70 @@ static bool is_of_control(enum method_id method)
     return method >= METHOD_Control_GetNode && method <= METHOD_Control_RemoveVolume;
 }
 
+static bool changes_nothing(enum method_id method)
+{
+    const char *name = strrchr(method_list[method].path, '/') + 1;
+    return text_starts(name, "Get") || text_starts(name, "List");
+}
+
+/* ERR_UNAVAILABLE: there is nobody to ask. */
+static int ask(struct manager_call *call, const ProtobufCMessage *request, struct error *err)
+{
+    struct manager *manager = call->manager;
+    struct grpc_channel *leader;
+
+    if (manager_is_leading(manager)) {
+        control_call(manager->control, call->method, request, answered_here, call);
+        return 0;
+    }
+    if (gate_leader(manager, &leader, err) < 0)
+        return err->code;
+    if (call->question == NULL && changes_nothing(call->method))
+        call->question = message_copy(request);
+    grpc_unary(leader, &method_list[call->method], request, &(struct grpc_call_options){.deadline_ms = MANAGER_CONTROL_MS},
+               answered_by_leader, call);
+    return 0;
+}
+
 void manager_call(struct manager *manager, enum method_id method, const ProtobufCMessage *request, control_done_fn *done, void *ctx)
 {
-    struct manager_call *call = begin(manager, done, ctx);
-    struct grpc_channel *leader;
+    struct manager_call *call = begin(manager, method, done, ctx);
     struct error err = {0};
 
-    if (!is_of_control(method)) {
+    if (!is_of_control(method))
         error_set(&err, ERR_INTERNAL, "%s is no call of Control", method_list[method].path);
-        refuse(call, &err);
-    } else if (manager_is_leading(manager)) {
-        control_call(manager->control, method, request, answered_here, call);
-    } else if (gate_leader(manager, &leader, &err) < 0) {
-        refuse(call, &err);
-    } else {
-        grpc_unary(leader, &method_list[method], request, &(struct grpc_call_options){.deadline_ms = MANAGER_CONTROL_MS},
-                   answered_by_leader, call);
+    else if (ask(call, request, &err) == 0)
+        return;
+    refuse(call, &err);
+}
+
+void serve_look(struct manager *manager)
+{
+    uint64_t now_ns = clock_monotonic_ns(&manager->options.clock);
+    struct manager_call *call, *next;
+    struct error err;
+
+    DL_FOREACH_SAFE (manager->calls, call, next) {
+        if (!call->is_waiting)
+            continue;
+        call->is_waiting = false;
+        if (ask(call, call->question, &err) == 0)
+            continue;
+        call->is_waiting = now_ns - call->asked_ns < MANAGER_CONTROL_MS * NS_PER_MS;
+        if (!call->is_waiting)
+            refuse(call, &err);
     }
+}
+
+void serve_end(struct manager *manager)
+{
+    struct manager_call *call, *next;
+    struct error err;
+
+    error_set(&err, ERR_UNAVAILABLE, "this manager stops");
+    DL_FOREACH_SAFE (manager->calls, call, next)
+        if (call->is_waiting)
+            refuse(call, &err);
 }
 
 void manager_abandon(struct manager *manager, void *ctx)
@@ -293,4 +355,5 @@ void serve_before(struct manager *manager, struct grpc_server *server)
     manager->ca_service = ca_service_new(&(struct ca_service_options){
         .random = manager->options.random, .store = store_of_leader, .identify = identify_for_ca, .ctx = manager});
     ca_service_attach(manager->ca_service, server);
+    attach_serve(manager, server);
 }

@@ -47,6 +47,17 @@ class OwnManagers(Scenario):
             self.assertEqual(len(manager.nodes()), 5)
             self.assertIn("Is Manager: true", manager.docker("info").stdout)
 
+    def test_1_what_is_asked_while_the_leader_goes_is_answered_by_the_next(self):
+        """A leader that sleeps takes the question, and never answers it."""
+        leader = self.leader()
+        other = next(manager for manager in self.managers if manager is not leader)
+        leader.pause()
+        try:
+            self.assertEqual(len(other.docker("node", "ls", "--quiet", timeout=30).stdout.splitlines()), 5)
+        finally:
+            leader.resume()
+        self.assert_well()
+
     def test_2_the_leader_killed_while_people_write(self):
         """Each config that was acknowledged is there afterwards."""
         others = [manager for manager in self.managers if manager is not self.leader()]

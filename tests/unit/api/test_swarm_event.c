@@ -26,7 +26,9 @@ static bool tell(enum store_kind kind, const ProtobufCMessage *old, const Protob
 {
     struct store_object *before = old ? store_object_new(kind, old) : NULL, *after = now ? store_object_new(kind, now) : NULL;
     struct store_change change = {.kind = kind,
-                                  .action = before == NULL ? STORE_CREATE : after ? STORE_UPDATE : STORE_REMOVE,
+                                  .action = before == NULL ? STORE_CREATE
+                                            : after        ? STORE_UPDATE
+                                                           : STORE_REMOVE,
                                   .object = after ? after : before,
                                   .old = before};
     bool is_told = swarm_event(&change, &arena, &event);
@@ -43,7 +45,8 @@ static bool tell(enum store_kind kind, const ProtobufCMessage *old, const Protob
 static void a_service_from_beginning_to_end(void **state)
 {
     (void)state;
-    Docker__Swarmkit__V1__ContainerSpec container[2] = {DOCKER__SWARMKIT__V1__CONTAINER_SPEC__INIT, DOCKER__SWARMKIT__V1__CONTAINER_SPEC__INIT};
+    Docker__Swarmkit__V1__ContainerSpec container[2] = {DOCKER__SWARMKIT__V1__CONTAINER_SPEC__INIT,
+                                                        DOCKER__SWARMKIT__V1__CONTAINER_SPEC__INIT};
     Docker__Swarmkit__V1__TaskSpec task[2] = {DOCKER__SWARMKIT__V1__TASK_SPEC__INIT, DOCKER__SWARMKIT__V1__TASK_SPEC__INIT};
     Docker__Swarmkit__V1__ReplicatedService mode[2] = {DOCKER__SWARMKIT__V1__REPLICATED_SERVICE__INIT,
                                                        DOCKER__SWARMKIT__V1__REPLICATED_SERVICE__INIT};
@@ -52,7 +55,7 @@ static void a_service_from_beginning_to_end(void **state)
     Docker__Swarmkit__V1__Service service[2] = {DOCKER__SWARMKIT__V1__SERVICE__INIT, DOCKER__SWARMKIT__V1__SERVICE__INIT};
     Docker__Swarmkit__V1__UpdateStatus update = DOCKER__SWARMKIT__V1__UPDATE_STATUS__INIT;
 
-    annotations.name = (char *)(uintptr_t)"web";
+    annotations.name = (char *)(uintptr_t) "web";
     for (int i = 0; i < 2; i++) {
         task[i].runtime_case = DOCKER__SWARMKIT__V1__TASK_SPEC__RUNTIME_CONTAINER;
         task[i].container = &container[i];
@@ -60,11 +63,11 @@ static void a_service_from_beginning_to_end(void **state)
         spec[i].replicated = &mode[i];
         spec[i].task = &task[i];
         spec[i].annotations = &annotations;
-        service[i].id = (char *)(uintptr_t)"s1";
+        service[i].id = (char *)(uintptr_t) "s1";
         service[i].spec = &spec[i];
     }
-    container[0].image = (char *)(uintptr_t)"hive:1";
-    container[1].image = (char *)(uintptr_t)"hive:2";
+    container[0].image = (char *)(uintptr_t) "hive:1";
+    container[1].image = (char *)(uintptr_t) "hive:2";
     mode[0].replicas = 1;
     mode[1].replicas = 3;
     update.state = DOCKER__SWARMKIT__V1__UPDATE_STATUS__UPDATE_STATE__ROLLBACK_STARTED;
@@ -102,10 +105,10 @@ static void a_node_by_its_hostname_and_what_became_of_it(void **state)
     Docker__Swarmkit__V1__NodeStatus status = DOCKER__SWARMKIT__V1__NODE_STATUS__INIT;
     Docker__Swarmkit__V1__Node old = DOCKER__SWARMKIT__V1__NODE__INIT, now = DOCKER__SWARMKIT__V1__NODE__INIT;
 
-    old.id = now.id = (char *)(uintptr_t)"n1";
+    old.id = now.id = (char *)(uintptr_t) "n1";
     assert_true(tell(STORE_NODE, NULL, &old.base));
     assert_string_equal(value("name"), "");
-    description.hostname = (char *)(uintptr_t)"host-a";
+    description.hostname = (char *)(uintptr_t) "host-a";
     spec.availability = DOCKER__SWARMKIT__V1__NODE_SPEC__AVAILABILITY__DRAIN;
     status.state = DOCKER__SWARMKIT__V1__NODE_STATUS__STATE__READY;
     now.description = &description;
@@ -129,7 +132,7 @@ static void states_that_nobody_knows_are_not_told_of(void **state)
     Docker__Swarmkit__V1__NodeStatus status = DOCKER__SWARMKIT__V1__NODE_STATUS__INIT;
     Docker__Swarmkit__V1__Node old = DOCKER__SWARMKIT__V1__NODE__INIT, now = DOCKER__SWARMKIT__V1__NODE__INIT;
 
-    old.id = now.id = (char *)(uintptr_t)"n1";
+    old.id = now.id = (char *)(uintptr_t) "n1";
     status.state = (Docker__Swarmkit__V1__NodeStatus__State)77;
     now.status = &status;
     assert_true(tell(STORE_NODE, &old.base, &now.base));
@@ -142,7 +145,7 @@ static void tasks_and_the_cluster_itself_are_not_told_of(void **state)
     Docker__Swarmkit__V1__Task task = DOCKER__SWARMKIT__V1__TASK__INIT;
     Docker__Swarmkit__V1__Cluster cluster = DOCKER__SWARMKIT__V1__CLUSTER__INIT;
 
-    task.id = cluster.id = (char *)(uintptr_t)"x";
+    task.id = cluster.id = (char *)(uintptr_t) "x";
     assert_false(tell(STORE_TASK, NULL, &task.base));
     assert_false(tell(STORE_CLUSTER, NULL, &cluster.base));
 }

@@ -39,9 +39,7 @@ struct caller {
 };
 
 /* Methods that are in the list, as clients may call them, and that no manager of ours serves. */
-static const struct method *const unserved[] = {METHOD(Watch, Watch), METHOD(ResourceAllocator, AttachNetwork),
-                                                METHOD(ResourceAllocator, DetachNetwork), METHOD(Dispatcher, UpdateVolumeStatus),
-                                                METHOD(Dispatcher, Tasks)};
+static const struct method *const unserved[] = {METHOD(Watch, Watch), METHOD(Dispatcher, UpdateVolumeStatus), METHOD(Dispatcher, Tasks)};
 
 #define METHODS_COUNT (METHOD_COUNT + 1)
 
