@@ -1,5 +1,5 @@
-/* tests/bench/bench_agents.c – N agents in one process, as a manager sees them: each has its own certificate, connection, session, stream of
- * assignments and heartbeats. What they are to run they report RUNNING at once, and what they are to stop SHUTDOWN.
+/* tests/bench/bench_agents.c – N agents in one process, as a manager sees them: each has its own certificate, connection, session, stream
+ * of assignments and heartbeats. What they are to run they report RUNNING at once, and what they are to stop SHUTDOWN.
  *
  *     bench_agents --token SWMTKN-… --agents N [--at-once 64] HOST:PORT…
  *
@@ -7,8 +7,8 @@
  * has a key and a node of its own. Then each agent calls one of the addresses at random, and another after its session was lost, as an
  * agent does (swarmkit-wire §3.1). --at-once bounds what is under way in the beginning; those who lost a session all call at once.
  *
- * It is driven by lines: "stats", "reset" (heartbeats so far are not told any more), "mark" (sessions from now on are counted apart), "quit"
- * and the end of its input. It answers each with one line of JSON. Written for tests/bench/bench_cluster.py. */
+ * It is driven by lines: "stats", "reset" (heartbeats so far are not told any more), "mark" (sessions from now on are counted apart),
+ * "quit" and the end of its input. It answers each with one line of JSON. Written for tests/bench/bench_cluster.py. */
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -49,7 +49,8 @@ struct agent {
     struct link *link; /* NULL: not connected, nor about to be */
     uv_timer_t timer;  /* to the next heartbeat, or the next attempt to connect */
     uint64_t due_ns, asked_ns, backoff_ms;
-    bool is_in_session, is_dialing, was_in_session;
+    size_t address; /* of the last connection; ADDRESSES_COUNT: none yet */
+    bool is_in_session, is_dialing;
     uint64_t session_begun_ns;
 };
 
@@ -487,12 +488,22 @@ static void on_failed(struct grpc_channel *channel, const struct error *err, voi
         lose(agent, "connection", err->message);
 }
 
+/* Any but the one that was lost, as an agent's weights have it. */
+static size_t pick_address(const struct agent *agent)
+{
+    if (agent->address == ADDRESSES_COUNT || address_count == 1)
+        return (size_t)random_below(&random_, address_count);
+    size_t other = (size_t)random_below(&random_, address_count - 1);
+    return other < agent->address ? other : other + 1;
+}
+
 static void dial(struct agent *agent)
 {
+    agent->address = pick_address(agent);
     struct grpc_channel_options options = {.loop = loop,
                                            .clock = clock_,
                                            .random = random_,
-                                           .address = addresses[random_below(&random_, address_count)],
+                                           .address = addresses[agent->address],
                                            .server_name = "swarm-manager",
                                            .max_message_bytes = GRPC_MESSAGE_LARGE_SIZE_BYTES,
                                            .on_ready = on_ready,
@@ -603,8 +614,9 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *data)
 
 static int usage(FILE *to, int code)
 {
-    fprintf(to, "usage: bench_agents --token SWMTKN-... --agents N [--at-once 64] HOST:PORT...\n"
-                "N agents in session with managers, each with a certificate and a connection of its own. Reads stats, reset, mark, quit.\n");
+    fprintf(to,
+            "usage: bench_agents --token SWMTKN-... --agents N [--at-once 64] HOST:PORT...\n"
+            "N agents in session with managers, each with a certificate and a connection of its own. Reads stats, reset, mark, quit.\n");
     return code;
 }
 
@@ -647,7 +659,7 @@ int main(int argc, char **argv)
     random_ = random_system();
     agents = mem_array(agent_count, sizeof *agents);
     for (unsigned i = 0; i < agent_count; i++) {
-        agents[i] = (struct agent){.number = i};
+        agents[i] = (struct agent){.number = i, .address = ADDRESSES_COUNT};
         uv_timer_init(loop, &agents[i].timer);
         agents[i].timer.data = &agents[i];
     }

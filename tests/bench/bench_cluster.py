@@ -207,6 +207,10 @@ def measure_tasks(arguments, nodes, tasks):
             def all_run():
                 nonlocal assigned_s
                 now = Quick(leader)
+                if arguments.trace:
+                    states = {state: int(now.tasks(state)) for state in ("new", "pending", *DONE)}
+                    say(f"{time.monotonic() - begun:6.2f} s, processor {cpu_s(leader.pid) - cpu_before[0]:.2f} s, entry "
+                        f"{now('skep_raft_last_index') - before('skep_raft_last_index'):.0f}, {({key: value for key, value in states.items() if value})}")
                 if assigned_s is None and now.tasks(*DONE) >= tasks:
                     assigned_s = time.monotonic() - begun
                 return now.tasks("running") >= tasks or Agents.fail(sorted((key, value) for key, value in now.found.items()
@@ -365,6 +369,7 @@ def parse():
     parser.add_argument("--runs", type=int, default=20, help="of failover")
     parser.add_argument("--agents", type=int, default=300, help="of failover")
     parser.add_argument("--perf", metavar="FILE", help="perf record the leader into it")
+    parser.add_argument("--trace", action="store_true", help="of tasks: their states over time")
     parser.add_argument("--smoke", action="store_true", help="everything, very small: does it work?")
     arguments = parser.parse_args()
     arguments.patience, arguments.settle = 900, 20
