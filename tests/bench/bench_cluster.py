@@ -17,6 +17,7 @@ import argparse
 import json
 import os
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -144,7 +145,7 @@ class Cluster:
     def __init__(self, net, managers):
         self.net = net
         self.managers = swarm(net, managers, kind=Skepd)
-        self.agents = None
+        self.agents = self.recording = None
         for manager in self.managers:
             self.managers[0].wait_node(manager.name)
             self.managers[0].docker("node", "update", "--availability", "drain", manager.name)
@@ -172,7 +173,13 @@ class Cluster:
         spec = {"Name": name, "TaskTemplate": {"ContainerSpec": {"Image": "registry.example/team/app:1"}}, "Mode": {"Replicated": {"Replicas": replicas}}}
         return self.leader().api("POST", "/services/create", spec)["ID"]
 
+    def perf(self, file, manager):
+        self.recording = Perf(file, manager.pid)
+        return self.recording
+
     def close(self):
+        if self.recording:
+            self.recording.close()
         if self.agents:
             self.agents.close()
 
@@ -185,8 +192,8 @@ class Perf:
                                                  stderr=subprocess.DEVNULL)
 
     def close(self):
-        if self.process:
-            self.process.send_signal(2)
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
             self.process.wait(60)
 
 
@@ -199,7 +206,7 @@ def measure_tasks(arguments, nodes, tasks):
             leader = cluster.leader()
             before, cpu_before = Quick(leader), [cpu_s(manager.pid) for manager in cluster.managers]
             agents_before = cluster.agents.ask()["cpu_s"]
-            perf = Perf(arguments.perf, leader.pid)
+            perf = cluster.perf(arguments.perf, leader)
             begun = time.monotonic()
             cluster.create(tasks)
             created_s = time.monotonic() - begun
@@ -255,7 +262,7 @@ def measure_sessions(arguments):
             joining_cpu_s = cpu_s(manager.pid) - idle_cpu_s
             time.sleep(arguments.settle)  # what registering and the first heartbeats have left to do
             agents_before, before, cpu_before = cluster.agents.ask("reset"), Quick(manager), cpu_s(manager.pid)
-            perf = Perf(arguments.perf, manager.pid)
+            perf = cluster.perf(arguments.perf, manager)
             begun = time.monotonic()
             time.sleep(arguments.seconds)
             seconds = time.monotonic() - begun
