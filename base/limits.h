@@ -209,10 +209,10 @@
 #define SCHEDULER_PREFERENCES_COUNT   32         /* levels of a spread tree that are followed; people write one or two */
 #define SCHEDULER_COLLECT_MS          10         /* quiet for so long: what comes together is placed together. SwarmKit's rounds cost */
 #define SCHEDULER_COLLECT_MOST_MS     100        /* more than ours: it waits 50 ms, and 1 s at most */
-#define SCHEDULER_RUN_COUNT           2000      /* decisions in one step: some 10 ms of the loop; ten transactions of STORE_ACTIONS_COUNT */
-#define SCHEDULER_WRITES_COUNT        50        /* transactions on their way: 10,000 decisions, ahead of any disk */
-#define SCHEDULER_WRITE_BYTES         (1 * MIB) /* of tasks in one, with room below STORE_ENTRY_SIZE_BYTES */
-#define SCHEDULER_RETRY_MS            1000      /* after the store refused */
+#define SCHEDULER_RUN_COUNT           2000 /* decisions in one step: some 10 ms of the loop; ten transactions, and one entry of the log */
+#define SCHEDULER_WRITES_COUNT        50   /* transactions on their way: 10,000 decisions, ahead of any disk */
+#define SCHEDULER_WRITE_BYTES         (1 * MIB)   /* of tasks in one, with room below STORE_ENTRY_SIZE_BYTES */
+#define SCHEDULER_RETRY_MS            1000        /* after the store refused */
 #define IMAGE_FACTS_SIZE_BYTES        (256 * KIB) /* of IMAGE_INDEX_ENTRIES_COUNT entries, each of some 100 bytes, and no more */
 #define IMAGE_FACTS_REFERENCE_CHARS   512         /* an image as a service names it: registry, repository, tag and digest */
 #define IMAGE_FACTS_WORD_CHARS        64          /* "windows", "amd64", "10.0.20348.2113" */
@@ -293,14 +293,17 @@
 #define LOG_BROKER_MISSING_BYTES       (16 * KIB) /* of what could not be had, told at the end: a line for each node or task */
 
 /* manager/store */
-#define STORE_KEY_SIZE_BYTES     256          /* ids are 25 long, names 64; what is longer is not found by what is behind */
-#define STORE_OBJECT_SIZE_BYTES  (16 * MIB)   /* packed: as large as an entry can be; a secret is 500 KiB, a service's spec far less */
-#define STORE_ACTIONS_COUNT      200u         /* changes in one transaction, and in one entry: SwarmKit's, whose managers may share ours */
-#define STORE_ENTRY_SIZE_BYTES   (1536 * KIB) /* SwarmKit's 1.5 MiB */
-#define STORE_ENTRY_ACTIONS_MOST 100000u      /* in an entry that another manager wrote: more changes than any version ever put there */
-#define STORE_TURNS_COUNT        1000u        /* writers heard for one entry: those that change nothing cost time only */
-#define STORE_HISTORY_COUNT      10000        /* commits a watcher may be behind: seconds of a busy cluster */
-#define STORE_HISTORY_BYTES      (64 * MIB)   /* of objects in them, if nobody else held them */
+#define STORE_KEY_SIZE_BYTES    256        /* ids are 25 long, names 64; what is longer is not found by what is behind */
+#define STORE_OBJECT_SIZE_BYTES (16 * MIB) /* packed: as large as an entry can be; a secret is 500 KiB, a service's spec far less */
+#define STORE_ACTIONS_COUNT     200u       /* changes in one transaction: SwarmKit's */
+/* Changes in one entry, which several transactions share: with tasks of the usual size some 1 MiB, and 20 ms of the loop to apply. What an
+ * entry costs beside its changes, a disk's flush and a round trip, is then small. */
+#define STORE_ENTRY_ACTIONS_COUNT 2000u
+#define STORE_ENTRY_SIZE_BYTES    (1536 * KIB) /* SwarmKit's 1.5 MiB */
+#define STORE_ENTRY_ACTIONS_MOST  100000u      /* in an entry that another manager wrote: more changes than any version ever put there */
+#define STORE_TURNS_COUNT         1000u        /* writers heard for one entry: those that change nothing cost time only */
+#define STORE_HISTORY_COUNT       10000        /* commits a watcher may be behind: seconds of a busy cluster */
+#define STORE_HISTORY_BYTES       (64 * MIB)   /* of objects in them, if nobody else held them */
 
 /* manager/ca */
 #define CA_REQUEST_SIZE_BYTES      (16 * KIB) /* a certificate request; Docker's is 326 bytes, one of RSA 8192 some 3 KiB */
@@ -334,6 +337,7 @@
 #define DISPATCHER_WRITES_MS              100u        /* what nodes say is collected for so long, … */
 #define DISPATCHER_WRITES_COUNT           10000u      /* … or until there is so much of it */
 #define DISPATCHER_WRITES_BYTES           (1 * MIB)   /* of what nodes say, in one transaction */
+#define DISPATCHER_BATCHES_COUNT          10u         /* transactions at once: they share an entry of the log */
 #define DISPATCHER_RETRY_MS               1000u       /* after the store took no write */
 #define DISPATCHER_CHANGES_MS             100u        /* changes of assignments are collected for so long, … */
 #define DISPATCHER_CHANGES_COUNT          100u        /* … or until there are so many: what goes into one message */

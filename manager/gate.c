@@ -50,6 +50,13 @@ bool gate_may_call(void *manager, struct grpc_call *call)
     return gate_check(manager, call, &gate);
 }
 
+/* An agent whose session is refused comes back later and later, after a leader's death for longer than an election takes. So it waits here
+ * instead, until it is known who leads now (gate_look()), or its own patience has an end. */
+static bool waits_for_leader(const struct grpc_call *call)
+{
+    return grpc_call_method(call) == METHOD(Dispatcher, Session);
+}
+
 static bool pass_on(struct manager *manager, struct grpc_call *call, const struct gate *gate, struct error *err)
 {
     struct grpc_metadatum metadata[ACCESS_FORWARD_MOST];
@@ -57,7 +64,7 @@ static bool pass_on(struct manager *manager, struct grpc_call *call, const struc
 
     if (access_may_forward(&gate->call, err) < 0 || gate_leader(manager, &channel, err) < 0)
         return false;
-    forward_call(call, channel, metadata, access_forward_metadata(&gate->call, &gate->caller, metadata));
+    forward_call(call, channel, metadata, access_forward_metadata(&gate->call, &gate->caller, metadata), waits_for_leader(call));
     return true;
 }
 

@@ -136,7 +136,7 @@ static void on_caller_done(struct grpc_call *call, const struct grpc_status *sta
     free_if_over(relay);
 }
 
-void forward_call(struct grpc_call *from, struct grpc_channel *to, const struct grpc_metadatum *metadata, size_t metadata_count)
+void forward_call(struct grpc_call *from, struct grpc_channel *to, const struct grpc_metadatum *metadata, size_t metadata_count, bool waits)
 {
     static const struct grpc_call_handlers caller = {
         .on_bytes = on_request, .on_half_closed = on_half_closed, .on_writable = on_caller_writable, .on_done = on_caller_done};
@@ -144,7 +144,8 @@ void forward_call(struct grpc_call *from, struct grpc_channel *to, const struct 
     struct relay *relay = mem_alloc(sizeof *relay);
 
     relay->from = from;
-    relay->to = grpc_call_start(to, grpc_call_method(from),
-                                &(struct grpc_call_options){.metadata = metadata, .metadata_count = metadata_count}, &leader, relay);
+    relay->to = grpc_call_start(
+        to, grpc_call_method(from),
+        &(struct grpc_call_options){.metadata = metadata, .metadata_count = metadata_count, .waits_for_ready = waits}, &leader, relay);
     grpc_call_accept(from, &caller, relay);
 }

@@ -2,6 +2,7 @@
 #include "manager/dispatcher/writes.h"
 
 #include <stdlib.h>
+#include <utlist.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -9,6 +10,7 @@
 
 /* Outlives the dispatcher where it must: the log tells a writer whose entry is proposed when that is decided. */
 struct dispatcher_batch {
+    struct dispatcher_batch *prev, *next;
     struct dispatcher_writes *writes; /* NULL: nobody is there to be told */
     struct dispatcher_write *first, **end;
     size_t count, size_bytes;
@@ -46,18 +48,19 @@ static struct dispatcher_write *take_first(struct dispatcher_batch *batch)
 
 void dispatcher_writes_deinit(struct dispatcher_writes *writes)
 {
+    struct dispatcher_batch *batch;
     struct dispatcher_write *write, *next;
 
     HASH_ITER (hh, writes->waiting, write, next) {
         HASH_DEL(writes->waiting, write);
         free_write(writes->kind, write);
     }
-    if (writes->batch) {
-        while ((write = take_first(writes->batch)) != NULL)
+    DL_FOREACH (writes->batches, batch) {
+        while ((write = take_first(batch)) != NULL)
             free_write(writes->kind, write);
-        writes->batch->writes = NULL;
-        writes->batch = NULL;
+        batch->writes = NULL;
     }
+    writes->batches = NULL;
     dispatcher_timer_stop(&writes->dispatcher->timers, &writes->timer);
 }
 
@@ -167,7 +170,7 @@ static void batch_done(void *ctx, const struct error *err)
         error_set(&told, ERR_AGAIN, "%s", err->message);
         err = &told;
     }
-    writes->batch = NULL;
+    DL_DELETE(writes->batches, batch);
     writes->is_due = writes->is_due && (err == NULL || batch->failed);
     for (size_t i = 0; (write = take_first(batch)) != NULL; i++) {
         enum outcome outcome = outcome_of(batch, write, i, err);
@@ -186,17 +189,12 @@ static void batch_done(void *ctx, const struct error *err)
     dispatcher_wake(dispatcher);
 }
 
-void dispatcher_writes_pump(struct dispatcher_writes *writes)
+/* One transaction's worth of what waits. */
+static void send_batch(struct dispatcher_writes *writes)
 {
+    struct dispatcher_batch *batch = mem_alloc(sizeof *batch);
     struct dispatcher_write *write, *next;
 
-    if (!writes->is_due || writes->batch)
-        return;
-    if (writes->waiting == NULL) {
-        writes->is_due = false;
-        return;
-    }
-    struct dispatcher_batch *batch = mem_alloc(sizeof *batch);
     batch->writes = writes;
     batch->end = &batch->first;
     HASH_ITER (hh, writes->waiting, write, next) {
@@ -209,11 +207,19 @@ void dispatcher_writes_pump(struct dispatcher_writes *writes)
         batch->count++;
         batch->size_bytes += write->size_bytes;
     }
-    writes->batch = batch;
+    DL_APPEND(writes->batches, batch);
+    writes->dispatcher->stats.batches++;
+    store_update(writes->dispatcher->host.store, write_batch, batch_done, batch);
+}
+
+void dispatcher_writes_pump(struct dispatcher_writes *writes)
+{
+    if (!writes->is_due || writes->batches)
+        return;
+    for (unsigned i = 0; i < DISPATCHER_BATCHES_COUNT && writes->waiting; i++)
+        send_batch(writes);
     if (writes->waiting == NULL) {
         writes->is_due = false;
         dispatcher_timer_stop(&writes->dispatcher->timers, &writes->timer);
     }
-    writes->dispatcher->stats.batches++;
-    store_update(writes->dispatcher->host.store, write_batch, batch_done, batch);
 }

@@ -1,7 +1,8 @@
 /* manager/dispatcher/writes.h – what nodes say, collected for a while and put into the store many at once: ten thousand heartbeats lost in
- * one second are fifty entries of the log, not ten thousand.
+ * one second are a few entries of the log, not ten thousand.
  *
- * One write per object waits; a newer one is merged with it. While a batch is on its way the next is collected. */
+ * One write per object waits; a newer one is merged with it. What is due leaves as some batches, a transaction each; while any of them is
+ * on its way the next are collected, so that no object is in two. */
 #ifndef SKEP_MANAGER_DISPATCHER_WRITES_H
 #define SKEP_MANAGER_DISPATCHER_WRITES_H
 
@@ -37,7 +38,7 @@ struct dispatcher_writes {
     struct dispatcher *dispatcher;
     const struct dispatcher_writes_kind *kind;
     struct dispatcher_write *waiting; /* by id */
-    struct dispatcher_batch *batch;   /* on its way; NULL: none */
+    struct dispatcher_batch *batches; /* on their way */
     struct dispatcher_timer timer;
     bool is_due;
 };
@@ -48,6 +49,6 @@ void dispatcher_writes_deinit(struct dispatcher_writes *writes); /* what is on i
 void dispatcher_writes_put(struct dispatcher_writes *writes, struct dispatcher_write *write, uint64_t now_ns); /* taken */
 struct dispatcher_write *dispatcher_writes_find(const struct dispatcher_writes *writes, const char *id);       /* that waits; NULL: none */
 void dispatcher_writes_hurry(struct dispatcher_writes *writes); /* do not collect any longer */
-void dispatcher_writes_pump(struct dispatcher_writes *writes);  /* of the step: begin a batch if one is due and none is under way */
+void dispatcher_writes_pump(struct dispatcher_writes *writes);  /* of the step: begin batches if they are due and none is under way */
 
 #endif

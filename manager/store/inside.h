@@ -107,6 +107,7 @@ struct store {
     struct store_table tables[STORE_KINDS_COUNT];
     uint64_t version, next_request;
     size_t size_bytes;
+    size_t entry_actions; /* until an entry is full */
     struct writes queue;
     struct batch batch;
     bool is_woken, is_running;

@@ -37,6 +37,7 @@ struct store *store_new(const struct store_options *options)
         store->tables[i].kind = (enum store_kind)i;
     store->history.most_count = options->history_count ? options->history_count : STORE_HISTORY_COUNT;
     store->history.most_bytes = options->history_bytes ? options->history_bytes : STORE_HISTORY_BYTES;
+    store->entry_actions = options->entry_actions ? options->entry_actions : STORE_ENTRY_ACTIONS_COUNT;
     return store;
 }
 
@@ -124,9 +125,9 @@ static void tell_all(struct writes list, const struct error *err)
         tell(write, err);
 }
 
-static bool is_too_large(const struct batch *batch)
+static bool is_too_large(const struct store *store)
 {
-    return batch->count > STORE_ACTIONS_COUNT || batch->entry.size > STORE_ENTRY_SIZE_BYTES;
+    return store->batch.count > store->entry_actions || store->batch.entry.size > STORE_ENTRY_SIZE_BYTES;
 }
 
 enum turn { TURN_TAKEN, TURN_REFUSED, TURN_WAITS };
@@ -141,7 +142,7 @@ static enum turn take_turn(struct store *store, const struct write *write, struc
                           .entry_size = batch->entry.size,
                           .wall_ns = clock_wall_ns(&store->clock)};
     int failed = write->fn(&tx, write->ctx, err);
-    bool waits = tx.is_crossing || (failed == 0 && tx.first_action > 0 && is_too_large(batch));
+    bool waits = tx.is_crossing || (failed == 0 && tx.first_action > 0 && is_too_large(store));
 
     if (failed == 0 && !waits) {
         batch->txs_count++;

@@ -50,6 +50,7 @@ struct store_options {
     uint64_t member;      /* this manager's Raft id: its low 16 bits begin each request's number */
     size_t history_count; /* commits that a watcher may be behind; 0: STORE_HISTORY_COUNT */
     size_t history_bytes; /* 0: STORE_HISTORY_BYTES */
+    size_t entry_actions; /* changes until an entry is full; 0: STORE_ENTRY_ACTIONS_COUNT */
 };
 
 struct store *store_new(const struct store_options *options);

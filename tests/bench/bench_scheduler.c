@@ -364,6 +364,7 @@ int main(int argc, char **argv)
         return 0;
     }
     static const size_t sizes[][2] = {{1000, 10000}, {1000, 100000}, {10000, 1000000}};
+    puts("SwarmKit, known, on such a machine: 1000 x 100000 in 46 s, about 2200 tasks/s");
     for (size_t i = 0; i < 3; i++) {
         bench_apart(sizes[i][0], sizes[i][1], 100, PLAIN);
         bench_apart(sizes[i][0], sizes[i][1], sizes[i][1], PLAIN);

@@ -207,6 +207,7 @@ int main(int argc, char **argv)
     printf("%zu tasks on %zu nodes: listed in %.3f s, %.1f MiB; placed and written in %.3f s (%.0f/s, %zu entries), the longest step %.1f "
            "ms\n",
            tasks, nodes, listed_s, part_mib, placed_s, (double)tasks / placed_s, bench.entries, longest_s * 1e3);
+    puts("SwarmKit, known, on such a machine: 100000 tasks on 1000 nodes in 46 s, about 2200/s");
 
     begun_s = cpu_s();
     for (size_t i = 0; i < SINGLES; i++) {

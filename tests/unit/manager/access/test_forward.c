@@ -10,13 +10,14 @@ struct middle {
     struct grpc_channel *channel; /* the client's, to the follower */
     struct grpc_channel *direct;
     int stopped;
+    bool waits;
 };
 
 static void forward(struct grpc_call *call, void *ctx)
 {
     struct middle *middle = ctx;
     static const struct grpc_metadatum metadata[] = {{"word", "first"}, {"word", "second"}};
-    forward_call(call, middle->leader, metadata, 2);
+    forward_call(call, middle->leader, metadata, 2, middle->waits);
 }
 
 static void begin_middle(struct middle *middle)
@@ -151,6 +152,37 @@ static void a_lost_leader_ends_the_call_at_the_caller(void **state)
     end_middle(&middle);
 }
 
+/* The leader is dead, and it is not known yet who leads now: who may wait does, until the channel to it is closed; others hear at once. */
+static void who_waits_hears_when_the_channel_closes(void **state)
+{
+    struct middle middle;
+    struct seen impatient = {0}, patient = {0};
+    (void)state;
+    begin_middle(&middle);
+    struct world *world = middle.world;
+    grpc_channel_close(middle.leader);
+    assert_ok(grpc_channel_new(&(struct grpc_channel_options){.loop = &world->loop,
+                                                              .clock = peer_clock(&world->wall_ns),
+                                                              .random = random_system(),
+                                                              .address = "127.0.0.1:1",
+                                                              .credentials = world->client_credentials,
+                                                              .server_name = "swarm-manager",
+                                                              .reconnects = true},
+                               &middle.leader, err));
+    ask(world, &both, "abc", NULL, &impatient);
+    run_until(&world->loop, impatient.done);
+    assert_int_equal(impatient.code, GRPC_UNAVAILABLE);
+    middle.waits = true;
+    ask(world, &both, "abc", NULL, &patient);
+    run_for(&world->loop, 300);
+    assert_int_equal(patient.done, 0);
+    grpc_channel_close(middle.leader);
+    middle.leader = NULL;
+    run_until(&world->loop, patient.done);
+    assert_int_equal(patient.code, GRPC_CANCELED);
+    end_middle(&middle);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -159,6 +191,7 @@ int main(void)
         cmocka_unit_test(streams_pass_in_both_directions),
         cmocka_unit_test(a_slow_reader_holds_up_the_writer),
         cmocka_unit_test(a_caller_that_gives_up_ends_the_call_at_the_leader),
+        cmocka_unit_test(who_waits_hears_when_the_channel_closes),
         cmocka_unit_test(a_lost_leader_ends_the_call_at_the_caller),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,7 +62,8 @@ static inline struct store *world_store(struct world *world, size_t history_coun
                                              .clock = {.wall_ns = world_wall, .self = world},
                                              .random = random_from_seeded(&world->seed),
                                              .member = 7,
-                                             .history_count = history_count});
+                                             .history_count = history_count,
+                                             .entry_actions = STORE_ACTIONS_COUNT}); /* several entries with few objects */
 }
 
 static inline void world_begin_with(struct world *world, size_t history_count)

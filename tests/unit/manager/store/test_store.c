@@ -311,6 +311,42 @@ static void a_transaction_has_a_limit_and_several_fill_entries(void **state)
     world_end(&world);
 }
 
+static int a_portion(struct store_tx *tx, void *ctx, struct error *err)
+{
+    unsigned first = *(unsigned *)ctx;
+    int failed = 0;
+    for (unsigned i = 0; i < STORE_ACTIONS_COUNT && failed == 0; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "p%u", first + i);
+        failed = store_tx_create(tx, &node(id, "portion")->base, err);
+    }
+    return failed;
+}
+
+/* Transactions that were queued together share an entry, up to STORE_ENTRY_ACTIONS_COUNT changes where nothing else is said. */
+static void entries_are_larger_than_transactions(void **state)
+{
+    enum { ENTRIES = 3, PER_ENTRY = STORE_ENTRY_ACTIONS_COUNT / STORE_ACTIONS_COUNT, COUNT = ENTRIES * PER_ENTRY - 1 };
+    static unsigned firsts[COUNT];
+    struct world world;
+    (void)state;
+    world_begin(&world);
+    store_free(world.store);
+    world.store = store_new(&(struct store_options){.log = {world_propose, world_version, world_wake, &world},
+                                                    .clock = {.wall_ns = world_wall, .self = &world},
+                                                    .random = random_from_seeded(&world.seed),
+                                                    .member = 7});
+    for (unsigned i = 0; i < COUNT; i++) {
+        firsts[i] = i * STORE_ACTIONS_COUNT;
+        store_update(world.store, a_portion, NULL, &firsts[i]);
+    }
+    world_settle(&world);
+    assert_int_equal(world.entries_count, ENTRIES);
+    assert_int_equal(store_count(world.store, STORE_NODE, STORE_ALL, NULL), COUNT * STORE_ACTIONS_COUNT);
+    assert_int_equal(store_count(world.follower, STORE_NODE, STORE_ALL, NULL), COUNT * STORE_ACTIONS_COUNT);
+    world_end(&world);
+}
+
 static void one_who_changes_nothing_writes_nothing(void **state)
 {
     struct world world;
@@ -400,6 +436,7 @@ int main(void)
         cmocka_unit_test(what_is_lost_was_never_there),
         cmocka_unit_test(a_lost_entry_may_still_come),
         cmocka_unit_test(a_transaction_has_a_limit_and_several_fill_entries),
+        cmocka_unit_test(entries_are_larger_than_transactions),
         cmocka_unit_test(one_who_changes_nothing_writes_nothing),
         cmocka_unit_test(what_is_held_stays_as_it_was),
         cmocka_unit_test(objects_are_found_by_each_of_their_keys),
