@@ -1,5 +1,5 @@
-/* base/mutant.h – rules of managers and agents that can be taken away, to see whether the cluster simulator notices. In every build but that
- * of sim_cluster_mutants CLUSTER_MUTANT(NAME) is the constant 0, and nothing of this is there. */
+/* base/mutant.h – rules of managers and agents that can be taken away, to see whether the cluster simulator notices. In every build but
+ * that of sim_cluster_mutants CLUSTER_MUTANT(NAME) is the constant 0, and nothing of this is there. */
 #ifndef SKEP_BASE_MUTANT_H
 #define SKEP_BASE_MUTANT_H
 

@@ -89,8 +89,7 @@ static int pull_image(void *self, const char *reference, const char *registry_au
     struct pending_pull *pull = mem_alloc(sizeof *pull);
 
     (void)reference, (void)registry_auth, (void)on_progress, (void)err;
-    *pull = (struct pending_pull){
-        .number = ++agent->cluster->attempts, .done = on_done, .ctx = ctx, .next = agent->pulls};
+    *pull = (struct pending_pull){.number = ++agent->cluster->attempts, .done = on_done, .ctx = ctx, .next = agent->pulls};
     agent->pulls = pull;
     cluster_push(agent->cluster, (struct sim_event){.fn = pulled, .a = agent->number, .b = pull->number},
                  1 + cluster_below(agent->cluster, agent->cluster->plan.pull_us));
@@ -169,8 +168,8 @@ static void on_state(void *ctx, enum session_state state, const struct error *er
     struct agent *agent = ctx;
     bool is_in_session = state == SESSION_RUNNING;
 
-    cluster_say(agent->cluster, agent->hostname, "session: %s %s", state_shown(&(struct state_machine){.table = &session_states, .state = state}),
-                err->code ? err->message : "");
+    cluster_say(agent->cluster, agent->hostname, "session: %s %s",
+                state_shown(&(struct state_machine){.table = &session_states, .state = state}), err->code ? err->message : "");
     if (is_in_session != agent->is_in_session)
         agent_disturbed(agent);
     agent->is_in_session = is_in_session;

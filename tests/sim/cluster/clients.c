@@ -267,7 +267,8 @@ static void ask(struct client *client, struct cluster *cluster, const struct ask
     client->is_waiting = true;
     client->attempt = asking->attempt;
     cluster_say(cluster, "client", "%u asks manager %u: %s %s, wish %u: %u of image %u", client->number, asking->manager,
-                words[asking->what], asking->what == ASK_NODE ? cluster->agents[asking->node].hostname : cluster->services[asking->service].name,
+                words[asking->what],
+                asking->what == ASK_NODE ? cluster->agents[asking->node].hostname : cluster->services[asking->service].name,
                 asking->wish.generation, asking->wish.replicas, asking->wish.image);
     cluster_push(cluster, (struct sim_event){.fn = arrive, .node = asking->manager, .ctx = asking}, wire_delay_us(cluster));
 }

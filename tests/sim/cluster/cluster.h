@@ -116,7 +116,7 @@ struct served;
 /* Whether a message gets from one end to the other now. @manager 0: between agents and nobody. */
 bool wire_is_cut(const struct cluster *cluster, unsigned agent, unsigned manager);
 uint64_t wire_delay_us(struct cluster *cluster);
-void wire_manager_ended(struct cluster *cluster, unsigned manager);   /* its connections break */
+void wire_manager_ended(struct cluster *cluster, unsigned manager); /* its connections break */
 void wire_manager_message(struct cluster *cluster, unsigned agent, uint64_t connection, enum wire_call kind, uint32_t call,
                           const ProtobufCMessage *message); /* of a stream or an answer: on its way to the agent */
 void wire_manager_finish(struct cluster *cluster, unsigned agent, uint64_t connection, enum wire_call kind, uint32_t call,
@@ -241,7 +241,7 @@ struct client {
 struct wish services_draw(struct cluster *cluster, enum service_mode mode);
 void services_change(struct cluster *cluster, struct wish *wish);
 ServiceSpec *services_spec(const struct cluster *cluster, const char *name, const struct wish *wish, struct arena *arena);
-unsigned services_generation(const ServiceSpec *spec); /* 0: not one of ours */
+unsigned services_generation(const ServiceSpec *spec);                                    /* 0: not one of ours */
 const struct wish *services_wish(const struct service_entry *entry, unsigned generation); /* NULL: nobody asked for it */
 
 void clients_start(struct cluster *cluster);
@@ -301,8 +301,8 @@ struct cluster {
     struct node_entry nodes[CLUSTER_AGENTS_COUNT];
     uint64_t attempts, acknowledged;
     struct served *served;
-    uint64_t connections;                                                    /* numbers given so far */
-    bool is_cut[CLUSTER_AGENTS_COUNT][CLUSTER_MANAGERS_COUNT + 1];           /* between agents and managers, both ways */
+    uint64_t connections;                                          /* numbers given so far */
+    bool is_cut[CLUSTER_AGENTS_COUNT][CLUSTER_MANAGERS_COUNT + 1]; /* between agents and managers, both ways */
     struct store *witness;
     uint64_t witness_index;
     struct store_watcher *watcher;

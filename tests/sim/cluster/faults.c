@@ -32,15 +32,13 @@ static void hurt_host(struct cluster *cluster, struct agent *agent)
     static const struct {
         enum hcs_operation operation;
         enum hcs_emulated_fault fault;
-    } rules[] = {{HCS_OP_START, HCS_EMULATED_HANG},       {HCS_OP_START, HCS_EMULATED_SLOW},
-                 {HCS_OP_START, HCS_EMULATED_FAIL},       {HCS_OP_START, HCS_EMULATED_FAIL_BUT_DONE},
-                 {HCS_OP_START, HCS_EMULATED_EXIT_FIRST}, {HCS_OP_START, HCS_EMULATED_LOSE_EXIT},
-                 {HCS_OP_CREATE, HCS_EMULATED_FAIL},      {HCS_OP_CREATE, HCS_EMULATED_FAIL_BUT_DONE},
-                 {HCS_OP_CREATE, HCS_EMULATED_SLOW},      {HCS_OP_SHUTDOWN, HCS_EMULATED_SLOW},
-                 {HCS_OP_SHUTDOWN, HCS_EMULATED_FAIL},    {HCS_OP_TERMINATE, HCS_EMULATED_LATE_EXIT},
-                 {HCS_OP_TERMINATE, HCS_EMULATED_FAIL},   {HCS_OP_REMOVE, HCS_EMULATED_FAIL},
-                 {HCS_OP_SHUTDOWN, HCS_EMULATED_HANG},    {HCS_OP_PROPERTIES, HCS_EMULATED_FAIL},
-                 {HCS_OP_ENUMERATE, HCS_EMULATED_FAIL}};
+    } rules[] = {
+        {HCS_OP_START, HCS_EMULATED_HANG},          {HCS_OP_START, HCS_EMULATED_SLOW},           {HCS_OP_START, HCS_EMULATED_FAIL},
+        {HCS_OP_START, HCS_EMULATED_FAIL_BUT_DONE}, {HCS_OP_START, HCS_EMULATED_EXIT_FIRST},     {HCS_OP_START, HCS_EMULATED_LOSE_EXIT},
+        {HCS_OP_CREATE, HCS_EMULATED_FAIL},         {HCS_OP_CREATE, HCS_EMULATED_FAIL_BUT_DONE}, {HCS_OP_CREATE, HCS_EMULATED_SLOW},
+        {HCS_OP_SHUTDOWN, HCS_EMULATED_SLOW},       {HCS_OP_SHUTDOWN, HCS_EMULATED_FAIL},        {HCS_OP_TERMINATE, HCS_EMULATED_LATE_EXIT},
+        {HCS_OP_TERMINATE, HCS_EMULATED_FAIL},      {HCS_OP_REMOVE, HCS_EMULATED_FAIL},          {HCS_OP_SHUTDOWN, HCS_EMULATED_HANG},
+        {HCS_OP_PROPERTIES, HCS_EMULATED_FAIL},     {HCS_OP_ENUMERATE, HCS_EMULATED_FAIL}};
     unsigned which = (unsigned)cluster_below(cluster, sizeof rules / sizeof rules[0]);
     const struct hcs_emulated_rule rule = {.operation = rules[which].operation,
                                            .fault = rules[which].fault,

@@ -105,8 +105,8 @@ static void check_copies(struct agent *agent, const struct seen_container *seen)
             bool is_copy = copy != seen && text_equal(copy->service_id, seen->service_id) && copy->slot == seen->slot;
             if (is_copy && (keeps_word(other) || other == agent))
                 sim_violated(cluster->sim, "never two copies of a slot where skep.stop-after says so",
-                             "slot %" PRIu64 " of %s: task %s on %s, and %s on %s", seen->slot, entry->name, copy->task_id,
-                             other->hostname, seen->task_id, agent->hostname);
+                             "slot %" PRIu64 " of %s: task %s on %s, and %s on %s", seen->slot, entry->name, copy->task_id, other->hostname,
+                             seen->task_id, agent->hostname);
         }
     }
 }

@@ -1,7 +1,7 @@
 /* tests/sim/cluster/loop.c – libuv's timers and base/turn.h in virtual time.
  *
- * The program's own uv_timer_init() and its like stand before libuv's when it is linked, and its turn_want() before base/turn.c's. A loop is
- * never run: its timers and turns are events of the simulator's queue. Times are libuv's milliseconds. */
+ * The program's own uv_timer_init() and its like stand before libuv's when it is linked, and its turn_want() before base/turn.c's. A loop
+ * is never run: its timers and turns are events of the simulator's queue. Times are libuv's milliseconds. */
 #include <assert.h>
 #include <stdlib.h>
 
@@ -37,8 +37,8 @@ static void fire(struct sim *sim, struct sim_event *event);
 
 static void push(struct loop *loop, sim_event_fn *fn, uint64_t at, uint64_t after_us)
 {
-    cluster_push(loop->cluster,
-                 (struct sim_event){.fn = fn, .node = loop->manager, .incarnation = at, .a = loop->number, .b = loop->life}, after_us);
+    cluster_push(loop->cluster, (struct sim_event){.fn = fn, .node = loop->manager, .incarnation = at, .a = loop->number, .b = loop->life},
+                 after_us);
 }
 
 /* NULL: of an earlier life. */
@@ -95,7 +95,6 @@ static void unwant(struct loop *loop, const struct turn *turn)
         if (loop->wanted[i] == turn)
             loop->wanted[i] = NULL;
 }
-
 
 void turn_close(struct turn *turn, void (*on_closed)(void *ctx))
 {

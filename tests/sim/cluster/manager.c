@@ -302,8 +302,7 @@ static void open_parts(struct manager_process *manager, struct random random)
         .rules = {.check_constraints = check_constraints, .check_image = check_image, .is_dirty = is_dirty, .self = manager},
         .members = {.find = find_member, .may_remove = may_remove, .self = manager},
         .authority = {.change = ca_change, .unlock = ca_unlock, .expires = ca_expires, .self = manager}});
-    manager->leader =
-        leader_new(&(struct leader_options){.loop = &manager->loop.uv, .clock = clock, .random = random, .store = store});
+    manager->leader = leader_new(&(struct leader_options){.loop = &manager->loop.uv, .clock = clock, .random = random, .store = store});
     leader_add(manager->leader, make_dispatcher, manager);
     leader_add(manager->leader, make_roles, manager);
     leader_add(manager->leader, make_orchestrator, manager);

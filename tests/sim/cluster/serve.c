@@ -102,8 +102,8 @@ static int serve_heartbeat(struct served *served, struct dispatcher *dispatcher,
     Docker__Swarmkit__V1__HeartbeatResponse response = DOCKER__SWARMKIT__V1__HEARTBEAT_RESPONSE__INIT;
     Google__Protobuf__Duration period;
     int64_t period_ns;
-    int failed = dispatcher_heartbeat(dispatcher, served->cluster->agents[served->agent].node_id, message->session_id, now_ns, &period_ns,
-                                      err);
+    int failed =
+        dispatcher_heartbeat(dispatcher, served->cluster->agents[served->agent].node_id, message->session_id, now_ns, &period_ns, err);
 
     if (failed < 0)
         return failed;
@@ -116,16 +116,14 @@ static int serve_report(struct served *served, struct dispatcher *dispatcher, co
                         struct error *err)
 {
     Docker__Swarmkit__V1__UpdateTaskStatusResponse response = DOCKER__SWARMKIT__V1__UPDATE_TASK_STATUS_RESPONSE__INIT;
-    int failed =
-        dispatcher_update_status(dispatcher, served->cluster->agents[served->agent].node_id, (const void *)request, now_ns, err);
+    int failed = dispatcher_update_status(dispatcher, served->cluster->agents[served->agent].node_id, (const void *)request, now_ns, err);
 
     return failed < 0 ? failed : send_message(served, &response.base, err);
 }
 
 static const struct served_method {
     const ProtobufCMessageDescriptor *request;
-    int (*serve)(struct served *served, struct dispatcher *dispatcher, const ProtobufCMessage *request, uint64_t now_ns,
-                 struct error *err);
+    int (*serve)(struct served *served, struct dispatcher *dispatcher, const ProtobufCMessage *request, uint64_t now_ns, struct error *err);
     bool is_stream;
 } methods[] = {
     [WIRE_SESSION] = {&docker__swarmkit__v1__session_request__descriptor, serve_session, true},

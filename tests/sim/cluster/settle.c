@@ -68,11 +68,12 @@ static struct tally count_tasks(const struct cluster *cluster, const char *servi
     store_find(cluster->witness, STORE_TASK, STORE_BY_SERVICE, service_id, &cursor);
     while ((task = (const void *)store_next(&cursor)) != NULL) {
         bool is_over = task->status->state > STATE(RUNNING), is_wanted = task->desired_state <= STATE(COMPLETE);
+        is_wanted = is_wanted && task->status->state >= STATE(ASSIGNED); /* what no node may have waits, for ever perhaps */
         tally.to_run += is_wanted && !is_over;
         tally.running += task->desired_state == STATE(RUNNING) && task->status->state == STATE(RUNNING);
         tally.of_spec += is_wanted && !is_over && text_equal(task->spec->container->image, cluster_images[wish->image].name);
         tally.completed += task->status->state == STATE(COMPLETE);
-        tally.stopping += !is_wanted && !is_over && task->status->state >= STATE(ASSIGNED);
+        tally.stopping += task->desired_state > STATE(COMPLETE) && !is_over && task->status->state >= STATE(ASSIGNED);
     }
     return tally;
 }
@@ -83,14 +84,25 @@ static bool may_stay_down(const struct wish *wish)
     return wish->restart >= 0;
 }
 
+/* An update to what no node may have, or not all that have the old: a new task that never comes up stalls it. */
+static bool is_stalled(const struct cluster *cluster, const struct wish *wish, size_t eligible)
+{
+    return eligible == 0 || (wish->mode == MODE_GLOBAL && eligible < cluster->plan.agents_count);
+}
+
 static bool is_running_service_done(const struct cluster *cluster, const struct service_entry *entry, const char *id,
                                     const struct wish *wish, struct reason why)
 {
     size_t eligible = count_eligible(cluster, wish), containers = hosts_running(cluster, id);
-    size_t wanted = wish->mode == MODE_GLOBAL ? eligible : eligible > 0 ? wish->replicas : 0;
+    size_t wanted = wish->mode == MODE_GLOBAL ? eligible : wish->replicas;
     struct tally tally = count_tasks(cluster, id, wish);
     bool is_right = may_stay_down(wish) ? tally.running <= wanted : tally.running == wanted;
-    bool is_newest = tally.of_spec == tally.to_run || eligible == 0;
+    bool is_newest = tally.of_spec == tally.to_run;
+
+    if (is_stalled(cluster, wish, eligible)) { /* it waits, as Swarm's does; the old copies run on */
+        is_right = tally.running <= (wish->mode == MODE_GLOBAL ? cluster->plan.agents_count : wanted);
+        is_newest = true;
+    }
 
     if (!is_right || tally.running != containers || tally.stopping > 0 || !is_newest)
         return no(why, "%s (wish %u, mode %d): %zu tasks of %zu run (%zu to run, %zu of the newest spec, %zu stopping), %zu containers",

@@ -23,7 +23,7 @@ struct session_wire {
     bool is_ready, is_silent;
     uint32_t calls[CALLS_COUNT]; /* numbers that no other has: reports share a tag; 0: none */
     uint32_t tags[CALLS_COUNT], calls_begun;
-    uint64_t last_us[2];         /* when the last message to the manager, and to the agent, arrives */
+    uint64_t last_us[2]; /* when the last message to the manager, and to the agent, arrives */
 };
 
 /* Something on its way. */

@@ -1,5 +1,5 @@
-/* tests/sim/cluster/witness.c – a store that takes every entry the first time that any manager applies it, and holds each change against the
- * rules:
+/* tests/sim/cluster/witness.c – a store that takes every entry the first time that any manager applies it, and holds each change against
+ * the rules:
  *
  *     no task moves backwards: neither its state nor what is desired of it, and it stays on its node
  *     a task is put only on a node that may have it: of its system and build (base/isolation.h), and not drained
@@ -34,10 +34,8 @@ static void wake(void *self)
 
 void witness_begin(struct cluster *cluster)
 {
-    cluster->witness = store_new(&(struct store_options){.log = {propose, version, wake, cluster},
-                                                         .clock = cluster->clock,
-                                                         .random = cluster->sim->random,
-                                                         .history_count = 4});
+    cluster->witness = store_new(&(struct store_options){
+        .log = {propose, version, wake, cluster}, .clock = cluster->clock, .random = cluster->sim->random, .history_count = 4});
     cluster->watcher = store_watch(cluster->witness, NULL, NULL);
 }
 
