@@ -536,7 +536,7 @@ void worker_assign(struct worker *worker, struct assignment_changes *changes)
             accept_new(worker, proto);
         worker_entry(worker, id)->is_listed = true;
     }
-    for (size_t i = 0; i < changes->removed_count; i++)
+    for (size_t i = 0; i < changes->removed_count && !CLUSTER_MUTANT(IGNORE_REMOVALS); i++)
         if ((entry = worker_entry(worker, changes->tasks_removed[i])))
             leave(entry);
     if (changes->is_complete) {

@@ -12,7 +12,7 @@
     X(DROP_CHANGE, "assignments do not tell that a task is to stop")                                                                       \
     X(FORGET_REPORTS, "an agent takes what was in flight when its session ended for told")                                                 \
     X(TWO_FOR_SLOT, "the orchestrator makes two tasks for each new slot")                                                                  \
-    X(LOWER_DESIRE, "the orchestrator writes what it decided whatever is desired by now")                                                  \
+    X(IGNORE_REMOVALS, "an agent keeps tasks that changes of its assignments take away")                                                   \
     X(ACK_EARLY, "writers are told when their change is proposed")                                                                         \
     X(READ_EARLY, "a leader works before it has read up")                                                                                  \
     X(KEEP_ON_COMPLETE, "an agent keeps tasks that are missing in a complete set")                                                         \

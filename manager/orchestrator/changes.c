@@ -6,7 +6,6 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/mutant.h"
 #include "manager/orchestrator/inside.h"
 #include "manager/orchestrator/new_task.h"
 
@@ -106,7 +105,7 @@ static int desire(struct store_tx *tx, const struct change *change, struct error
 {
     const Docker__Swarmkit__V1__Task *old = store_tx_task(tx, change->id);
 
-    if (old == NULL || ((int)old->desired_state >= change->desired && !CLUSTER_MUTANT(LOWER_DESIRE)))
+    if (old == NULL || (int)old->desired_state >= change->desired)
         return 0;
     Docker__Swarmkit__V1__Task task = *old;
     task.desired_state = (Docker__Swarmkit__V1__TaskState)change->desired;

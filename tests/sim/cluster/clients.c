@@ -84,6 +84,15 @@ static void acknowledge_node(struct cluster *cluster, const struct asking *askin
     entry->attempts_count = 0;
 }
 
+static void forget_node_attempt(struct node_entry *entry, int availability)
+{
+    for (size_t i = 0; i < entry->attempts_count; i++)
+        if (entry->attempts[i] == availability) {
+            entry->attempts[i] = entry->attempts[--entry->attempts_count];
+            return;
+        }
+}
+
 /* An error that says for certain that nothing was done. */
 static bool is_refusal(const struct error *err)
 {
@@ -94,7 +103,9 @@ static void refused(struct cluster *cluster, const struct asking *asking)
 {
     if (!is_refusal(&asking->err))
         return;
-    if (asking->what == ASK_CREATE || asking->what == ASK_UPDATE)
+    if (asking->what == ASK_NODE)
+        forget_node_attempt(&cluster->nodes[asking->node], asking->availability);
+    else if (asking->what != ASK_REMOVE)
         forget_attempt(&cluster->services[asking->service], asking->wish.generation);
 }
 
@@ -125,7 +136,8 @@ static void answered(struct sim *sim, struct sim_event *event)
     cluster_say(cluster, "client", "%u has its answer: %s", client->number, asking->err.code ? asking->err.message : "done");
     client->is_waiting = false;
     note(cluster, asking);
-    again(client, cluster, 1 + cluster_below(cluster, cluster->plan.think_us));
+    bool hurries = asking->what == ASK_NODE && cluster->plan.hurries;
+    again(client, cluster, 1 + cluster_below(cluster, hurries ? 20000 : cluster->plan.think_us));
 }
 
 /* The answer leaves, or is lost. */
@@ -347,8 +359,9 @@ static int node_to_change(struct client *client, struct cluster *cluster)
 {
     if (client->number != 0)
         return -1;
+    unsigned percent = cluster->plan.hurries ? 90 : cluster->plan.drain_percent;
     if (!cluster->sim->is_calm)
-        return cluster_chance(cluster, cluster->plan.drain_percent) ? (int)cluster_below(cluster, cluster->plan.agents_count) : -1;
+        return cluster_chance(cluster, percent) ? (int)cluster_below(cluster, cluster->plan.agents_count) : -1;
     for (unsigned i = 0; i < cluster->plan.agents_count; i++)
         if (cluster->nodes[i].availability != 0 || cluster->nodes[i].attempts_count > 0)
             return (int)i;

@@ -261,6 +261,7 @@ struct cluster_plan {
     bool uses_images; /* of Windows too */
     unsigned wire_delay_us, wire_late_percent, wire_break_percent, loss_percent;
     unsigned host_fault_percent, exit_percent, agent_crash_percent, cut_percent, drain_percent, disk_percent;
+    bool hurries; /* nodes are drained and taken back in quick succession */
     uint64_t fault_us, think_us;
     uint64_t pull_us, operation_us;
 };

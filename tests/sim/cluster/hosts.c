@@ -88,7 +88,15 @@ static void check_rule(struct agent *agent, const struct seen_container *seen)
 /* An agent that is away stops nothing, and a host that hangs stops nothing. */
 static bool keeps_word(const struct agent *agent)
 {
-    return agent->is_up && agent->broken_us + 120000000 < agent->cluster->sim->now_us;
+    bool was_well = agent->broken_us == 0 || agent->broken_us + 120000000 < agent->cluster->sim->now_us;
+    return agent->is_up && was_well;
+}
+
+/* Who asks for fewer replicas and then for more fills the slots anew, whether the old copies have stopped or not: as in Swarm. */
+static bool was_given_up(const struct cluster *cluster, const struct seen_container *seen)
+{
+    const Task *task = store_task(cluster->witness, seen->task_id);
+    return !task || task->desired_state == STATE(REMOVE);
 }
 
 static void check_copies(struct agent *agent, const struct seen_container *seen)
@@ -103,7 +111,7 @@ static void check_copies(struct agent *agent, const struct seen_container *seen)
         for (size_t k = 0; k < other->seen_count; k++) {
             const struct seen_container *copy = &other->seen[k];
             bool is_copy = copy != seen && text_equal(copy->service_id, seen->service_id) && copy->slot == seen->slot;
-            if (is_copy && (keeps_word(other) || other == agent))
+            if (is_copy && (keeps_word(other) || other == agent) && !was_given_up(cluster, copy))
                 sim_violated(cluster->sim, "never two copies of a slot where skep.stop-after says so",
                              "slot %" PRIu64 " of %s: task %s on %s, and %s on %s", seen->slot, entry->name, copy->task_id, other->hostname,
                              seen->task_id, agent->hostname);

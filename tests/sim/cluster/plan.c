@@ -61,6 +61,7 @@ static void choose_rates(struct sim *sim, struct cluster_plan *plan)
     plan->disk_percent = (unsigned)PICK(sim, 0, 0, 10);
     plan->drain_percent = (unsigned)PICK(sim, 0, 15, 30);
     plan->fault_us = PICK(sim, 1000000, 3000000, 6000000);
+    plan->hurries = sim_chance(sim, 15);
     plan->think_us = PICK(sim, 1000000, 3000000, 8000000);
     plan->pull_us = PICK(sim, 100000, 3000000);
     plan->operation_us = PICK(sim, 10000, 300000, 2000000);
@@ -84,7 +85,7 @@ static void choose_group(struct sim *sim)
     plan->uncommitted_bytes = 0;
     plan->inflight_count = RAFT_INFLIGHT_COUNT;
     plan->tick_us = PICK(sim, 100000, 200000, 500000);
-    plan->steps = (unsigned)(60000000 / plan->tick_us);
+    plan->steps = (unsigned)(PICK(sim, 40000000, 60000000, 60000000, 120000000) / plan->tick_us);
     if (sim->options.steps != 0)
         plan->steps = sim->options.steps;
     plan->snapshot_every = (unsigned)PICK(sim, 50, 200, 1000000);

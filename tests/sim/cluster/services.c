@@ -175,8 +175,8 @@ ServiceSpec *services_spec(const struct cluster *cluster, const char *name, cons
     spec->annotations->name = arena_string(arena, name);
     add_label(arena, spec->annotations, LABEL_GENERATION, arena_format(arena, "%u", wish->generation));
     if (wish->is_guarded) {
-        add_label(arena, spec->annotations, "skep.stop-after", "10s");
-        add_label(arena, spec->annotations, "skep.lost-after", "30s");
+        add_label(arena, spec->annotations, "skep.stop-after", "5s");
+        add_label(arena, spec->annotations, "skep.lost-after", "15s");
     } else if (wish->waits_for_lost) {
         add_label(arena, spec->annotations, "skep.lost-after", "10s");
     }

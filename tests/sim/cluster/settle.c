@@ -158,6 +158,33 @@ static bool are_nodes_ready(const struct cluster *cluster, struct reason why)
     return true;
 }
 
+struct keeper {
+    const struct cluster *cluster;
+    const char *node_id;
+    char task_id[ID_SIZE_CHARS + 1]; /* one that is kept for nothing; "": none */
+};
+
+static void look_at_task(void *ctx, const struct worker_task *task)
+{
+    struct keeper *keeper = ctx;
+    const Task *there = store_task(keeper->cluster->witness, task->task_id);
+
+    if (!there || !text_equal(there->node_id, keeper->node_id))
+        snprintf(keeper->task_id, sizeof keeper->task_id, "%s", task->task_id);
+}
+
+static bool is_nothing_kept(const struct cluster *cluster, struct reason why)
+{
+    for (unsigned i = 0; i < cluster->plan.agents_count; i++) {
+        const struct agent *agent = &cluster->agents[i];
+        struct keeper keeper = {.cluster = cluster, .node_id = agent->node_id};
+        worker_each(agent->worker, look_at_task, &keeper);
+        if (*keeper.task_id)
+            return no(why, "%s keeps task %s, which is not its own", agent->hostname, keeper.task_id);
+    }
+    return true;
+}
+
 static bool is_nothing_left(const struct cluster *cluster, struct reason why)
 {
     struct store_cursor cursor;
@@ -180,7 +207,7 @@ bool settle_is_done(struct cluster *cluster, char *text, size_t size)
 
     if (!cluster->sim->is_calm)
         return no(why, "faults go on");
-    if (!are_nodes_ready(cluster, why) || !is_nothing_left(cluster, why))
+    if (!are_nodes_ready(cluster, why) || !is_nothing_left(cluster, why) || !is_nothing_kept(cluster, why))
         return false;
     for (unsigned i = 0; i < cluster->services_count; i++)
         if (!is_service_done(cluster, &cluster->services[i], why))
