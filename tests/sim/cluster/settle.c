@@ -97,7 +97,7 @@ static bool is_running_service_done(const struct cluster *cluster, const struct 
     size_t wanted = wish->mode == MODE_GLOBAL ? eligible : wish->replicas;
     struct tally tally = count_tasks(cluster, id, wish);
     bool is_right = may_stay_down(wish) ? tally.running <= wanted : tally.running == wanted;
-    bool is_newest = tally.of_spec == tally.to_run;
+    bool is_newest = tally.of_spec == tally.to_run || (may_stay_down(wish) && wish->starts_first); /* the old one may be all there is */
 
     if (is_stalled(cluster, wish, eligible)) { /* it waits, as Swarm's does; the old copies run on */
         is_right = tally.running <= (wish->mode == MODE_GLOBAL ? cluster->plan.agents_count : wanted);
@@ -105,9 +105,11 @@ static bool is_running_service_done(const struct cluster *cluster, const struct 
     }
 
     if (!is_right || tally.running != containers || tally.stopping > 0 || !is_newest)
-        return no(why, "%s (wish %u, mode %d): %zu tasks of %zu run (%zu to run, %zu of the newest spec, %zu stopping), %zu containers",
-                  entry->name, wish->generation, (int)wish->mode, tally.running, wanted, tally.to_run, tally.of_spec, tally.stopping,
-                  containers);
+        return no(
+            why,
+            "%s (wish %u, mode %d, restart %d): %zu tasks of %zu run (%zu to run, %zu of the newest spec, %zu stopping), %zu containers",
+            entry->name, wish->generation, (int)wish->mode, wish->restart, tally.running, wanted, tally.to_run, tally.of_spec,
+            tally.stopping, containers);
     return true;
 }
 

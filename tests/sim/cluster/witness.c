@@ -67,11 +67,19 @@ static enum isolation wish_of(const Task *task)
     }
 }
 
-static void check_placed(struct cluster *cluster, const Task *task)
+/* The node as it was when the task was put on it: what comes behind that in the same entry has not happened yet. */
+static const Node *node_then(const struct cluster *cluster, const struct store_commit *commit, size_t at, const char *node_id)
+{
+    for (size_t i = at + 1; i < commit->count; i++)
+        if (commit->changes[i].kind == STORE_NODE && text_equal(store_object_id(commit->changes[i].object), node_id))
+            return (const void *)commit->changes[i].old->message;
+    return store_node(cluster->witness, node_id);
+}
+
+static void check_placed(struct cluster *cluster, const Task *task, const Node *node)
 {
     const struct agent *agent = agent_of(cluster, task->node_id);
     const struct image_kind *image = plan_image(task->spec->container->image);
-    const Node *node = store_node(cluster->witness, task->node_id);
     enum isolation isolation;
 
     if (!agent || !node)
@@ -111,8 +119,11 @@ static void check_slot(struct cluster *cluster, const Task *task)
                      task->slot, entry->name, task->id);
 }
 
-static void check_task(struct cluster *cluster, const Task *task, const Task *old)
+static void check_task(struct cluster *cluster, const struct store_commit *commit, size_t at)
 {
+    const Task *task = (const void *)commit->changes[at].object->message;
+    const Task *old = commit->changes[at].old ? (const void *)commit->changes[at].old->message : NULL;
+
     if (old && task->status->state < old->status->state)
         sim_violated(cluster->sim, "no task moves backwards", "%s from %d to %d", task->id, (int)old->status->state,
                      (int)task->status->state);
@@ -125,7 +136,7 @@ static void check_task(struct cluster *cluster, const Task *task, const Task *ol
         sim_violated(cluster->sim, "only what has a node runs", "%s is %d", task->id, (int)task->status->state);
     bool was_placed = old && old->status->state >= STATE(ASSIGNED);
     if (task->status->state == STATE(ASSIGNED) && !was_placed)
-        check_placed(cluster, task);
+        check_placed(cluster, task, node_then(cluster, commit, at, task->node_id));
     check_slot(cluster, task);
 }
 
@@ -185,13 +196,14 @@ static void say_change(const struct cluster *cluster, const struct store_change 
     }
 }
 
-static void check_change(struct cluster *cluster, const struct store_change *change)
+static void check_change(struct cluster *cluster, const struct store_commit *commit, size_t at)
 {
+    const struct store_change *change = &commit->changes[at];
     bool is_there = change->action != STORE_REMOVE;
 
     say_change(cluster, change);
     if (change->kind == STORE_TASK && is_there)
-        check_task(cluster, (const void *)change->object->message, change->old ? (const void *)change->old->message : NULL);
+        check_task(cluster, commit, at);
     else if (change->kind == STORE_SERVICE)
         check_service(cluster, (const void *)change->object->message, is_there);
     else if (change->kind == STORE_NODE && is_there)
@@ -212,7 +224,7 @@ void witness_entry(struct cluster *cluster, const struct raft_entry *entry)
     }
     while (store_watch_next(cluster->watcher, &commit, &err) == 0)
         for (size_t i = 0; i < commit->count; i++)
-            check_change(cluster, &commit->changes[i]);
+            check_change(cluster, commit, i);
 }
 
 /* --- at the end --- */
