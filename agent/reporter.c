@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/mutant.h"
 #include "base/text.h"
 #include "proto/message.h"
 #include "proto/swarmkit/dispatcher.pb-c.h"
@@ -134,6 +135,8 @@ static void recall_batch(struct reporter *r)
     r->batch_count = 0;
 }
 
+static void taken(struct reporter *r);
+
 void reporter_session_up(struct reporter *reporter, const char *session_id, uint64_t now_ns)
 {
     recall_batch(reporter);
@@ -146,6 +149,8 @@ void reporter_session_up(struct reporter *reporter, const char *session_id, uint
 
 void reporter_session_down(struct reporter *reporter)
 {
+    if (CLUSTER_MUTANT(FORGET_REPORTS))
+        taken(reporter);
     recall_batch(reporter);
     reporter->is_up = false;
 }

@@ -11,6 +11,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/mutant.h"
 #include "base/text.h"
 #include "base/time.h"
 
@@ -269,7 +270,7 @@ static uint64_t entry_wake_ns(const struct entry *entry)
 static void stop_if_lost(struct entry *entry, uint64_t now_ns)
 {
     char duration[TIME_DURATION_SIZE];
-    if (now_ns < entry_stop_ns(entry))
+    if (now_ns < entry_stop_ns(entry) || CLUSTER_MUTANT(NO_STOP_AFTER))
         return;
     time_format_duration((int64_t)entry->stop_after_ns, duration);
     log_with(LOG_WARN, ROOM, LOG_FIELDS({"task", entry->proto->id}), "shut down: no manager was heard for %s (" WORKER_STOP_AFTER_LABEL ")",
@@ -535,13 +536,14 @@ void worker_assign(struct worker *worker, struct assignment_changes *changes)
             accept_new(worker, proto);
         worker_entry(worker, id)->is_listed = true;
     }
-    for (size_t i = 0; i < changes->removed_count; i++)
+    for (size_t i = 0; i < changes->removed_count && !CLUSTER_MUTANT(IGNORE_REMOVALS); i++)
         if ((entry = worker_entry(worker, changes->tasks_removed[i])))
             leave(entry);
     if (changes->is_complete) {
         worker->has_complete = true;
         release_all(worker);
-        leave_missing(worker);
+        if (!CLUSTER_MUTANT(KEEP_ON_COMPLETE))
+            leave_missing(worker);
         if (worker->is_observed)
             worker_remove_strangers(worker);
     }

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/mutant.h"
 #include "base/text.h"
 
 static struct task_observation observation_of(const struct hcs_properties *properties)
@@ -182,8 +183,8 @@ static struct entry *match(struct worker *worker, const struct hcs_properties *p
 static void take_in(struct worker *worker, const struct hcs_properties *properties)
 {
     const char *task_id = NULL;
-    struct entry *entry = match(worker, properties, &task_id);
-    if (!entry && task_id)
+    struct entry *entry = CLUSTER_MUTANT(FORGET_CONTAINERS) && !worker->is_observed ? NULL : match(worker, properties, &task_id);
+    if (!entry && task_id && !CLUSTER_MUTANT(FORGET_CONTAINERS))
         note_stranger(worker, properties, task_id);
     if (!entry)
         return;

@@ -5,6 +5,7 @@
 #include "agent/worker_inside.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/mutant.h"
 #include "base/text.h"
 
 typedef Docker__Swarmkit__V1__PortConfig PortConfig;
@@ -179,7 +180,7 @@ void worker_report_known(struct worker *worker)
 {
     struct entry *entry = NULL, *next = NULL;
     HASH_ITER (hh, worker->entries, entry, next)
-        if (entry->is_acknowledged)
+        if (entry->is_acknowledged && !CLUSTER_MUTANT(FORGET_REPORTS))
             tell(entry);
 }
 

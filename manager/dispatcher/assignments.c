@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/mutant.h"
 #include "manager/dispatcher/inside.h"
 
 #define ROOM "dispatcher"
@@ -188,7 +189,8 @@ void dispatcher_assignments_task(struct dispatcher *dispatcher, const struct sto
     }
     if (old && strcmp(old->node_id, task->node_id) != 0)
         tell(dispatcher, old->node_id, task->id, NULL, NULL);
-    tell(dispatcher, task->node_id, task->id, old, task);
+    if (!CLUSTER_MUTANT(DROP_CHANGE) || task->desired_state < DOCKER__SWARMKIT__V1__TASK_STATE__SHUTDOWN)
+        tell(dispatcher, task->node_id, task->id, old, task);
 }
 
 /* --- everything --- */

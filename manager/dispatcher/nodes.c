@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/mutant.h"
 #include "manager/dispatcher/inside.h"
 #include "proto/message.h"
 
@@ -211,7 +212,7 @@ int dispatcher_node_check_session(const struct dispatcher *dispatcher, const cha
 
     if (node == NULL || (node->machine.state != DISPATCHER_LIVE && node->machine.state != DISPATCHER_AWAITED))
         return error_set(err, ERR_NOT_FOUND, "node not registered");
-    if (session_id[0] == 0 || strcmp(session_id, node->session_id) != 0)
+    if (!CLUSTER_MUTANT(ANY_SESSION) && (session_id[0] == 0 || strcmp(session_id, node->session_id) != 0))
         return error_set(err, ERR_INVALID, "session invalid");
     *out = node;
     return 0;

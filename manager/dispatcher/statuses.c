@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/mutant.h"
 #include "base/text.h"
 #include "google/protobuf/timestamp.pb-c.h"
 #include "manager/dispatcher/inside.h"
@@ -57,7 +58,9 @@ static bool is_same(const Status *a, const Status *b)
 
 static bool is_news(const Task *task, const Status *status)
 {
-    return task->status == NULL || (task->status->state <= status->state && !is_same(task->status, status));
+    bool is_lower = task->status && task->status->state > status->state && !CLUSTER_MUTANT(LOWER_STATUS);
+
+    return task->status == NULL || (!is_lower && !is_same(task->status, status));
 }
 
 static int write_status(struct dispatcher *dispatcher, struct store_tx *tx, struct dispatcher_write *base, struct error *err)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/mutant.h"
 #include "manager/orchestrator/inside.h"
 
 static uint64_t replicas_of(const struct view_service *service)
@@ -45,6 +46,8 @@ static void grow(struct orchestrator *orchestrator, struct view_service *service
         struct view_slot *slot = take_unused_slot(orchestrator, service, 1, UINT64_MAX);
         changes_group(orchestrator);
         changes_create(orchestrator, slot, STATE(RUNNING));
+        if (CLUSTER_MUTANT(TWO_FOR_SLOT))
+            changes_create(orchestrator, slot, STATE(RUNNING));
         slot_promise(slot, SLOT_WANTED);
     }
 }

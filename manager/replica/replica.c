@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/mutant.h"
 #include "base/turn.h"
 #include "proto/message.h"
 #include "proto/swarmkit/snapshot.pb-c.h"
@@ -257,7 +258,10 @@ static void on_role(void *ctx, enum raft_role role, uint64_t term, uint64_t lead
     if (role != RAFT_LEADER)
         return;
     replica->term = term;
-    read_up(replica);
+    if (CLUSTER_MUTANT(READ_EARLY))
+        caught_up(replica, 0, NULL);
+    else
+        read_up(replica);
 }
 
 static void on_removed(void *ctx)

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/mutant.h"
 #include "google/protobuf/timestamp.pb-c.h"
 #include "proto/message.h"
 
@@ -59,6 +60,8 @@ static bool is_as_decided(const Task *task, const struct item *item)
 
 static bool takes_tasks(const Node *node)
 {
+    if (CLUSTER_MUTANT(ANY_AVAILABILITY))
+        return node != NULL;
     return node && node->status && node->status->state == DOCKER__SWARMKIT__V1__NODE_STATUS__STATE__READY &&
            (!node->spec || node->spec->availability == DOCKER__SWARMKIT__V1__NODE_SPEC__AVAILABILITY__ACTIVE);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/mutant.h"
 #include "manager/store/inside.h"
 
 void writes_add(struct writes *list, struct write *write)
@@ -187,8 +188,13 @@ static void propose(struct store *store)
         return;
     }
     batch->is_proposed = true;
-    if (store->log.propose(store->log.self, buf_bytes(&batch->entry), on_proposed, store, &err) < 0)
+    if (store->log.propose(store->log.self, buf_bytes(&batch->entry), on_proposed, store, &err) < 0) {
         settle(store, &err);
+    } else if (CLUSTER_MUTANT(ACK_EARLY)) {
+        struct writes writers = batch->writers;
+        batch->writers = (struct writes){0};
+        tell_all(writers, NULL);
+    }
 }
 
 struct refusal {

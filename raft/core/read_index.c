@@ -101,13 +101,16 @@ static void wait_for_quorum(struct raft *raft, struct raft_message *request)
 
 static void serve(struct raft *raft, struct raft_message *request)
 {
-    if (raft->config.read_mode == RAFT_READ_LEASE || RAFT_MUTANT(READ_WITHOUT_QUORUM))
+    bool needs_no_word = raft->config.read_mode == RAFT_READ_LEASE || raft_tracker_is_alone(&raft->tracker);
+
+    if (needs_no_word || RAFT_MUTANT(READ_WITHOUT_QUORUM))
         answer(raft, request, raft->log.committed);
     else
         wait_for_quorum(raft, request);
 }
 
-/* Until its first entry is committed a leader does not know how far its predecessors had come. */
+/* Until its first entry is committed a leader does not know how far its predecessors had come; one that is alone, how far it had come
+ * itself before it was started again: the commit index on its disk may be an older one. */
 static bool has_committed_in_term(const struct raft *raft)
 {
     return raft_log_view_term_or_zero(&raft->log, raft->log.committed) == raft->term;
@@ -117,11 +120,6 @@ int raft_handle_read_index(struct raft *raft, struct raft_message *message, stru
 {
     struct raft_message request = *message;
 
-    if (raft_tracker_is_alone(&raft->tracker)) {
-        *message = (struct raft_message){0};
-        answer(raft, &request, raft->log.committed);
-        return 0;
-    }
     if (raft->reads.count + raft->reads.early.count >= RAFT_READS_COUNT)
         return error_set(err, ERR_LIMIT, "raft: %d reads wait for a majority already: read again later", RAFT_READS_COUNT);
     *message = (struct raft_message){0};

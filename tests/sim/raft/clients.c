@@ -5,6 +5,8 @@
 #include "base/mem.h"
 #include "tests/sim/raft/sim.h"
 
+const char *const sim_title = "simulates Raft groups with faults, and checks them";
+
 enum { ATTEMPTS = 3, CHECK_STEPS = 3000000 };
 #define TIMEOUT_US UINT64_C(2000000)
 
@@ -68,7 +70,7 @@ static void give_up(struct sim *sim, struct sim_client *client)
         sim_violated(sim, "what was refused is not done", "operation %" PRIu64 " was refused, and applied", client->op);
 }
 
-void sim_client_act(struct sim *sim, unsigned id)
+static void act(struct sim *sim, unsigned id)
 {
     struct sim_client *client = &sim->clients[id];
 
@@ -102,12 +104,12 @@ void sim_client_act(struct sim *sim, unsigned id)
     sim_node_touched(sim, &sim->nodes[target]);
 }
 
-void sim_client_timeout(struct sim *sim, unsigned id, uint64_t attempt)
+static void time_out(struct sim *sim, unsigned id, uint64_t attempt)
 {
     struct sim_client *client = &sim->clients[id];
 
     if (client->is_waiting && client->attempt == attempt)
-        sim_client_act(sim, id);
+        act(sim, id);
 }
 
 /* An answer to any attempt at the operation is an answer to it. */
@@ -116,7 +118,7 @@ static void reply(struct sim *sim, unsigned client, uint64_t op, uint64_t value)
     sim_push(sim, (struct sim_event){.kind = SIM_EVENT_REPLY, .a = client, .b = op, .incarnation = value}, 1 + sim_below(sim, 20000));
 }
 
-void sim_client_reply(struct sim *sim, const struct sim_event *event)
+static void take_reply(struct sim *sim, const struct sim_event *event)
 {
     struct sim_client *client = &sim->clients[event->a];
     struct sim_op *op = &sim->ops[event->b];
@@ -136,7 +138,17 @@ void sim_client_reply(struct sim *sim, const struct sim_event *event)
     again_later(sim, (unsigned)event->a, 1 + sim_below(sim, sim->is_calm ? 50000 : sim->plan.think_us));
 }
 
-void sim_clients_applied(struct sim *sim, struct sim_node *node, const struct sim_command *command, bool was_done)
+void sim_clients_event(struct sim *sim, struct sim_event *event)
+{
+    if (event->kind == SIM_EVENT_CLIENT)
+        act(sim, (unsigned)event->a);
+    else if (event->kind == SIM_EVENT_TIMEOUT)
+        time_out(sim, (unsigned)event->a, event->b);
+    else
+        take_reply(sim, event);
+}
+
+static void applied(struct sim *sim, struct sim_node *node, const struct sim_command *command, bool was_done)
 {
     const struct sim_client *client = &sim->clients[command->client];
 
@@ -152,7 +164,15 @@ void sim_clients_applied(struct sim *sim, struct sim_node *node, const struct si
         reply(sim, command->client, command->op, 0);
 }
 
-void sim_clients_read_state(struct sim *sim, struct sim_node *node, const struct raft_read_state *read)
+void sim_clients_applied(struct sim *sim, struct sim_node *node, const struct raft_entry *entry, bool was_done)
+{
+    struct sim_command command;
+
+    if (entry->type == RAFT_ENTRY_NORMAL && sim_command_decode(raft_entry_bytes(entry), &command))
+        applied(sim, node, &command, was_done);
+}
+
+static void take_read_state(struct sim *sim, struct sim_node *node, const struct raft_read_state *read)
 {
     struct sim_read wanted = {.index = read->index};
 
@@ -166,6 +186,12 @@ void sim_clients_read_state(struct sim *sim, struct sim_node *node, const struct
         node->reads = mem_resize(node->reads, node->reads_capacity * sizeof *node->reads);
     }
     node->reads[node->reads_count++] = wanted;
+}
+
+void sim_clients_ready(struct sim *sim, struct sim_node *node, const struct raft_ready *ready)
+{
+    for (size_t i = 0; i < ready->read_states_count; i++)
+        take_read_state(sim, node, &ready->read_states[i]);
 }
 
 void sim_clients_serve_reads(struct sim *sim, struct sim_node *node)
@@ -211,4 +237,60 @@ void sim_clients_check(struct sim *sim)
     }
     free(ops);
     free(places);
+}
+
+/* --- their life --- */
+
+void sim_clients_plan(struct sim *sim)
+{
+    (void)sim;
+}
+
+void sim_clients_begin(struct sim *sim)
+{
+    for (unsigned i = 0; i < SIM_CLIENTS_COUNT; i++)
+        again_later(sim, i, sim_below(sim, 2000000));
+}
+
+void sim_clients_end(struct sim *sim)
+{
+    free(sim->ops);
+}
+
+void sim_clients_up(struct sim *sim, struct sim_node *node)
+{
+    (void)sim, (void)node;
+}
+
+void sim_clients_down(struct sim *sim, struct sim_node *node)
+{
+    (void)sim, (void)node;
+}
+
+void sim_clients_calm(struct sim *sim)
+{
+    (void)sim;
+}
+
+static bool is_done(const struct sim *sim, unsigned client)
+{
+    return sim->calm_answers[client] >= 2 && !sim->clients[client].is_waiting;
+}
+
+bool sim_clients_are_settled(const struct sim *sim, unsigned leader)
+{
+    (void)leader;
+    for (unsigned i = 0; i < SIM_CLIENTS_COUNT; i++)
+        if (!is_done(sim, i))
+            return false;
+    return true;
+}
+
+void sim_clients_describe(const struct sim *sim, struct buf *out)
+{
+    unsigned waiting = 0;
+
+    for (unsigned i = 0; i < SIM_CLIENTS_COUNT; i++)
+        waiting += !is_done(sim, i);
+    buf_append_format(out, "%u clients wait", waiting);
 }

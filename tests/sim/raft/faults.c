@@ -389,6 +389,7 @@ void sim_faults_end(struct sim *sim)
     sim_say(sim, NULL, "the faults end");
     memset(sim->is_cut, 0, sizeof sim->is_cut);
     sim->storm_until = 0;
+    sim_clients_calm(sim);
     for (unsigned id = 1; id <= sim->nodes_count; id++) {
         struct sim_node *node = &sim->nodes[id];
         node->stalled_until = 0;

@@ -267,13 +267,14 @@ static void describe_group(const struct sim *sim, struct buf *out)
 void sim_check_settled(struct sim *sim)
 {
     cleanup_buf struct buf group = {0}, members = {0};
-    unsigned waiting = 0;
+    cleanup_buf struct buf waiting = {0};
 
-    for (unsigned i = 0; i < SIM_CLIENTS_COUNT; i++)
-        waiting += sim->clients[i].is_waiting || sim->calm_answers[i] < 2;
+    sim_clients_describe(sim, &waiting);
+    buf_append(&waiting, "", 1);
     raft_describe_members(&sim->conf, &members);
     buf_append(&members, "", 1);
     describe_group(sim, &group);
-    sim_violated(sim, "liveness", "%d s after the last fault %s, %u clients wait; %s;%s", (int)(SIM_SETTLE_US / 1000000),
-                 sim_leader(sim) ? "there is a leader" : "nobody leads", waiting, (const char *)members.data, (const char *)group.data);
+    sim_violated(sim, "liveness", "%d s after the last fault %s, %s; %s;%s", (int)(SIM_SETTLE_US / 1000000),
+                 sim_leader(sim) ? "there is a leader" : "nobody leads", (const char *)waiting.data, (const char *)members.data,
+                 (const char *)group.data);
 }

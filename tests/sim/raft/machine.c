@@ -23,13 +23,18 @@ bool sim_command_decode(struct bytes bytes, struct sim_command *out)
     return out->client < SIM_CLIENTS_COUNT && out->key < SIM_KEYS_COUNT;
 }
 
-bool sim_machine_apply(struct sim_machine *machine, const struct raft_entry *entry)
+void sim_machine_forget(struct sim *sim, struct sim_node *node)
 {
+    (void)sim, (void)node;
+}
+
+bool sim_machine_apply(struct sim *sim, struct sim_node *node, const struct raft_entry *entry)
+{
+    struct sim_machine *machine = &node->machine;
     struct sim_command command;
     bool is_command = entry->type == RAFT_ENTRY_NORMAL && sim_command_decode(raft_entry_bytes(entry), &command);
 
-    machine->applied = entry->index;
-    machine->hash = sim_mix(machine->hash ^ sim_mix(entry->index) ^ sim_mix(entry->term + 77) ^ sim_hash(raft_entry_bytes(entry)));
+    (void)sim;
     if (!is_command || command.op + 1 <= machine->last_op[command.client])
         return false;
     machine->last_op[command.client] = command.op + 1;
@@ -38,29 +43,22 @@ bool sim_machine_apply(struct sim_machine *machine, const struct raft_entry *ent
     return true;
 }
 
-void sim_machine_note_members(struct sim_machine *machine, const struct raft_conf_state *conf)
+struct raft_payload *sim_machine_save(struct sim *sim, struct sim_node *node)
 {
-    const struct raft_ids *lists[] = {&conf->voters, &conf->learners, &conf->voters_outgoing, &conf->learners_next};
-    uint64_t members = 0;
-
-    for (int list = 0; list < 4; list++)
-        for (size_t i = 0; i < lists[list]->count; i++)
-            members |= UINT64_C(1) << lists[list]->items[i];
-    machine->removed |= machine->members & ~members;
-    machine->members = members;
-}
-
-struct raft_payload *sim_machine_save(const struct sim_machine *machine)
-{
+    const struct sim_machine *machine = &node->machine;
     uint8_t image[sizeof *machine + IMAGE_FILLER];
 
+    (void)sim;
     memcpy(image, machine, sizeof *machine);
     memset(image + sizeof *machine, (int)(machine->hash & 0xff), IMAGE_FILLER);
     return raft_payload_new(bytes_of(image, sizeof image));
 }
 
-bool sim_machine_load(struct sim_machine *machine, struct bytes image)
+bool sim_machine_load(struct sim *sim, struct sim_node *node, struct bytes image)
 {
+    struct sim_machine *machine = &node->machine;
+
+    (void)sim;
     if (image.size != sizeof *machine + IMAGE_FILLER)
         return false;
     memcpy(machine, image.data, sizeof *machine);

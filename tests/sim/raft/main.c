@@ -204,7 +204,7 @@ static void run_jobs(const struct arguments *arguments, struct board *board)
 
 static void print_help(const char *program)
 {
-    printf("%s: simulates Raft groups with faults, and checks them\n"
+    printf("%s: %s\n"
            "\n"
            "  --seed N            one seed\n"
            "  --seeds FROM-TO     all of these (default 1-500)\n"
@@ -215,11 +215,11 @@ static void print_help(const char *program)
            "  --trace             with --seed: who did what and when\n"
            "  --twice             run each seed twice and compare\n"
            "  --quiet             no progress\n"
-           "  --mutant NAME       with a rule taken away; only in sim_raft_mutants: %s\n"
+           "  --mutant NAME       with a rule taken away; only in the program for mutants: %s\n"
            "  --catch             stop at the first failing seed; succeed if there is one\n"
            "\n"
            "Prints `N passed, N failed`. Exit code: 0 all passed, 1 some failed, 64 a wrong argument.\n",
-           program, sim_profiles(), raft_mutant_names());
+           program, sim_title, sim_profiles(), sim_mutant_names());
 }
 
 static int usage(const char *program, const char *what)
@@ -271,7 +271,7 @@ static bool read_option(struct arguments *arguments, const char *option, const c
     }
     if (text_equal(option, "--mutant")) {
         arguments->mutant = value;
-        return raft_mutant_choose(value);
+        return sim_mutant_choose(value);
     }
     if (text_equal(option, "--seeds"))
         return read_range(value, arguments);

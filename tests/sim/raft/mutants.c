@@ -14,7 +14,7 @@ static const char *const names[] = {
 #undef X
 };
 
-const char *raft_mutant_names(void)
+const char *sim_mutant_names(void)
 {
     return ""
 #define X(name, help) "\n                        " #name ": " help
@@ -23,7 +23,7 @@ const char *raft_mutant_names(void)
             ;
 }
 
-bool raft_mutant_choose(const char *name)
+bool sim_mutant_choose(const char *name)
 {
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (!text_equal(names[i], name))
@@ -36,12 +36,12 @@ bool raft_mutant_choose(const char *name)
 
 #else
 
-const char *raft_mutant_names(void)
+const char *sim_mutant_names(void)
 {
     return "none here";
 }
 
-bool raft_mutant_choose(const char *name)
+bool sim_mutant_choose(const char *name)
 {
     (void)name;
     return false;

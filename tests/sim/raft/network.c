@@ -6,7 +6,7 @@
 #include "raft/describe.h"
 #include "tests/sim/raft/sim.h"
 
-enum { CHUNK_SIZE = 300, CHUNK_TRIES = 8 };
+enum { CHUNK_TRIES = 8 };
 
 /* A snapshot on its way: its message, and the image as the sender's file has it. */
 struct sim_transfer {
@@ -107,7 +107,7 @@ static void finish_transfer(struct sim *sim, struct sim_node *to, struct sim_tra
     raft_message_deinit(&message);
 }
 
-static void take_chunk(struct sim_node *to, const struct sim_transfer *transfer)
+static void take_chunk(struct sim *sim, struct sim_node *to, const struct sim_transfer *transfer)
 {
     const struct raft_snapshot *snapshot = transfer->message.snapshot;
     struct sim_incoming *in = &to->incoming;
@@ -118,7 +118,7 @@ static void take_chunk(struct sim_node *to, const struct sim_transfer *transfer)
         in->index = snapshot->index;
         in->term = snapshot->term;
     }
-    size_t left = transfer->image.size - in->image.size, size = left < CHUNK_SIZE ? left : CHUNK_SIZE;
+    size_t left = transfer->image.size - in->image.size, size = left < sim->plan.chunk_size ? left : sim->plan.chunk_size;
     buf_append(&in->image, transfer->image.data + in->image.size, size);
 }
 
@@ -143,7 +143,7 @@ void sim_network_chunk(struct sim *sim, struct sim_event *event)
         push_chunk(sim, transfer, 100000);
         return;
     }
-    take_chunk(to, transfer);
+    take_chunk(sim, to, transfer);
     if (to->incoming.image.size == transfer->image.size) {
         finish_transfer(sim, to, transfer);
         return;

@@ -22,7 +22,8 @@ void sim_node_create(struct sim *sim, unsigned id)
     random_seeded_init(&node->core_seeded, sim_mix(sim->options.seed + 1000 + id));
     random_seeded_init(&node->log_seeded, sim_mix(sim->options.seed + 2000 + id));
     node->log_random = random_from_seeded(&node->log_seeded);
-    node->tick_us = sim->plan.lease || sim->plan.has_stable_leader ? SIM_TICK_US : SIM_TICK_US * (80 + sim_below(sim, 45)) / 100;
+    uint64_t tick_us = sim->plan.tick_us;
+    node->tick_us = sim->plan.lease || sim->plan.has_stable_leader ? tick_us : tick_us * (80 + sim_below(sim, 45)) / 100;
     raft_memory_storage_init(&node->storage);
     if (id > sim->nodes_count)
         sim->nodes_count = id;
@@ -31,7 +32,19 @@ void sim_node_create(struct sim *sim, unsigned id)
 
 /* --- beginning --- */
 
-static int load_image(struct sim_node *node, const struct raft_snapshot *snapshot, struct error *err)
+void sim_machine_note_members(struct sim_machine *machine, const struct raft_conf_state *conf)
+{
+    const struct raft_ids *lists[] = {&conf->voters, &conf->learners, &conf->voters_outgoing, &conf->learners_next};
+    uint64_t members = 0;
+
+    for (int list = 0; list < 4; list++)
+        for (size_t i = 0; i < lists[list]->count; i++)
+            members |= UINT64_C(1) << lists[list]->items[i];
+    machine->removed |= machine->members & ~members;
+    machine->members = members;
+}
+
+static int load_image(struct sim *sim, struct sim_node *node, const struct raft_snapshot *snapshot, struct error *err)
 {
     struct raft_snapshot_reader *reader;
     cleanup_buf struct buf image = {0};
@@ -46,7 +59,7 @@ static int load_image(struct sim_node *node, const struct raft_snapshot *snapsho
             buf_append(&image, part.data, part.size);
     } while (failed == 0 && part.size > 0);
     raft_snapshot_reader_close(reader);
-    if (failed == 0 && !sim_machine_load(&node->machine, buf_bytes(&image)))
+    if (failed == 0 && !sim_machine_load(sim, node, buf_bytes(&image)))
         failed = error_set(err, ERR_CORRUPT, "a snapshot's image of %zu bytes is not what was saved", image.size);
     return failed;
 }
@@ -128,9 +141,10 @@ static void cannot_open(struct sim *sim, struct sim_node *node, const struct err
     }
 }
 
-static void forget_volatile(struct sim_node *node)
+static void forget_volatile(struct sim *sim, struct sim_node *node)
 {
     node->machine = (struct sim_machine){0};
+    sim_machine_forget(sim, node);
     node->reads_count = 0;
     buf_clear(&node->incoming.image);
     node->incoming.from = 0;
@@ -150,6 +164,7 @@ static void come_up(struct sim *sim, struct sim_node *node)
             node->storage.compacted_index + node->storage.entries.count - node->storage.start, node->storage.snapshot.index);
     node->seen_term = node->raft->term;
     sim_ledger_check_machine(sim, node);
+    sim_clients_up(sim, node);
     sim_push(sim, (struct sim_event){.kind = SIM_EVENT_TICK, .node = node->id, .incarnation = node->incarnation},
              sim_below(sim, node->tick_us));
     sim_node_touched(sim, node);
@@ -174,10 +189,10 @@ void sim_node_start(struct sim *sim, struct sim_node *node)
         return;
     }
     sim_check_recovered(sim, node, &state);
-    forget_volatile(node);
+    forget_volatile(sim, node);
     int failed = fill_storage(node, &state, &err);
     if (failed == 0 && state.snapshot.index > 0)
-        failed = load_image(node, &state.snapshot, &err);
+        failed = load_image(sim, node, &state.snapshot, &err);
     if (failed == 0)
         sim_machine_note_members(&node->machine, &state.snapshot.conf);
     raft_log_state_deinit(&state);
@@ -193,8 +208,10 @@ void sim_node_start(struct sim *sim, struct sim_node *node)
 
 /* --- ending --- */
 
-static void drop_core(struct sim_node *node)
+static void drop_core(struct sim *sim, struct sim_node *node)
 {
+    if (node->raft)
+        sim_clients_down(sim, node);
     raft_free(node->raft);
     node->raft = NULL;
     node->sync_ready = NULL;
@@ -233,7 +250,7 @@ void sim_node_crash(struct sim *sim, struct sim_node *node, enum raft_crash how,
     raft_log_abandon(node->log);
     node->log = NULL;
     raft_disk_memory_crash(node->disk, how);
-    drop_core(node);
+    drop_core(sim, node);
     node->life = SIM_DOWN;
     start_later(sim, node, down_us);
 }
@@ -253,24 +270,24 @@ bool sim_node_stop(struct sim *sim, struct sim_node *node, uint64_t down_us)
             raft_disk_memory_crash(node->disk, RAFT_CRASH_LOSES_SOME);
         node->fail_countdown = -1;
     }
-    drop_core(node);
+    drop_core(sim, node);
     node->life = SIM_DOWN;
     start_later(sim, node, down_us);
     return failed == 0;
 }
 
-static void end_for_good(struct sim_node *node, enum sim_life life)
+static void end_for_good(struct sim *sim, struct sim_node *node, enum sim_life life)
 {
     raft_log_abandon(node->log);
     node->log = NULL;
-    drop_core(node);
+    drop_core(sim, node);
     node->life = life;
 }
 
 void sim_node_wipe(struct sim *sim, struct sim_node *node)
 {
     sim_say(sim, node, "is wiped; the operator will remove it");
-    end_for_good(node, SIM_DEAD);
+    end_for_good(sim, node, SIM_DEAD);
     sim->wiped |= UINT64_C(1) << node->id;
 }
 
@@ -279,13 +296,13 @@ void sim_node_leave(struct sim *sim, struct sim_node *node)
     if (node->life == SIM_GONE || node->life == SIM_DEAD)
         return;
     sim_say(sim, node, "is no member any more, and goes");
-    end_for_good(node, SIM_GONE);
+    end_for_good(sim, node, SIM_GONE);
 }
 
-void sim_node_free(struct sim_node *node)
+void sim_node_free(struct sim *sim, struct sim_node *node)
 {
     raft_log_abandon(node->log);
-    drop_core(node);
+    drop_core(sim, node);
     raft_disk_memory_free(node->disk);
     raft_memory_storage_deinit(&node->storage);
     free(node->append.items);
@@ -402,8 +419,7 @@ void sim_node_ready(struct sim *sim, struct sim_node *node)
             return;
         }
         sim_check_ready(sim, node, ready);
-        for (size_t i = 0; i < ready->read_states_count; i++)
-            sim_clients_read_state(sim, node, &ready->read_states[i]);
+        sim_clients_ready(sim, node, ready);
         sim_clients_serve_reads(sim, node);
         if (sim->plan.async) {
             send_all(sim, node, ready);

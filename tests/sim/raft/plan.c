@@ -124,6 +124,8 @@ void sim_plan_make(struct sim *sim)
     choose_rates(sim, plan);
     choose_faults(sim, plan);
     plan->steps = 300;
+    plan->tick_us = SIM_TICK_US;
+    plan->chunk_size = 300;
     if (text_equal(profile, "quiet")) {
         make_quiet(plan);
         KEEP_ONLY(plan, SIM_FAULT_HEAL);
@@ -139,6 +141,7 @@ void sim_plan_make(struct sim *sim)
     }
     if (sim->options.steps != 0)
         plan->steps = sim->options.steps;
+    sim_clients_plan(sim);
 }
 
 void sim_plan_describe(const struct sim_plan *plan, struct buf *out)

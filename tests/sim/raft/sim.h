@@ -1,6 +1,7 @@
 /* tests/sim/raft/sim.h – a Raft group in one process, in virtual time, from one seed: what the simulator's files share.
  *
- * Every node is the real core (raft/core) on the real log (raft/log) on a disk in memory, with a small key-value store. Its append thread
+ * Every node is the real core (raft/core) on the real log (raft/log) on a disk in memory, with a small key-value store; tests/sim/cluster
+ * puts managers with their agents in its place, and brings functions of its own for those of clients.c and machine.c. Its append thread
  * and its apply thread are queues whose work takes virtual time; the append thread's answers leave when raft_log_flush() has returned 0 and
  * that time has passed. Everything else – the network, the disks' faults, crashes, clocks, the operator who changes the membership, the
  * clients – is an event with a time, and the seed draws it. The same seed gives the same run, to the byte.
@@ -32,6 +33,8 @@
 #include "raft/log/log.h"
 #include "raft/memory_storage.h"
 #include "tests/sim/linearizable.h"
+
+struct sim;
 
 enum {
     SIM_NODES_COUNT = 30, /* ids from 1; who joins gets a new one, as in a cluster */
@@ -84,6 +87,8 @@ struct sim_plan {
     unsigned drop_percent, repeat_percent, late_percent;
     bool keeps_order;            /* messages of one member to another arrive in the order they were sent */
     uint64_t delay_us;           /* a message takes up to this; a late one up to a hundred times that */
+    uint64_t tick_us;            /* of the cores' clocks, about */
+    size_t chunk_size;           /* of a snapshot on its way */
     uint64_t ready_us;           /* a core's ready waits up to this, for more to come together */
     uint64_t flush_us, apply_us; /* a flush and an apply take up to this */
     uint64_t think_us;           /* a client rests up to this between operations */
@@ -225,7 +230,8 @@ struct sim_client {
     X(TIMEOUT, false)                                                                                                                      \
     X(REPLY, false)                                                                                                                        \
     X(FAULT, false)                                                                                                                        \
-    X(CALM, false)
+    X(CALM, false)                                                                                                                         \
+    X(CALL, false) /* @fn, with @ctx */
 
 enum sim_event_kind {
 #define X(name, is_of_incarnation) SIM_EVENT_##name,
@@ -234,6 +240,8 @@ enum sim_event_kind {
 };
 
 struct sim_transfer;
+struct sim_event;
+typedef void sim_event_fn(struct sim *sim, struct sim_event *event);
 
 struct sim_event {
     uint64_t at_us, order;
@@ -242,6 +250,8 @@ struct sim_event {
     uint64_t incarnation, a, b;
     struct raft_message *message; /* owned; NULL: none */
     struct sim_transfer *transfer;
+    sim_event_fn *fn;
+    void *ctx; /* owned: free(); NULL: none. @fn may take it by leaving NULL */
 };
 
 /* --- ledger.c --- */
@@ -289,14 +299,15 @@ struct sim {
     size_t leaders_capacity;
     uint64_t stable_term; /* plan.has_stable_leader: no term may be beyond it; 0: not known yet */
 
+    void *user; /* of who stands on the group */
     uint64_t digest, events_done, undecided;
     bool has_failed;
     char violated[64], why[600];
 };
 
-/* mutants.c: only sim_raft_mutants has any */
-const char *raft_mutant_names(void);
-bool raft_mutant_choose(const char *name);
+/* mutants.c: only the programs for mutants have any */
+const char *sim_mutant_names(void);
+bool sim_mutant_choose(const char *name);
 
 /* main.c's view. */
 void sim_begin(struct sim *sim, const struct sim_options *options);
@@ -328,7 +339,7 @@ void sim_node_crash(struct sim *sim, struct sim_node *node, enum raft_crash how,
 bool sim_node_stop(struct sim *sim, struct sim_node *node, uint64_t down_us); /* whether in order: the log is closed */
 void sim_node_wipe(struct sim *sim, struct sim_node *node);
 void sim_node_leave(struct sim *sim, struct sim_node *node);
-void sim_node_free(struct sim_node *node);
+void sim_node_free(struct sim *sim, struct sim_node *node);
 void sim_node_tick(struct sim *sim, struct sim_node *node);
 void sim_node_step(struct sim *sim, struct sim_node *node, struct raft_message *message); /* taken */
 void sim_node_touched(struct sim *sim, struct sim_node *node); /* after anything was told to its core: checks, and its ready */
@@ -348,9 +359,10 @@ void sim_threads_apply_entries(struct sim *sim, struct sim_node *node, const str
 /* machine.c */
 struct raft_payload *sim_command_encode(const struct sim_command *command, size_t padding);
 bool sim_command_decode(struct bytes bytes, struct sim_command *out);
-bool sim_machine_apply(struct sim_machine *machine, const struct raft_entry *entry); /* whether a command was done */
-struct raft_payload *sim_machine_save(const struct sim_machine *machine);
-bool sim_machine_load(struct sim_machine *machine, struct bytes image);
+void sim_machine_forget(struct sim *sim, struct sim_node *node); /* a life begins: node->machine is empty, and so is all beside it */
+bool sim_machine_apply(struct sim *sim, struct sim_node *node, const struct raft_entry *entry); /* whether a command was done */
+struct raft_payload *sim_machine_save(struct sim *sim, struct sim_node *node);
+bool sim_machine_load(struct sim *sim, struct sim_node *node, struct bytes image);
 void sim_machine_note_members(struct sim_machine *machine, const struct raft_conf_state *conf);
 
 /* network.c */
@@ -366,12 +378,19 @@ bool sim_quorum_lives(const struct sim *sim);
 int sim_fault_hook(void *ctx, enum raft_disk_op op, const char *path, uint64_t size_bytes);
 
 /* clients.c */
-void sim_client_act(struct sim *sim, unsigned client);
-void sim_client_timeout(struct sim *sim, unsigned client, uint64_t attempt);
-void sim_client_reply(struct sim *sim, const struct sim_event *event);
-void sim_clients_applied(struct sim *sim, struct sim_node *node, const struct sim_command *command, bool was_done);
-void sim_clients_read_state(struct sim *sim, struct sim_node *node, const struct raft_read_state *read);
+extern const char *const sim_title;      /* for --help */
+void sim_clients_plan(struct sim *sim);  /* the last word on the plan */
+void sim_clients_begin(struct sim *sim); /* all nodes are made, none has started */
+void sim_clients_end(struct sim *sim);
+void sim_clients_event(struct sim *sim, struct sim_event *event); /* CLIENT, TIMEOUT, REPLY */
+void sim_clients_applied(struct sim *sim, struct sim_node *node, const struct raft_entry *entry, bool was_done);
+void sim_clients_up(struct sim *sim, struct sim_node *node);   /* its core runs */
+void sim_clients_down(struct sim *sim, struct sim_node *node); /* its life has ended */
+void sim_clients_ready(struct sim *sim, struct sim_node *node, const struct raft_ready *ready);
 void sim_clients_serve_reads(struct sim *sim, struct sim_node *node);
+void sim_clients_calm(struct sim *sim); /* the faults have ended */
+bool sim_clients_are_settled(const struct sim *sim, unsigned leader);
+void sim_clients_describe(const struct sim *sim, struct buf *out); /* what they still wait for */
 void sim_clients_check(struct sim *sim);
 
 /* ledger.c */

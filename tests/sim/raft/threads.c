@@ -133,7 +133,7 @@ static int show_to_core(struct sim *sim, struct sim_node *node, struct sim_work 
     if (message->snapshot) {
         struct raft_snapshot bare = {.index = message->snapshot->index, .term = message->snapshot->term, .conf = message->snapshot->conf};
         failed = raft_memory_storage_apply_snapshot(&node->storage, &bare, err);
-        if (failed == 0 && !sim_machine_load(&node->machine, bytes_of(message->snapshot->data->data, message->snapshot->data->size)))
+        if (failed == 0 && !sim_machine_load(sim, node, bytes_of(message->snapshot->data->data, message->snapshot->data->size)))
             failed = error_set(err, ERR_CORRUPT, "an image that came from the leader is not what it saved");
         node->snapshot_index = bare.index;
         sim_say(sim, node, "installed snapshot %" PRIu64, bare.index);
@@ -285,17 +285,22 @@ void sim_threads_snapshot(struct sim *sim, struct sim_node *node)
     if (raft_log_view_term(&node->raft->log, work.snapshot.index, &work.snapshot.term) != RAFT_STORED)
         return;
     raft_conf_state_copy(&work.snapshot.conf, &node->raft->tracker.conf);
-    work.snapshot.data = sim_machine_save(&node->machine);
+    work.snapshot.data = sim_machine_save(sim, node);
     node->snapshot_index = work.snapshot.index;
     node->is_snapshot_waiting = true;
     sim_threads_append(sim, node, &work);
+}
+
+static void note_applied(struct sim_machine *machine, const struct raft_entry *entry)
+{
+    machine->applied = entry->index;
+    machine->hash = sim_mix(machine->hash ^ sim_mix(entry->index) ^ sim_mix(entry->term + 77) ^ sim_hash(raft_entry_bytes(entry)));
 }
 
 void sim_threads_apply_entries(struct sim *sim, struct sim_node *node, const struct raft_entry *entries, size_t count)
 {
     for (size_t i = 0; i < count && !sim->has_failed; i++) {
         const struct raft_entry *entry = &entries[i];
-        struct sim_command command;
         bool is_conf = entry->type != RAFT_ENTRY_NORMAL;
         if (entry->index <= node->machine.applied && entry->index <= node->storage.snapshot.index)
             continue; /* handed out before a snapshot overtook it */
@@ -304,13 +309,13 @@ void sim_threads_apply_entries(struct sim *sim, struct sim_node *node, const str
                          node->id, entry->index, node->machine.applied);
             return;
         }
-        bool was_done = sim_machine_apply(&node->machine, entry);
+        note_applied(&node->machine, entry);
+        bool was_done = sim_machine_apply(sim, node, entry);
         if (is_conf)
             apply_conf_change(sim, node, entry);
         bool is_in_force = is_conf && entry->index >= raft_log_view_first_index(&node->raft->log);
         sim_ledger_applied(sim, node, entry, is_in_force ? &node->raft->tracker.conf : NULL);
-        if (!is_conf && sim_command_decode(raft_entry_bytes(entry), &command))
-            sim_clients_applied(sim, node, &command, was_done);
+        sim_clients_applied(sim, node, entry, was_done);
     }
     sim_clients_serve_reads(sim, node);
     sim_threads_snapshot(sim, node);

@@ -144,6 +144,7 @@ static void free_event(struct sim_event *event)
     }
     if (event->transfer)
         sim_transfer_free(event->transfer);
+    free(event->ctx);
 }
 
 /* --- one event --- */
@@ -191,19 +192,18 @@ static void do_event(struct sim *sim, struct sim_event *event)
         sim_say(sim, node, "its disk has room again");
         break;
     case SIM_EVENT_CLIENT:
-        sim_client_act(sim, (unsigned)event->a);
-        break;
     case SIM_EVENT_TIMEOUT:
-        sim_client_timeout(sim, (unsigned)event->a, event->b);
-        break;
     case SIM_EVENT_REPLY:
-        sim_client_reply(sim, event);
+        sim_clients_event(sim, event);
         break;
     case SIM_EVENT_FAULT:
         sim_faults_next(sim);
         break;
     case SIM_EVENT_CALM:
         sim_faults_end(sim);
+        break;
+    case SIM_EVENT_CALL:
+        event->fn(sim, event);
         break;
     }
 }
@@ -231,11 +231,8 @@ static bool is_settled(const struct sim *sim)
 {
     unsigned leader = sim_leader(sim);
 
-    if (!sim->is_calm || leader == 0)
+    if (!sim->is_calm || leader == 0 || !sim_clients_are_settled(sim, leader))
         return false;
-    for (unsigned i = 0; i < SIM_CLIENTS_COUNT; i++)
-        if (sim->calm_answers[i] < 2 || sim->clients[i].is_waiting)
-            return false;
     for (unsigned id = 1; id <= sim->nodes_count; id++) {
         const struct sim_node *node = &sim->nodes[id];
         bool is_member = (sim->nodes[leader].machine.members >> id & 1) != 0;
@@ -271,15 +268,14 @@ void sim_begin(struct sim *sim, const struct sim_options *options)
     }
     for (unsigned id = 1; id <= sim->plan.voters_count; id++)
         sim_node_create(sim, id);
-    for (unsigned i = 0; i < SIM_CLIENTS_COUNT; i++)
-        sim_push(sim, (struct sim_event){.kind = SIM_EVENT_CLIENT, .a = i}, sim_below(sim, 2000000));
+    sim_clients_begin(sim);
     sim_push(sim, (struct sim_event){.kind = SIM_EVENT_FAULT}, 1000000 + sim_below(sim, 2 * sim->plan.fault_us));
-    sim_push(sim, (struct sim_event){.kind = SIM_EVENT_CALM}, (uint64_t)sim->plan.steps * SIM_TICK_US);
+    sim_push(sim, (struct sim_event){.kind = SIM_EVENT_CALM}, (uint64_t)sim->plan.steps * sim->plan.tick_us);
 }
 
 void sim_run(struct sim *sim)
 {
-    uint64_t calm_us = (uint64_t)sim->plan.steps * SIM_TICK_US;
+    uint64_t calm_us = (uint64_t)sim->plan.steps * sim->plan.tick_us;
 
     while (!sim->has_failed && sim->events_count > 0) {
         struct sim_event event = pop(sim);
@@ -304,10 +300,10 @@ void sim_end(struct sim *sim)
     for (size_t i = 0; i < sim->events_count; i++)
         free_event(&sim->events[i]);
     for (unsigned id = 1; id <= sim->nodes_count; id++)
-        sim_node_free(&sim->nodes[id]);
+        sim_node_free(sim, &sim->nodes[id]);
+    sim_clients_end(sim);
     sim_ledger_free(sim);
     raft_conf_state_deinit(&sim->conf);
     free(sim->events);
-    free(sim->ops);
     free(sim->leaders);
 }
