@@ -2,7 +2,7 @@
 # Shows Skep at work on this machine, start to finish, and leaves nothing behind:
 #
 #   sudo ./deploy/quickstart.sh [--keep]      install what is missing, build, start a skepd, begin a swarm of one node with it, run a service
-#                                             of three replicas, show it, take it all away
+#                                             of three replicas, show it, its health and metrics, take it all away
 #   sudo ./deploy/quickstart.sh --remove DIR  take away what --keep has left
 #
 # The node lives in a network namespace of its own and speaks over its loopback; its data is in one temporary directory.
@@ -12,6 +12,7 @@ cd "$(dirname "$0")/.." || exit 1
 node=skep-node
 service=bees
 image=skep/bees:1
+metrics=127.0.0.1:9323
 keep=false
 remove=
 
@@ -138,7 +139,7 @@ start() { # HOSTNAME PIDFILE LOG COMMAND…
 
 say "starting skepd"
 start "$node" "$dir/skepd.pid" "$dir/skepd.log" build/release/skepd --state-dir "$dir/skep" --run-dir "$dir/skep-run" --host "$SKEP_HOST" \
-    --cgroup-parent "/$name-skep" --hostname "$node"
+    --cgroup-parent "/$name-skep" --hostname "$node" --metrics-addr "$metrics"
 wait_for 10 build/release/skep info || give_up "skepd does not answer" "$dir/skepd.log"
 
 say "beginning a swarm of one"
@@ -169,6 +170,16 @@ wait_for 10 three_speak || give_up "the service's output does not reach the mana
 show build/release/skep service logs --tail 2 "$service"
 show build/release/skep ps
 
+say "how it is, for a dashboard"
+ask() { nsenter --net="/run/netns/$name" busybox wget -qO- "http://$metrics/$1"; }
+three_are_told() { ask metrics | grep -q '^skep_service_tasks_running{.*} 3$'; }
+wait_for 10 three_are_told || give_up "http://$metrics/metrics does not tell of the three tasks" "$dir/skepd.log"
+echo "\$ busybox wget -qO- http://$metrics/health"
+ask health || give_up "it does not say that it is well" "$dir/skepd.log"
+echo
+echo "\$ busybox wget -qO- http://$metrics/metrics | grep -E '^(skep_service_tasks|swarm_manager_leader|swarm_manager_tasks_total.*running)'"
+ask metrics | grep -E '^(skep_service_tasks|swarm_manager_leader|swarm_manager_tasks_total.*running)'
+
 if $keep; then
     trap - EXIT
     cat <<END
@@ -176,7 +187,7 @@ if $keep; then
 It stays, as asked. To reach it:
   export SKEP_HOST=$SKEP_HOST            (and DOCKER_HOST, the same, for the stock docker command)
   build/release/skep service scale $service=5        build/release/skep service logs -f $service
-  nsenter --net=/run/netns/$name         a shell on the node's network
+  nsenter --net=/run/netns/$name         a shell on the node's network; there are http://$metrics/health and /metrics
 Its log: $dir/skepd.log. To take it away:
   sudo ./deploy/quickstart.sh --remove $dir
 END

@@ -88,6 +88,9 @@ class Quickstart(unittest.TestCase):
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does for Ctrl-C
         said = process.stdout.read()
         self.assertEqual(process.wait(30), 130, said)
+        self.assertIn("http://127.0.0.1:9323/health", said)
+        self.assertRegex(said, r'"ready":true,"quorum":true')
+        self.assertRegex(said, r"(?m)^skep_service_tasks_running\{.*service_name=\"bees\".*\} 3$")
         self.assertIn("taking it all away", said)
         self.assert_nothing_left()
 
