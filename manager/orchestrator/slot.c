@@ -76,6 +76,12 @@ void slot_classify(struct orchestrator *orchestrator, struct view_slot *slot)
 
 /* --- a task's trouble --- */
 
+static bool is_drained(const struct view_task *task)
+{
+    const Docker__Swarmkit__V1__Node *node = node_message(task->node);
+    return node->spec && node->spec->availability == DOCKER__SWARMKIT__V1__NODE_SPEC__AVAILABILITY__DRAIN;
+}
+
 enum trouble task_trouble(const struct orchestrator *orchestrator, const struct view_task *task, uint64_t *again_ns)
 {
     const Docker__Swarmkit__V1__Node *node = task->node ? node_message(task->node) : NULL;
@@ -86,8 +92,7 @@ enum trouble task_trouble(const struct orchestrator *orchestrator, const struct 
         return TROUBLE_NONE;
     if (node == NULL)
         return TROUBLE_LOST;
-    bool is_drained = node->spec && node->spec->availability == DOCKER__SWARMKIT__V1__NODE_SPEC__AVAILABILITY__DRAIN;
-    if (is_drained)
+    if (is_drained(task))
         return TROUBLE_DRAINED;
     if (task->node->down_ns == TIMER_NEVER)
         return TROUBLE_NONE;
@@ -114,26 +119,30 @@ static struct view_start *derive_start(struct orchestrator *orchestrator, const 
     return view_start(&orchestrator->view, message->id);
 }
 
-static bool has_stopped(const struct view_task *task)
+/* When a task that is to stop counts as stopped: 0: it has. TIMER_NEVER: when it says so. On a node that is down nobody knows: it is
+ * awaited as one that is to run. */
+static uint64_t stopped_ns(const struct view_task *task)
 {
-    if (task_state(task) > STATE(RUNNING) || task->node == NULL || task_state(task) < STATE(ASSIGNED))
-        return true;
-    return task->node->object == NULL || task->node->down_ns != TIMER_NEVER;
+    if (task_state(task) > STATE(RUNNING) || task->node == NULL || task_state(task) < STATE(ASSIGNED) || task->node->object == NULL)
+        return 0;
+    if (task->node->down_ns == TIMER_NEVER)
+        return TIMER_NEVER;
+    uint64_t lost_after_ns = task->slot->service->lost_after_ns;
+    return lost_after_ns == 0 || is_drained(task) ? 0 : task->node->down_ns + lost_after_ns;
 }
 
-static bool older_ones_stopped(const struct view_task *task)
-{
-    for (const struct view_task *older = task->slot_prev; older; older = older->slot_prev)
-        if (!task_is_wanted(older) && !has_stopped(older))
-            return false;
-    return true;
-}
-
-/* When it may start: now or earlier, or when to ask again. */
+/* When it may start: now or earlier, or when to ask again. It waits for the older ones of its slot: for those that can be told to stop not
+ * for ever, for those on lost nodes as long as they are awaited. */
 static uint64_t start_ns(const struct view_start *start, const struct view_task *task)
 {
-    bool is_free = start->stop_wait_ns == 0 || older_ones_stopped(task);
-    return is_free || start->stop_wait_ns < start->not_before_ns ? start->not_before_ns : start->stop_wait_ns;
+    uint64_t start_ns = start->not_before_ns;
+
+    for (const struct view_task *older = start->stop_wait_ns ? task->slot_prev : NULL; older; older = older->slot_prev) {
+        uint64_t until_ns = task_is_wanted(older) ? 0 : stopped_ns(older);
+        until_ns = until_ns == TIMER_NEVER ? start->stop_wait_ns : until_ns;
+        start_ns = start_ns > until_ns ? start_ns : until_ns;
+    }
+    return start_ns;
 }
 
 static struct view_start *start_of(struct orchestrator *orchestrator, const struct view_task *task)

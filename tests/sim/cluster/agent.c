@@ -203,7 +203,7 @@ static void no_tasks(void *self, void (*each)(void *ctx, const struct log_task *
 
 static void open_worker(struct agent *agent, struct random random)
 {
-    char dir[16];
+    char dir[24];
     struct error err = {0};
 
     snprintf(dir, sizeof dir, "%u", agent->number); /* records.c reads it */

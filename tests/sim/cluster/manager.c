@@ -122,7 +122,7 @@ static int group_leave(void *self, uint64_t raft_id, void (*fn)(void *ctx, uint6
 static struct part make_dispatcher(const struct part_host *host, void *ctx)
 {
     struct manager_process *manager = ctx;
-    char node_id[16];
+    char node_id[24];
 
     snprintf(node_id, sizeof node_id, "manager%u", manager->id);
     const struct dispatcher_options options = {.host = *host, .node_id = node_id, .managers = list_managers, .ctx = manager};
@@ -267,7 +267,7 @@ static void bootstrap(struct manager_process *manager)
 {
     Docker__Swarmkit__V1__RootCA root = DOCKER__SWARMKIT__V1__ROOT_CA__INIT;
     Docker__Swarmkit__V1__JoinTokens tokens = DOCKER__SWARMKIT__V1__JOIN_TOKENS__INIT;
-    char node_id[16], worker[] = "worker token", join[] = "manager token";
+    char node_id[24], worker[] = "worker token", join[] = "manager token";
 
     snprintf(node_id, sizeof node_id, "manager%u", manager->id);
     tokens.worker = worker;
@@ -316,7 +316,7 @@ void manager_begin(struct manager_process *manager)
     struct cluster *cluster = manager->cluster;
     const struct sim_node *node = &cluster->sim->nodes[manager->id];
     struct raft_member members[CLUSTER_MANAGERS_COUNT];
-    char ids[CLUSTER_MANAGERS_COUNT][16], addresses[CLUSTER_MANAGERS_COUNT][16];
+    char ids[CLUSTER_MANAGERS_COUNT][24], addresses[CLUSTER_MANAGERS_COUNT][24];
     struct error err = {0};
 
     loop_begin(&manager->loop);

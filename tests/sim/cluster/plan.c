@@ -205,7 +205,7 @@ static void make_agent(struct cluster *cluster, unsigned number)
     snprintf(agent->hostname, sizeof agent->hostname, "host%u", number + 1);
     place_loop(cluster, &agent->loop, CLUSTER_MANAGERS_COUNT + 1 + number, 0);
     for (unsigned i = 1; i <= cluster->plan.managers_count; i++) {
-        char node_id[16], address[16];
+        char node_id[24], address[24];
         snprintf(node_id, sizeof node_id, "manager%u", i);
         snprintf(address, sizeof address, "m%u:2377", i);
         (void)remotes_observe(&agent->remotes, node_id, address, REMOTE_SUCCESS, &err);

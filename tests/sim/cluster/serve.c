@@ -78,7 +78,7 @@ static int serve_session(struct served *served, struct dispatcher *dispatcher, c
                          struct error *err)
 {
     const struct agent *agent = &served->cluster->agents[served->agent];
-    char address[16];
+    char address[24];
 
     snprintf(address, sizeof address, "10.0.1.%u", agent->number + 1);
     return dispatcher_register(dispatcher, &(struct dispatcher_caller){agent->node_id, address}, (const void *)request,

@@ -201,6 +201,41 @@ static void the_next_leader_counts_from_when_the_node_went_down(void **state)
     swarm_end(&swarm);
 }
 
+/* An update told the old copy to stop, and nobody knows whether it did. */
+static void an_update_awaits_the_copy_on_a_lost_node_as_well(void **state)
+{
+    (void)state;
+    struct swarm swarm;
+    struct spec spec;
+    begin(&swarm, &spec, "3m", NULL);
+    swarm_lose_node(&swarm, "n0");
+    spec.container.image = word("image:2");
+    spec.spec.update = &spec.update; /* all slots at once */
+    swarm_update(&swarm, &spec);
+    swarm_pass_s(&swarm, 179);
+    assert_int_equal(swarm_count(&swarm, "web", STATE(RUNNING), STATE(RUNNING)), 1); /* that of n1 */
+    assert_int_equal(swarm_count(&swarm, "web", STATE(READY), STATE(READY)), 1);
+    swarm_pass_s(&swarm, 2);
+    assert_int_equal(swarm_count(&swarm, "web", STATE(RUNNING), STATE(RUNNING)), 2);
+    swarm_end(&swarm);
+}
+
+static void an_update_goes_on_when_the_lost_node_returns(void **state)
+{
+    (void)state;
+    struct swarm swarm;
+    struct spec spec;
+    begin(&swarm, &spec, "3m", NULL);
+    swarm_lose_node(&swarm, "n0");
+    spec.container.image = word("image:2");
+    spec.spec.update = &spec.update;
+    swarm_update(&swarm, &spec);
+    swarm_pass_s(&swarm, 90);
+    swarm_return_node(&swarm, "n0"); /* its copy stops */
+    assert_int_equal(swarm_count(&swarm, "web", STATE(RUNNING), STATE(RUNNING)), 2);
+    swarm_end(&swarm);
+}
+
 static void labels_that_cannot_be_read_are_refused(void **state)
 {
     (void)state;
@@ -242,6 +277,8 @@ int main(void)
         cmocka_unit_test(a_drained_node_is_not_awaited),
         cmocka_unit_test(a_removed_node_is_not_awaited),
         cmocka_unit_test(the_next_leader_counts_from_when_the_node_went_down),
+        cmocka_unit_test(an_update_awaits_the_copy_on_a_lost_node_as_well),
+        cmocka_unit_test(an_update_goes_on_when_the_lost_node_returns),
         cmocka_unit_test(labels_that_cannot_be_read_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
