@@ -16,6 +16,7 @@ struct asking {
     unsigned client, manager;
     uint64_t attempt;
     int what, service, node, availability;
+    char zone; /* the label that the node gets; 0: as it is */
     struct wish wish;
     char service_id[ID_SIZE_CHARS + 1]; /* answered to a creation */
     struct error err;                   /* code 0: done */
@@ -228,10 +229,20 @@ static void ask_node(struct manager_process *manager, struct asking *asking)
         return;
     }
     Docker__Swarmkit__V1__NodeSpec spec = *node->spec;
+    Docker__Swarmkit__V1__Annotations annotations = *node->spec->annotations;
+    Docker__Swarmkit__V1__Annotations__LabelsEntry label = DOCKER__SWARMKIT__V1__ANNOTATIONS__LABELS_ENTRY__INIT, *labels = &label;
+    char key[] = "zone", value[] = {asking->zone, 0};
     request.node_id = node->id;
     request.node_version = node->meta->version;
     request.spec = &spec;
     spec.availability = (Docker__Swarmkit__V1__NodeSpec__Availability)asking->availability;
+    if (asking->zone) {
+        label.key = key;
+        label.value = value;
+        annotations.labels = &labels;
+        annotations.n_labels = 1;
+        spec.annotations = &annotations;
+    }
     control_update_node(manager->control, &request, done, asking);
 }
 
@@ -351,7 +362,8 @@ static void set_node(struct client *client, struct cluster *cluster, int node, i
         return;
     }
     entry->attempts[entry->attempts_count++] = availability;
-    ask(client, cluster, &(struct asking){.what = ASK_NODE, .node = node, .availability = availability});
+    char zone = cluster->plan.has_zones && !cluster->sim->is_calm ? (char)('a' + cluster_below(cluster, 2)) : 0;
+    ask(client, cluster, &(struct asking){.what = ASK_NODE, .node = node, .availability = availability, .zone = zone});
 }
 
 /* Only one client sees to the nodes, so that what is acknowledged is what is there. */

@@ -259,6 +259,7 @@ struct cluster_plan {
     unsigned managers_count, agents_count, clients_count;
     const struct host_kind *hosts[CLUSTER_AGENTS_COUNT];
     bool uses_images; /* of Windows too */
+    bool has_zones;   /* nodes are labelled, and labelled anew */
     unsigned wire_delay_us, wire_late_percent, wire_break_percent, loss_percent;
     unsigned host_fault_percent, exit_percent, agent_crash_percent, cut_percent, drain_percent, disk_percent;
     bool hurries; /* nodes are drained and taken back in quick succession */

@@ -62,6 +62,7 @@ static void choose_rates(struct sim *sim, struct cluster_plan *plan)
     plan->drain_percent = (unsigned)PICK(sim, 0, 15, 30);
     plan->fault_us = PICK(sim, 1000000, 3000000, 6000000);
     plan->hurries = sim_chance(sim, 15);
+    plan->has_zones = sim_chance(sim, 30);
     plan->think_us = PICK(sim, 1000000, 3000000, 8000000);
     plan->pull_us = PICK(sim, 100000, 3000000);
     plan->operation_us = PICK(sim, 10000, 300000, 2000000);

@@ -10,7 +10,14 @@
 
 #define LABEL_GENERATION "sim.generation"
 
-static const char *const constraints[] = {NULL, NULL, NULL, "node.platform.os==linux", "node.platform.os==windows", "node.hostname!=host1"};
+static const char *const constraints[] = {NULL,
+                                          NULL,
+                                          NULL,
+                                          "node.platform.os==linux",
+                                          "node.platform.os==windows",
+                                          "node.hostname!=host1",
+                                          "node.labels.zone==a",
+                                          "node.labels.zone!=b"};
 
 static unsigned below(struct cluster *cluster, unsigned bound)
 {
@@ -29,7 +36,7 @@ struct wish services_draw(struct cluster *cluster, enum service_mode mode)
                         .parallelism = below(cluster, 3),
                         .lasts_s = 1 + below(cluster, 10)};
 
-    if (cluster->plan.uses_images)
+    if (cluster->plan.uses_images || cluster->plan.has_zones)
         wish.constraint = constraints[below(cluster, sizeof constraints / sizeof constraints[0])];
     if (cluster->plan.uses_images && wish.image >= 3 && cluster_chance(cluster, 50))
         wish.isolation = cluster_chance(cluster, 50) ? ISOLATION_PROCESS : ISOLATION_HYPERV;
