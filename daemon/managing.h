@@ -11,12 +11,14 @@
 struct manager;
 struct managing;
 struct node;
+struct vault;
 
 struct managing_options {
     uv_loop_t *loop;
     struct clock clock;
     const char *state_dir; /* copied; manager/ lives in it */
     struct node *node;     /* borrowed; outlives it */
+    struct vault *vault;   /* the same */
 };
 
 /* Starts the manager where the node is one already. */

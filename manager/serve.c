@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "manager/ca/unlock.h"
 #include "manager/inside.h"
 #include "proto/message.h"
 #include "proto/swarmkit/raft.pb-c.h"
@@ -56,17 +57,41 @@ static bool is_of_control(enum method_id method)
     return method >= METHOD_Control_GetNode && method <= METHOD_Control_RemoveVolume;
 }
 
+static void tell_unlock_key(struct manager_call *call)
+{
+    const struct manager *manager = call->manager;
+    const Docker__Swarmkit__V1__Cluster *cluster = store_cluster(replica_store(manager->replica), manager->options.cluster_id);
+    Docker__Swarmkit__V1__GetUnlockKeyResponse response;
+    struct error err;
+
+    if (cluster == NULL) {
+        error_set(&err, ERR_UNAVAILABLE, "there is no cluster yet: ask again in a moment");
+        refuse(call, &err);
+        return;
+    }
+    ca_unlock_reply(cluster, &response);
+    end(call, &(struct control_answer){.response = &response.base});
+}
+
+static void do_here(struct manager_call *call, enum method_id method, const ProtobufCMessage *request)
+{
+    if (method == METHOD_CA_GetUnlockKey)
+        tell_unlock_key(call);
+    else
+        control_call(call->manager->control, method, request, answered_here, call);
+}
+
 void manager_call(struct manager *manager, enum method_id method, const ProtobufCMessage *request, control_done_fn *done, void *ctx)
 {
     struct manager_call *call = begin(manager, done, ctx);
     struct grpc_channel *leader;
     struct error err = {0};
 
-    if (!is_of_control(method)) {
+    if (!is_of_control(method) && method != METHOD_CA_GetUnlockKey) {
         error_set(&err, ERR_INTERNAL, "%s is no call of Control", method_list[method].path);
         refuse(call, &err);
     } else if (manager_is_leading(manager)) {
-        control_call(manager->control, method, request, answered_here, call);
+        do_here(call, method, request);
     } else if (gate_leader(manager, &leader, &err) < 0) {
         refuse(call, &err);
     } else {
