@@ -1,6 +1,7 @@
 /* agent/identity.c – see identity.h. state.json is agent/identity_state.c's. */
 #include "agent/identity.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <uv.h>
 
@@ -188,21 +189,54 @@ static int settle_pair(struct identity *identity, const struct keyfile *key, str
     return remove_one(identity, ".node.crt", err);
 }
 
+/* The same as far as it goes while the key cannot be read: with no certificate yet, the first one is the only one. */
+static int settle_locked_pair(struct identity *identity, struct buf *chain, struct error *err)
+{
+    if (chain->size > 0)
+        return 0;
+    int failed = read_one(identity, ".node.crt", chain, err);
+    return failed < 0 || chain->size == 0 ? failed : rename_one(identity, ".node.crt", "node.crt", err);
+}
+
+static struct bytes lock_of(const struct identity *identity)
+{
+    return bytes_of(identity->lock, sizeof identity->lock);
+}
+
+/* What node.key holds: opened where we can, still encrypted where we cannot. */
 static int read_key(const struct identity *identity, struct keyfile *key, struct error *err)
 {
-    cleanup_buf struct buf text = {0};
+    cleanup_buf struct buf text = {.is_secret = true};
     *key = (struct keyfile){0};
     int failed = read_one(identity, "node.key", &text, err);
     if (failed < 0 || text.size == 0)
         return failed;
     failed = keyfile_parse(buf_bytes(&text), key, err);
-    mem_wipe(text.data, text.size);
-    if (failed < 0)
-        return error_wrap(err, "%s/node.key", identity->dir);
-    if (!key->is_encrypted)
+    if (failed == 0 && key->is_encrypted && identity->has_lock)
+        failed = keyfile_unlock(key, lock_of(identity), err);
+    if (failed == 0)
         return 0;
     keyfile_deinit(key);
-    return error_set(err, ERR_UNSUPPORTED, "%s/node.key is locked with an unlock key, which a worker's never is", identity->dir);
+    return error_wrap(err, "%s/node.key", identity->dir);
+}
+
+static int read_certificate(struct identity *identity, struct error *err)
+{
+    certificate_deinit(&identity->certificate);
+    if (certificate_read(buf_bytes(&identity->chain_pem), buf_bytes(&identity->root_pem), &identity->certificate, err) < 0)
+        return error_wrap(err, "%s/node.crt", identity->dir);
+    identity->has_certificate = true;
+    return 0;
+}
+
+static int check_pair(const struct identity *identity, struct error *err)
+{
+    if (key_fits(&identity->key, &identity->chain_pem))
+        return 0;
+    return error_set(err, ERR_CORRUPT,
+                     "%s/node.key does not belong to node.crt beside it: restore both from a copy, or take the node out with `skep leave "
+                     "--force` and join again",
+                     identity->dir);
 }
 
 static int load_pair(struct identity *identity, struct error *err)
@@ -212,25 +246,20 @@ static int load_pair(struct identity *identity, struct error *err)
         failed = read_one(identity, "node.crt", &identity->chain_pem, err);
     if (failed == 0)
         failed = read_key(identity, &identity->key, err);
+    identity->is_locked = identity->key.is_encrypted;
     if (failed == 0)
-        failed = settle_pair(identity, &identity->key, &identity->chain_pem, err);
+        failed = identity->is_locked ? settle_locked_pair(identity, &identity->chain_pem, err)
+                                     : settle_pair(identity, &identity->key, &identity->chain_pem, err);
     if (failed < 0)
         return failed;
     if (identity->chain_pem.size == 0) {
         keyfile_deinit(&identity->key);
+        identity->is_locked = false;
         return remove_one(identity, "node.key", err); /* of a node that was leaving */
     }
-    if (!key_fits(&identity->key, &identity->chain_pem))
-        return error_set(
-            err, ERR_CORRUPT,
-            "%s/node.key does not belong to node.crt beside it: restore both from a copy, or take the node out with `skep leave "
-            "--force` and join again",
-            identity->dir);
-    failed = certificate_read(buf_bytes(&identity->chain_pem), buf_bytes(&identity->root_pem), &identity->certificate, err);
-    if (failed < 0)
-        return error_wrap(err, "%s/node.crt", identity->dir);
-    identity->has_certificate = true;
-    return 0;
+    if (!identity->is_locked && (failed = check_pair(identity, err)) < 0)
+        return failed;
+    return read_certificate(identity, err);
 }
 
 static int write_state(const struct identity *identity, struct error *err)
@@ -288,11 +317,17 @@ int identity_open(const char *state_dir, struct identity **out, struct error *er
 
 static void forget_pair(struct identity *identity)
 {
-    identity->has_certificate = false;
+    identity->has_certificate = identity->is_locked = false;
     buf_deinit(&identity->root_pem);
     buf_deinit(&identity->chain_pem);
     keyfile_deinit(&identity->key);
     certificate_deinit(&identity->certificate);
+}
+
+static void forget_lock(struct identity *identity)
+{
+    identity->has_lock = false;
+    mem_wipe(identity->lock, sizeof identity->lock);
 }
 
 static void forget_state(struct identity *identity)
@@ -310,6 +345,7 @@ void identity_free(struct identity *identity)
         return;
     forget_pair(identity);
     forget_state(identity);
+    forget_lock(identity);
     free(identity->dir);
     free(identity);
 }
@@ -338,11 +374,31 @@ static int make_keyfile(const struct identity *identity, struct bytes key_pem, s
     return failed;
 }
 
+/* As it is to lie on disk. */
+static int write_key(const struct identity *identity, const struct keyfile *key, struct error *err)
+{
+    cleanup_buf struct buf text = {.is_secret = true}, plain = {.is_secret = true};
+    struct keyfile locked = {0};
+    int failed = 0;
+    keyfile_print(key, &plain);
+    if (identity->has_lock) {
+        failed = keyfile_parse(buf_bytes(&plain), &locked, err);
+        if (failed == 0)
+            failed = keyfile_lock(&locked, lock_of(identity), err);
+        if (failed == 0)
+            keyfile_print(&locked, &text);
+        keyfile_deinit(&locked);
+    }
+    if (failed < 0)
+        return failed;
+    return write_one(identity, "node.key", buf_bytes(identity->has_lock ? &text : &plain), 0600, err);
+}
+
 static int write_pair(struct identity *identity, struct bytes chain_pem, const struct keyfile *key, struct error *err)
 {
     /* An earlier try may have broken off after its key: what is on disk is settled first, or its only fitting certificate would go. */
     struct keyfile present;
-    cleanup_buf struct buf chain = {0}, text = {0};
+    cleanup_buf struct buf chain = {0};
     int failed = read_key(identity, &present, err);
     if (failed == 0)
         failed = read_one(identity, "node.crt", &chain, err);
@@ -353,9 +409,7 @@ static int write_pair(struct identity *identity, struct bytes chain_pem, const s
         failed = write_one(identity, ".node.crt", chain_pem, 0644, err);
     if (failed < 0)
         return failed;
-    keyfile_print(key, &text);
-    failed = write_one(identity, "node.key", buf_bytes(&text), 0600, err);
-    mem_wipe(text.data, text.size);
+    failed = write_key(identity, key, err);
     return failed < 0 ? failed : rename_one(identity, ".node.crt", "node.crt", err);
 }
 
@@ -440,6 +494,57 @@ int identity_store_root(struct identity *identity, struct bytes root_pem, struct
     return 0;
 }
 
+/* ---- the lock ---- */
+
+int identity_set_lock(struct identity *identity, const uint8_t *lock, struct error *err)
+{
+    uint8_t before[IDENTITY_LOCK_SIZE_BYTES];
+    bool had_lock = identity->has_lock;
+    bool is_same = had_lock == (lock != NULL) && (!lock || bytes_equal_constant_time(lock_of(identity), bytes_of(lock, sizeof before)));
+    int failed = 0;
+
+    assert(!identity->is_locked);
+    if (is_same)
+        return 0;
+    memcpy(before, identity->lock, sizeof before);
+    forget_lock(identity);
+    identity->has_lock = lock != NULL;
+    if (lock)
+        memcpy(identity->lock, lock, sizeof identity->lock);
+    if (identity->has_certificate && (failed = write_key(identity, &identity->key, err)) < 0) {
+        identity->has_lock = had_lock;
+        memcpy(identity->lock, before, sizeof before);
+        error_wrap(err, "the node's key in %s", identity->dir);
+    }
+    mem_wipe(before, sizeof before);
+    return failed;
+}
+
+int identity_unlock(struct identity *identity, const uint8_t lock[IDENTITY_LOCK_SIZE_BYTES], struct error *err)
+{
+    if (!identity->is_locked)
+        return identity_set_lock(identity, lock, err);
+    struct keyfile locked = identity->key;
+    identity->has_lock = true;
+    memcpy(identity->lock, lock, sizeof identity->lock);
+    int failed = read_key(identity, &identity->key, err);
+    if (failed == 0)
+        failed = settle_pair(identity, &identity->key, &identity->chain_pem, err);
+    if (failed == 0)
+        failed = check_pair(identity, err);
+    if (failed == 0)
+        failed = read_certificate(identity, err);
+    if (failed == 0) {
+        keyfile_deinit(&locked);
+        identity->is_locked = false;
+        return 0;
+    }
+    keyfile_deinit(&identity->key);
+    identity->key = locked;
+    forget_lock(identity);
+    return failed;
+}
+
 static void copy_join(struct identity_join *to, const struct identity_join *from)
 {
     *to = (struct identity_join){.is_pending = true, .node_id = mem_string(from->node_id)};
@@ -487,6 +592,7 @@ int identity_erase(struct identity *identity, struct error *err)
     static const char *const names[] = {".node.crt", "node.crt", "node.key", "join.key", "state.json", "ca.crt"};
     forget_pair(identity);
     forget_state(identity);
+    forget_lock(identity);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         int failed = remove_one(identity, names[i], err);
         if (failed < 0)

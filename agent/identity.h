@@ -3,13 +3,16 @@
  *     version      the format of this directory
  *     ca.crt       the cluster's root CA, a PEM bundle
  *     node.crt     our certificate, leaf first; .node.crt while a new pair is being written
- *     node.key     its key, 0600, with SwarmKit's header lines
+ *     node.key     its key, 0600, with SwarmKit's header lines; encrypted while this node is a manager that locks itself
  *     state.json   the managers we know, our addresses, and how far a join has come
  *     join.key     the key of a join that is under way
  *
  * A crash at any moment leaves the old identity or the new one. A pair is written in this order: new certificate to .node.crt, key over
  * node.key, .node.crt over node.crt; so a key that does not fit node.crt fits .node.crt, and opening puts that right. A new root is put in
- * front of the old one until the pair is in place. The directory is 0700 and no other program writes in it. */
+ * front of the old one until the pair is in place. The directory is 0700 and no other program writes in it.
+ *
+ * What node.key is encrypted with is another's business (daemon/vault.h): here it is bytes that identity_unlock() and identity_set_lock()
+ * are given. The file has SwarmKit's form, "ENCRYPTED PRIVATE KEY", and OpenSSL opens it with those bytes. */
 #ifndef SKEP_AGENT_IDENTITY_H
 #define SKEP_AGENT_IDENTITY_H
 
@@ -20,7 +23,8 @@
 #include "proto/identity/certificate.h"
 #include "proto/identity/keyfile.h"
 
-#define IDENTITY_VERSION 1
+#define IDENTITY_VERSION         1
+#define IDENTITY_LOCK_SIZE_BYTES 32
 
 /* A join that has not ended. It goes on from here after a crash, with the same key, so that the cluster gets one node and not two. */
 struct identity_join {
@@ -34,6 +38,9 @@ struct identity_join {
 struct identity {
     char *dir;
     bool has_certificate; /* in a swarm: the next four are there */
+    bool is_locked;       /* but for the key: node.key is encrypted, and identity_unlock() was not called */
+    bool has_lock;        /* node.key is to be encrypted with the next */
+    uint8_t lock[IDENTITY_LOCK_SIZE_BYTES];
     struct buf root_pem, chain_pem;
     struct keyfile key;
     struct certificate certificate;
@@ -54,6 +61,14 @@ void identity_free(struct identity *identity);
 /* The same with a fault point set from the start: see struct identity. */
 int identity_open_with(const char *state_dir, int (*fault)(void *ctx, const char *change, struct error *err), void *fault_ctx,
                        struct identity **out, struct error *err);
+
+/* Open node.key with @lock, which also is set from then on; a key that lies there in clear is encrypted. ERR_PERMISSION: the key is not
+ * under @lock. */
+int identity_unlock(struct identity *identity, const uint8_t lock[IDENTITY_LOCK_SIZE_BYTES], struct error *err);
+
+/* node.key, now and whenever it is written, is encrypted with @lock (copied), or in clear where it is NULL. After an error all is as
+ * before. Not while is_locked. */
+int identity_set_lock(struct identity *identity, const uint8_t *lock, struct error *err);
 
 /* A certificate for our key: after a join (which it ends) and after each renewal. @key_pem is PKCS#8 without headers; the header lines of
  * the present key are kept. @root_pem may be what we have already. Everything is copied. */

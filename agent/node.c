@@ -284,7 +284,7 @@ int node_found_swarm(struct node *node, const struct node_papers *papers, struct
 int node_papers(const struct node *node, struct bytes *chain_pem, struct bytes *key_pem, struct error *err)
 {
     const struct identity *identity = node->identity;
-    if (!identity->has_certificate || identity->key.is_encrypted)
+    if (!identity->has_certificate || identity->is_locked)
         return error_set(err, ERR_PRECONDITION, "this node has no certificate, or its key is locked");
     *chain_pem = buf_bytes(&identity->chain_pem);
     *key_pem = buf_bytes(&identity->key.body_pem);
@@ -346,10 +346,23 @@ static void on_tasks_removed(void *ctx, const struct error *err)
     worker_free(node->worker, on_worker_closed, node);
 }
 
+/* Without its key it says goodbye to nobody; tasks it can remove. */
+static int enter_to_leave(struct node *node, struct error *err)
+{
+    if (!node->is_locked)
+        return enter(node, err);
+    if (node_open_tasks(node, err) < 0)
+        return err->code;
+    node->is_locked = false;
+    move(node, LIFE_OPENING);
+    return 0;
+}
+
 /* In the swarm, but its tasks cannot be opened, for @cause: then at least the identity goes. */
 static int leave_unopened(struct node *node, const struct error *cause, node_done_cb on_done, void *ctx, struct error *err)
 {
     give_up_outside(node);
+    node->is_locked = false;
     if (erase_identity(node, err) < 0)
         return error_wrap(err, "leave");
     log_warn("node",
@@ -368,7 +381,10 @@ int node_leave(struct node *node, bool force, node_done_cb on_done, void *ctx, s
         return err->code;
     if (node->life.state == LIFE_OUTSIDE && !is_known)
         return error_set(err, ERR_PRECONDITION, "This node is not part of a swarm");
-    if (node->life.state == LIFE_OUTSIDE && node->identity->has_certificate && enter(node, &cause) < 0)
+    if (node->is_locked && !force)
+        return error_set(err, ERR_UNAVAILABLE,
+                         "Swarm is encrypted and locked. Please unlock it first or use `--force` to ignore this message.");
+    if (node->life.state == LIFE_OUTSIDE && node->identity->has_certificate && enter_to_leave(node, &cause) < 0)
         return leave_unopened(node, &cause, on_done, ctx, err);
     if (node->life.state == LIFE_LEAVING)
         return error_set(err, ERR_PRECONDITION, "leave: this node is leaving the swarm already");
@@ -394,6 +410,28 @@ int node_leave(struct node *node, bool force, node_done_cb on_done, void *ctx, s
     session_driver_stop(node->session);
     worker_remove_all(node->worker, on_tasks_removed, node);
     return 0;
+}
+
+/* --- locked --- */
+
+int node_unlock(struct node *node, const uint8_t *lock, struct error *err)
+{
+    if (!node->is_locked)
+        return error_set(err, ERR_PRECONDITION, "swarm is not locked");
+    if (identity_unlock(node->identity, lock, err) < 0)
+        return err->code;
+    node->is_locked = false;
+    log_info("node", "unlocked");
+    if (enter_or_say(node, err) == 0)
+        return 0;
+    log_error("node", "%s", err->message);
+    retry_later(node, err);
+    return err->code;
+}
+
+int node_set_lock(struct node *node, const uint8_t *lock, struct error *err)
+{
+    return identity_set_lock(node->identity, lock, err);
 }
 
 /* --- life --- */
@@ -491,7 +529,10 @@ int node_new(const struct node_options *options, struct node **out, struct error
     }
     uv_timer_init(options->loop, &node->timer);
     node->timer.data = node;
-    if (node->identity->has_certificate && enter(node, err) < 0) {
+    node->is_locked = node->identity->has_certificate && (options->is_locked || node->identity->is_locked);
+    if (node->is_locked)
+        log_warn("node", "this manager is locked: its containers go on running, and it takes part again after `skep unlock`");
+    else if (node->identity->has_certificate && enter(node, err) < 0) {
         node_free(node, NULL, NULL);
         return err->code;
     }

@@ -31,6 +31,7 @@ struct node_options {
     struct hcs *hcs;               /* borrowed */
     struct image_source images;    /* copied */
     bool can_manage;               /* this host can be a manager: tokens that make it one are taken */
+    bool is_locked;                /* it waits for node_unlock() before it goes on in its swarm, even if its key could be read */
     /* Another certificate, or none any more, or news of whose the managers are: what node_info() says of that may be different. May be
      * NULL. */
     void (*on_identity)(void *ctx);
@@ -42,8 +43,12 @@ struct node_options {
     X(INACTIVE, "inactive") /* in no swarm */                                                                                              \
     X(PENDING, "pending")   /* joining, or joined and without a session yet */                                                             \
     X(ACTIVE, "active")                                                                                                                    \
-    X(ERROR, "error") /* needs a person: see node_info.error */                                                                            \
-    X(LOCKED, "locked")
+    X(ERROR, "error")   /* needs a person: see node_info.error */                                                                          \
+    X(LOCKED, "locked") /* a manager whose key waits for node_unlock(): its containers go on running, nothing else does */
+
+/* Docker's words for what a locked one answers to nearly everything. */
+#define NODE_LOCKED_TEXT                                                                                                                   \
+    "Swarm is encrypted and needs to be unlocked before it can be used. Please use \"docker swarm unlock\" to unlock it."
 
 enum node_local_state {
 #define X(name, text) NODE_##name,
@@ -102,11 +107,16 @@ int node_found_swarm(struct node *node, const struct node_papers *papers, struct
 /* Its certificate's chain and the key in clear, as they are now; borrowed until the loop goes on. ERR_PRECONDITION: it has none. */
 int node_papers(const struct node *node, struct bytes *chain_pem, struct bytes *key_pem, struct error *err);
 
+/* What node.key is encrypted with on disk: agent/identity.h. Unlocking goes on as a start does, and fails with what that fails with;
+ * ERR_PERMISSION: not the right one, and the node stays locked. ERR_PRECONDITION: it is not locked. */
+int node_unlock(struct node *node, const uint8_t *lock, struct error *err);
+int node_set_lock(struct node *node, const uint8_t *lock, struct error *err); /* NULL: in clear. Not while it is locked */
+
 /* What the node shows on the wire: of its certificate, as it is renewed. For a manager on the same host; lives as long as the node. */
 struct tls_credentials *node_credentials(const struct node *node);
 
 /* Takes the node out: stops its tasks, removes their containers and its identity. ERR_PRECONDITION when it is in no swarm. Where its tasks
- * cannot be opened, the identity alone goes. */
+ * cannot be opened, the identity alone goes. A locked node leaves with @force only: ERR_UNAVAILABLE. */
 int node_leave(struct node *node, bool force, node_done_cb on_done, void *ctx, struct error *err);
 
 /* Other labels from now on (copied): the managers hear of them at once. */

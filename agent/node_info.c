@@ -17,6 +17,8 @@ static enum node_local_state local_state(const struct node *node)
 {
     switch ((enum life)node->life.state) {
     case LIFE_OUTSIDE:
+        if (node->is_locked)
+            return NODE_LOCKED;
         if (node->outside_error.code == 0)
             return NODE_INACTIVE;
         return node->identity->has_certificate ? NODE_ERROR : NODE_PENDING;
@@ -35,6 +37,8 @@ static enum node_local_state local_state(const struct node *node)
 /* The most telling of what is wrong: what needs a person before what may pass. */
 static const char *trouble(const struct node *node)
 {
+    if (node->is_locked)
+        return NODE_LOCKED_TEXT;
     if (node->renewal_health == RENEWAL_REFUSED)
         return node->renewal_trouble.message;
     if (node->outside_error.code != 0)

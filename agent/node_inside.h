@@ -43,6 +43,7 @@ struct node {
     struct join_driver *join;
     uv_timer_t timer; /* OPENING: its deadline; OUTSIDE: the next try, where it should be inside */
     unsigned retries;
+    bool is_locked;             /* OUTSIDE, and waits for node_unlock() */
     bool is_resumed;            /* the join goes on by itself: nobody gave a token */
     struct error outside_error; /* why it is not inside; code 0: nothing is tried */
     /* who waits for a join or a leave; NULL callbacks: nobody */
@@ -67,7 +68,8 @@ struct node {
 
 /* node_parts.c: open what lives while the node is in a swarm, from the identity; tasks first. The session is not started yet. */
 int node_open_parts(struct node *node, struct error *err);
-void node_close_connections(struct node *node); /* join, renewal, session, logs; the worker stays */
+int node_open_tasks(struct node *node, struct error *err); /* of these only what it takes to remove them: no key is needed */
+void node_close_connections(struct node *node);            /* join, renewal, session, logs; the worker stays */
 
 /* node.c: the session was taken by a manager. */
 void node_registered(struct node *node);

@@ -242,6 +242,14 @@ int node_open_parts(struct node *node, struct error *err)
     return 0;
 }
 
+int node_open_tasks(struct node *node, struct error *err)
+{
+    if (open_worker(node, err) < 0)
+        return err->code;
+    open_session(node);
+    return 0;
+}
+
 void node_close_connections(struct node *node)
 {
     uv_timer_stop(&node->timer);

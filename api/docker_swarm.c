@@ -16,8 +16,7 @@ void docker_manager_only(struct api_call *call)
     struct node_info info;
     call->api->options.node.info(call->api->options.node.node, &info);
     if (info.state == NODE_LOCKED)
-        call_fail(call, 503,
-                  "Swarm is encrypted and needs to be unlocked before it can be used. Please use \"docker swarm unlock\" to unlock it.");
+        call_fail(call, 503, "%s", NODE_LOCKED_TEXT);
     else if (info.state == NODE_INACTIVE)
         call_fail(
             call, 503,

@@ -120,7 +120,7 @@ static void add_runtimes(cJSON *json, const struct hcs_host *hcs)
 
 static void add_remote_managers(cJSON *swarm, const struct node_info *node)
 {
-    if (node->manager_count == 0) {
+    if (node->manager_count == 0 || node->state == NODE_LOCKED) {
         cJSON_AddNullToObject(swarm, "RemoteManagers");
         return;
     }
@@ -157,7 +157,7 @@ static void add_swarm(cJSON *json, const struct node_info *node, const struct in
     cJSON *swarm = cJSON_AddObjectToObject(json, "Swarm");
     bool is_manager = manager && manager->is_manager;
     const char *error = is_manager && manager->error ? manager->error : node->error;
-    json_add_string(swarm, "NodeID", node->node_id ? node->node_id : "");
+    json_add_string(swarm, "NodeID", node->node_id && node->state != NODE_LOCKED ? node->node_id : ""); /* as dockerd */
     add_node_address(swarm, node->node_addr);
     json_add_string(swarm, "LocalNodeState", info_node_state(node->state));
     cJSON_AddBoolToObject(swarm, "ControlAvailable", is_manager);

@@ -35,6 +35,9 @@
 #define KEYFILE_HEADERS_COUNT      8          /* SwarmKit writes at most four lines */
 #define KEYFILE_LINE_SIZE_CHARS    512        /* the longest, a locked raft-dek, is about 130 */
 
+#define SEALED_SECRET_SIZE_BYTES 64  /* keys are 32 */
+#define SEALED_TEXT_SIZE_CHARS   128 /* base64 of that with nonce and tag: 124 */
+
 /* proto/grpc */
 #define GRPC_ADDRESS_SIZE_CHARS 64        /* an IPv6 address in brackets with zone and port */
 #define GRPC_MESSAGE_SIZE_BYTES (4 * MIB) /* grpc-go's default receive limit, swarmkit-wire §1.1 */
@@ -281,6 +284,9 @@
 
 /* manager */
 #define MEMBER_FILE_SIZE_BYTES (64 * KIB) /* a number, an address and a few keys */
+#define VAULT_FILE_SIZE_BYTES  (4 * KIB)  /* a number and one sealed key */
+#define MANAGER_UNLOCK_MS      5000       /* the answer to an unlocking waits so long for a leader: an election takes a second */
+#define MANAGER_LOCK_RETRY_MS  5000       /* a change of the managers' lock that the disk refused is tried again */
 #define MANAGER_CONTROL_MS     20000 /* a follower waits so long for the leader: a change takes a few milliseconds, an external CA 5 s */
 #define MANAGER_HAND_OVER_MS   2000  /* two elections: a leader that closes does not wait longer for the next one */
 

@@ -23,12 +23,14 @@ int swarm_print_join_command(struct cli *cli, bool is_worker, struct error *err)
     return 0;
 }
 
-int swarm_print_unlock_key(struct cli *cli, bool is_quiet, struct error *err)
+int swarm_print_unlock_key(struct cli *cli, bool is_quiet, bool *is_there, struct error *err)
 {
     cleanup_json cJSON *json = NULL;
     if (cli_get_json(cli, API_PREFIX "/swarm/unlockkey", &json, err) < 0)
         return err->code;
     const char *key = json_string(json, "UnlockKey", "");
+    if (is_there)
+        *is_there = *key != '\0';
     if (*key && is_quiet)
         fprintf(cli->out, "%s\n", key);
     else if (*key)
@@ -36,6 +38,8 @@ int swarm_print_unlock_key(struct cli *cli, bool is_quiet, struct error *err)
                 "To unlock a swarm manager after it restarts, run the `skep unlock`\ncommand and provide the following key:\n\n    %s\n\n"
                 "Remember to store this key in a password manager, since without it you\nwill not be able to restart the manager.\n",
                 key);
+    if (*key)
+        mem_wipe(cJSON_GetObjectItemCaseSensitive(json, "UnlockKey")->valuestring, strlen(key));
     return 0;
 }
 

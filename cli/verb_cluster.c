@@ -71,7 +71,10 @@ static int run_unlock_key(struct cli *cli, const struct options *options, struct
         if (!is_quiet)
             fputs("Successfully rotated manager unlock key.\n\n", cli->out);
     }
-    return swarm_print_unlock_key(cli, is_quiet, err);
+    bool is_there;
+    if (swarm_print_unlock_key(cli, is_quiet, &is_there, err) < 0)
+        return err->code;
+    return is_there ? 0 : error_set(err, ERR_PRECONDITION, "no unlock key is set");
 }
 
 const struct command command_unlock_key = {"unlock-key",         "", "Show or rotate the key of locked managers", key_specs, 0, 0,
@@ -147,7 +150,7 @@ static int run_update(struct cli *cli, const struct options *options, struct err
     if (!option_switch(options, "autolock"))
         return 0;
     fputc('\n', cli->out);
-    return swarm_print_unlock_key(cli, false, err);
+    return swarm_print_unlock_key(cli, false, NULL, err);
 }
 
 static const struct command update = {"swarm update", "", "Update the swarm", update_specs, 0, 0, .run = run_update};

@@ -49,7 +49,7 @@ static int run(struct cli *cli, const struct options *options, struct error *err
     if (!option_switch(options, "autolock"))
         return 0;
     fputc('\n', cli->out);
-    return swarm_print_unlock_key(cli, false, err);
+    return swarm_print_unlock_key(cli, false, NULL, err);
 }
 
 const struct command command_init = {"init", "", "Begin a swarm, with this node as its manager", specs, 0, 0, .run = run};

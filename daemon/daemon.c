@@ -13,6 +13,7 @@
 #include "daemon/host.h"
 #include "daemon/managing.h"
 #include "daemon/telemetry.h"
+#include "daemon/vault.h"
 #include "runtime/emulated/hcs_emulated.h"
 #include "runtime/hcs.h"
 #include "runtime/image/image.h"
@@ -23,6 +24,7 @@ struct daemon {
     struct clock clock;
     struct hcs *hcs;
     struct image_store *images;
+    struct vault vault;
     struct node *node;
     struct managing *managing;
     struct telemetry telemetry;
@@ -93,6 +95,7 @@ static void on_commit(void *ctx, const struct store_commit *commit)
 static int open_node(struct daemon *daemon, struct error *err)
 {
     const struct config *config = daemon->config;
+    vault_init(&daemon->vault, config->state_dir);
     struct node_options options = {
         .loop = daemon->loop,
         .clock = daemon->clock,
@@ -106,6 +109,7 @@ static int open_node(struct daemon *daemon, struct error *err)
         .hcs = daemon->hcs,
         .images = is_emulated(daemon) ? image_source_emulated() : image_source_of_store(daemon->images),
         .can_manage = true,
+        .is_locked = vault_is_locked(&daemon->vault),
         .on_identity = on_identity,
         .ctx = daemon,
     };
@@ -115,6 +119,7 @@ static int open_node(struct daemon *daemon, struct error *err)
                                                                .clock = daemon->clock,
                                                                .state_dir = config->state_dir,
                                                                .node = daemon->node,
+                                                               .vault = &daemon->vault,
                                                                .on_commit = on_commit,
                                                                .ctx = daemon});
     return 0;
@@ -210,6 +215,7 @@ static void close_next(void *ctx)
         daemon->hcs = NULL;
         hcs_close(hcs, close_next, daemon);
     } else {
+        vault_deinit(&daemon->vault);
         free(daemon);
     }
 }

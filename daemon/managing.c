@@ -4,48 +4,16 @@
 
 #include <stdlib.h>
 
-#include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "daemon/addresses.h"
+#include "daemon/managing_inside.h"
 #include "manager/ca/config.h"
-#include "manager/ca/found.h"
-#include "manager/manager.h"
 #include "manager/member.h"
 #include "runtime/image/reference.h"
 
-#define ROOM "manager"
-
 enum { RETRY_MS = 5000 };
-
-/* `swarm init` under way: the manager first, then the node's identity. */
-struct founding {
-    char cluster_id[ID_SIZE_CHARS + 1], node_id[ID_SIZE_CHARS + 1];
-    char *listen, *advertise, *data_path;
-    struct ca_founding papers;
-    api_init_done *done; /* NULL: nobody waits any more */
-    void *ctx;
-};
-
-struct managing {
-    struct managing_options options;
-    char *dir;
-    struct manager *manager;
-    bool is_closing; /* the manager is, and then what is true by then is done */
-    bool is_member;  /* what is on the disk says so */
-    bool is_removed; /* it was told to be no manager any more: not before the node has another certificate */
-    struct founding *founding;
-    struct forcing {
-        bool is_under_way;
-        api_init_done *done; /* NULL: nobody waits any more */
-        void *ctx;
-    } forcing; /* `swarm init --force-new-cluster`: the manager closes, and goes on alone */
-    uv_timer_t retry;
-    bool is_freed;
-    void (*on_freed)(void *ctx);
-    void *freed_ctx;
-};
 
 static void close_manager(struct managing *managing);
 
@@ -83,13 +51,15 @@ static int open_manager(struct managing *managing, struct manager_options *optio
 {
     options->loop = managing->options.loop;
     options->clock = managing->options.clock;
-    options->random = random_system();
+    options->random = managing->random;
     options->dir = managing->dir;
     options->credentials = node_credentials(managing->options.node);
     options->check_image = check_image;
     options->papers = papers;
     options->host = managing;
-    options->events = (struct manager_events){.on_ready = on_ready, .on_failed = on_failed, .on_commit = on_commit, .ctx = managing};
+    options->lock = vault_key(managing->options.vault);
+    options->events = (struct manager_events){
+        .on_ready = on_ready, .on_failed = on_failed, .on_lock = managing_on_lock, .on_commit = on_commit, .ctx = managing};
     return manager_open(options, &managing->manager, err);
 }
 
@@ -135,7 +105,7 @@ static void erase(struct managing *managing)
     struct error err = {0};
 
     managing->is_member = false;
-    if (member_erase(managing->dir, &err) < 0)
+    if (member_erase(managing->dir, &err) < 0 || managing_lock_end(managing, &err) < 0)
         log_error(ROOM, "what this host was as a manager is not removed: %s", err.message);
 }
 
@@ -147,6 +117,8 @@ void managing_look(struct managing *managing)
     if (managing->is_closing || managing->is_freed || managing->founding)
         return;
     node_info(managing->options.node, &info);
+    if (info.state == NODE_LOCKED)
+        return;
     if (managing->is_removed && !text_equal(info.role, "manager"))
         managing->is_removed = false;
     if (managing->manager && !is_wanted(managing)) {
@@ -227,8 +199,11 @@ static void end_founding(struct managing *managing, const struct error *err)
 {
     struct founding *founding = managing->founding;
     struct bytes none = bytes_of(NULL, 0);
+    struct error lock = {0};
 
     managing->founding = NULL;
+    if (err && managing_lock_end(managing, &lock) < 0)
+        log_error(ROOM, "%s", lock.message);
     if (err)
         tls_credentials_set(node_credentials(managing->options.node), none, none, none, NULL);
     if (founding->done)
@@ -248,6 +223,7 @@ static void on_ready(void *ctx)
     struct error err = {0};
 
     managing->is_member = true;
+    managing_unlocked(managing);
     if (managing->forcing.is_under_way)
         end_forcing(managing, NULL);
     if (founding == NULL) {
@@ -293,14 +269,12 @@ static void on_failed(void *ctx, const struct error *err)
 
 static int make_papers(struct managing *managing, struct founding *founding, struct error *err)
 {
-    struct random random = random_system();
-
-    id_make(&random, founding->cluster_id);
-    id_make(&random, founding->node_id);
+    id_make(&managing->random, founding->cluster_id);
+    id_make(&managing->random, founding->node_id);
     const struct ca_found_options options = {.cluster_id = founding->cluster_id,
                                              .node_id = founding->node_id,
                                              .expiry_ns = ca_config_expiry_ns(NULL),
-                                             .random = random,
+                                             .random = managing->random,
                                              .wall_ns = clock_wall_ns(&managing->options.clock)};
     if (ca_found(&options, &founding->papers, err) < 0)
         return err->code;
@@ -311,6 +285,7 @@ static int make_papers(struct managing *managing, struct founding *founding, str
 static int open_first(struct managing *managing, const struct api_init_request *request, struct error *err)
 {
     const struct founding *founding = managing->founding;
+    uint8_t kek[UNLOCK_KEY_SIZE_BYTES] = {0};
     const struct control_bootstrap_options bootstrap = {
         .cluster_id = founding->cluster_id,
         .node_id = founding->node_id,
@@ -321,24 +296,27 @@ static int open_first(struct managing *managing, const struct api_init_request *
         .address_pool_count = request->address_pool_count,
         .subnet_size = request->subnet_size,
         .vxlan_port = request->data_path_port,
+        .locks_managers = request->autolock,
+        .unlock_key = bytes_of(kek, request->autolock ? sizeof kek : 0),
     };
+    struct manager_options options = {.node_id = founding->node_id,
+                                      .cluster_id = founding->cluster_id,
+                                      .listen_address = founding->listen,
+                                      .advertise_address = founding->advertise,
+                                      .bootstrap = &bootstrap};
 
-    return open_manager(managing,
-                        &(struct manager_options){.node_id = founding->node_id,
-                                                  .cluster_id = founding->cluster_id,
-                                                  .listen_address = founding->listen,
-                                                  .advertise_address = founding->advertise,
-                                                  .bootstrap = &bootstrap},
-                        err);
+    int failed = request->autolock ? managing_lock_first(managing, kek, err) : 0;
+    if (failed == 0)
+        failed = open_manager(managing, &options, err);
+    mem_wipe(kek, sizeof kek);
+    return failed;
 }
 
-static int check_init(struct managing *managing, const struct api_init_request *request, struct error *err)
+static int check_init(const struct managing *managing, struct error *err)
 {
     struct node_info info;
 
     node_info(managing->options.node, &info);
-    if (request->autolock)
-        return error_set(err, ERR_UNSUPPORTED, "init: --autolock is not there yet");
     if (info.state != NODE_INACTIVE || managing->manager || managing->is_closing || managing->founding)
         return error_set(err, ERR_EXISTS,
                          "This node is already part of a swarm. Use \"docker swarm leave\" to leave this swarm and join another one.");
@@ -350,6 +328,8 @@ static int force(struct managing *managing, api_init_done *done, void *ctx, stru
     struct node_info info;
 
     node_info(managing->options.node, &info);
+    if (info.state == NODE_LOCKED)
+        return error_set(err, ERR_UNAVAILABLE, "%s", NODE_LOCKED_TEXT);
     if (!managing->is_member || !text_equal(info.role, "manager"))
         return error_set(err, ERR_PRECONDITION, "this node is no manager of a swarm: there is nothing to make a new cluster of");
     if (managing->forcing.is_under_way || managing->is_closing)
@@ -370,7 +350,7 @@ static int init(void *self, const struct api_init_request *request, api_init_don
     if (request->force_new_cluster)
         return force(managing, done, ctx, err);
 
-    if (check_init(managing, request, err) < 0)
+    if (check_init(managing, err) < 0)
         return err->code;
     erase(managing); /* of an init that a crash broke off */
     struct founding *founding = mem_alloc(sizeof *founding);
@@ -417,21 +397,7 @@ static void abandon(void *self, void *ctx)
         managing->founding->done = NULL;
     if (managing->forcing.ctx == ctx)
         managing->forcing.done = NULL;
-}
-
-static int unlock(void *self, const char *key, api_unlock_done *done, void *ctx, struct error *err)
-{
-    (void)self;
-    (void)key;
-    (void)done;
-    (void)ctx;
-    return error_set(err, ERR_PRECONDITION, "swarm is not locked");
-}
-
-static void unlock_key(void *self, api_unlock_key_done *done, void *ctx)
-{
-    (void)self;
-    done(ctx, "", NULL);
+    managing_lock_abandon(managing, ctx);
 }
 
 static int logs_open(void *self, const Docker__Swarmkit__V1__SubscribeLogsRequest *request, const struct log_reader *reader, void **logs,
@@ -463,8 +429,8 @@ struct api_swarm managing_swarm(struct managing *managing)
                               .call = call,
                               .abandon = abandon,
                               .init = init,
-                              .unlock = unlock,
-                              .unlock_key = unlock_key,
+                              .unlock = managing_unlock,
+                              .unlock_key = managing_unlock_key,
                               .logs_open = logs_open,
                               .logs_writable = logs_writable,
                               .logs_close = logs_close};
@@ -477,11 +443,12 @@ struct manager *managing_manager(struct managing *managing)
 
 /* --- life --- */
 
-/* What cannot be read is kept: opening it says what is wrong. */
+/* What cannot be read, or only with the lock, is kept: opening it says what is wrong. */
 static bool was_member(const struct managing *managing)
 {
     struct member member;
-    int failed = member_read(managing->dir, &member, NULL);
+    struct error ignored;
+    int failed = member_read(managing->dir, NULL, &member, &ignored);
     bool is_member = failed < 0 || member.is_joined;
 
     member_deinit(&member);
@@ -495,6 +462,7 @@ struct managing *managing_new(const struct managing_options *options)
     managing->options = *options;
     managing->options.state_dir = mem_string(options->state_dir);
     managing->dir = mem_format("%s/manager", options->state_dir);
+    managing->random = random_system();
     managing->is_member = was_member(managing);
     uv_timer_init(options->loop, &managing->retry);
     managing->retry.data = managing;
@@ -510,6 +478,7 @@ void managing_free(struct managing *managing, void (*on_freed)(void *ctx), void 
     managing->on_freed = on_freed;
     managing->freed_ctx = ctx;
     uv_timer_stop(&managing->retry);
+    managing_unlocked(managing);
     if (managing->founding) {
         error_set(&err, ERR_CANCELED, "skepd is stopping");
         end_founding(managing, &err);

@@ -12,12 +12,14 @@ struct manager;
 struct managing;
 struct node;
 struct store_commit;
+struct vault;
 
 struct managing_options {
     uv_loop_t *loop;
     struct clock clock;
     const char *state_dir;                                           /* copied; manager/ lives in it */
     struct node *node;                                               /* borrowed; outlives it */
+    struct vault *vault;                                             /* the same */
     void (*on_commit)(void *ctx, const struct store_commit *commit); /* manager_events' */
     void *ctx;
 };

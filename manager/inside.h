@@ -1,6 +1,6 @@
 /* manager/inside.h – a manager's insides, shared by the files that are it: manager.c (its life), gate.c (who calls, and who answers),
- * serve.c (Control and RaftMembership on gRPC, and the same for its own host), parts.c (what a leader does, and what its parts ask of each
- * other). */
+ * serve.c (Control and RaftMembership on gRPC, and the same for its own host), locking.c (its keys on disk), parts.c (what a leader does,
+ * and what its parts ask of each other). */
 #ifndef SKEP_MANAGER_INSIDE_H
 #define SKEP_MANAGER_INSIDE_H
 
@@ -39,6 +39,10 @@ struct manager {
     struct buf unlock_key; /* secret */
     char *join;
     struct member member;
+    bool has_lock; /* locking.c: what the keys in member.json are sealed with */
+    uint8_t lock[SEALED_KEY_SIZE_BYTES];
+    uint64_t seen_cluster;  /* the version of the cluster that the owner was last told the unlock key of */
+    uint64_t lock_retry_ns; /* it failed: not before */
 
     struct grpc_server *server;
     struct dispatcher_service *dispatcher_service;
@@ -90,6 +94,13 @@ bool gate_enter(struct manager *manager, struct grpc_call *call, struct gate *ou
 int gate_leader(struct manager *manager, struct grpc_channel **out, struct error *err);
 void gate_look(struct manager *manager, const struct raft_node_status *status); /* who leads may be another by now */
 void gate_close(struct manager *manager);
+
+/* --- locking.c --- */
+
+int locking_read(struct manager *manager, const uint8_t *lock, struct error *err); /* member.json, first of all */
+int locking_write(struct manager *manager, struct error *err);
+void locking_look(struct manager *manager, const struct raft_node_status *status); /* the replica is there */
+void locking_deinit(struct manager *manager);
 
 /* --- serve.c --- */
 

@@ -212,6 +212,7 @@ static void on_look(uv_timer_t *timer)
     raft_node_status(replica_raft(manager->replica), &status);
     gate_look(manager, &status);
     serve_look(manager);
+    locking_look(manager, &status);
     if (status.leader != RAFT_NOBODY && status.leader != status.id)
         ready(manager);
 }
@@ -248,7 +249,7 @@ static int become_member(struct manager *manager, const struct raft_member *memb
 {
     if (!manager->member.is_joined) {
         cleanup_free char *stale = mem_format("%s/raft", manager->options.dir);
-        if (file_remove_tree(stale, err) < 0 || member_write(manager->options.dir, &manager->member, err) < 0)
+        if (file_remove_tree(stale, err) < 0 || locking_write(manager, err) < 0)
             return err->code;
     }
     if (open_replica(manager, members, count, is_bootstrap, err) < 0)
@@ -256,7 +257,7 @@ static int become_member(struct manager *manager, const struct raft_member *memb
     if (manager->member.is_joined)
         return 0;
     manager->member.is_joined = true;
-    return member_write(manager->options.dir, &manager->member, err);
+    return locking_write(manager, err);
 }
 
 /* One who did not know its own address has heard it from who let it in. */
@@ -331,8 +332,8 @@ static int go_on(struct manager *manager, struct error *err)
         return err->code;
     if (manager->member.is_joined)
         return become_member(manager, NULL, 0, false, err);
-    if (manager->member.keys.count == 0)
-        member_make_key(&manager->member, &manager->options.random);
+    if (manager->member.keys.count == 0 && member_make_key(&manager->member, &manager->options.random, err) < 0)
+        return err->code;
     if (manager->root_ca)
         return found(manager, err);
     if (manager->join)
@@ -364,6 +365,7 @@ static void copy_options(struct manager *manager, const struct manager_options *
     own->advertise_address = mem_string(options->advertise_address);
     own->bootstrap = NULL;
     own->join = NULL;
+    own->lock = NULL;
     manager->join = options->join ? mem_string(options->join) : NULL;
     if (options->bootstrap == NULL)
         return;
@@ -387,6 +389,7 @@ static void free_memory(struct manager *manager)
     forget_bootstrap(manager);
     arena_deinit(&manager->arena);
     member_deinit(&manager->member);
+    locking_deinit(manager);
     free((char *)(uintptr_t)own->dir);
     free((char *)(uintptr_t)own->node_id);
     free((char *)(uintptr_t)own->cluster_id);
@@ -415,7 +418,7 @@ int manager_open(const struct manager_options *options, struct manager **out, st
     uv_timer_init(options->loop, &manager->timer);
     manager->timer.data = manager;
     uv_timer_start(&manager->timer, on_look, LOOK_MS, LOOK_MS);
-    if (member_read(options->dir, &manager->member, err) == 0 && open_port(manager, err) == 0 && go_on(manager, err) == 0) {
+    if (locking_read(manager, options->lock, err) == 0 && open_port(manager, err) == 0 && go_on(manager, err) == 0) {
         *out = manager;
         return 0;
     }

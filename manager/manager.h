@@ -26,6 +26,10 @@ struct manager_events {
     void (*on_ready)(void *ctx);
     /* It does nothing more: close it. ERR_PERMISSION: it was removed from the managers, and its directory is of no more use. */
     void (*on_failed)(void *ctx, const struct error *err);
+    /* The cluster as of @version has this unlock key (a secret, borrowed until it returns); empty: its managers do not lock themselves.
+     * Told at first and when the cluster has changed, also with the same key; what is told first after a start may be history. The owner
+     * makes of it what lies on disk, with manager_set_lock() for what is this manager's. Where that fails it is told again. */
+    int (*on_lock)(void *ctx, struct bytes unlock_key, uint64_t version, struct error *err);
     /* What changed in the cluster since it was ready, entry by entry; leading or not. Borrowed. What comes as an image is not told. */
     void (*on_commit)(void *ctx, const struct store_commit *commit);
     void *ctx;
@@ -45,6 +49,7 @@ struct manager_options {
     const struct control_bootstrap_options *bootstrap; /* found a cluster */
     const char *join;                                  /* a manager to ask, "10.0.0.1:2377" */
 
+    const uint8_t *lock; /* copied; SEALED_KEY_SIZE_BYTES, or NULL: see manager_set_lock() */
     bool is_new_cluster; /* of what is in @dir go on alone, as the only manager: a quorum was lost for good */
 
     int (*check_image)(void *self, const char *reference, struct error *err); /* as in control_rules */
@@ -61,13 +66,17 @@ int manager_open(const struct manager_options *options, struct manager **out, st
 /* Hands leadership over where it leads others, stops serving, and closes. Whoever waits for an answer has it before. */
 void manager_close(struct manager *manager, void (*on_closed)(void *ctx), void *ctx);
 
+/* The keys of its log are sealed with @lock (copied) in member.json from now on; NULL: they lie there in clear. A key that did so is
+ * replaced in the log, too. After an error all is as before. */
+int manager_set_lock(struct manager *manager, const uint8_t *lock, struct error *err);
+
 bool manager_is_leading(const struct manager *manager);
 struct store *manager_store(struct manager *manager);       /* NULL: not yet a member */
 struct replica *manager_replica(struct manager *manager);   /* the same */
 const char *manager_address(const struct manager *manager); /* where the others reach it; "" until that is known. Borrowed */
 
-/* Any method of Control, done here where this manager leads, else by who does. As control_call(); without a leader: ERR_UNAVAILABLE in
- * SwarmKit's words. @request is copied where it is kept. */
+/* Any method of Control, or CA/GetUnlockKey, done here where this manager leads, else by who does. As control_call(); without a leader:
+ * ERR_UNAVAILABLE in SwarmKit's words. @request is copied where it is kept. */
 void manager_call(struct manager *manager, enum method_id method, const ProtobufCMessage *request, control_done_fn *done, void *ctx);
 void manager_abandon(struct manager *manager, void *ctx); /* the asker is gone: @done is not called for @ctx any more */
 

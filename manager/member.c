@@ -25,15 +25,38 @@ static char *path_in(const char *dir)
 
 /* --- reading --- */
 
-static int read_key(const cJSON *item, struct raft_keys *keys, struct error *err)
+static void purpose_of(int64_t id, char out[32])
+{
+    snprintf(out, 32, "raft log key %" PRId64, id);
+}
+
+/* In clear, or sealed. */
+static int read_bytes(const cJSON *item, int64_t id, const uint8_t *lock, struct buf *key, struct error *err)
+{
+    const char *text = json_string(item, "key", NULL), *sealed = json_string(item, "sealed", NULL);
+    char purpose[32];
+
+    if (text)
+        return decode_base64(text, strlen(text), key, err);
+    if (sealed == NULL)
+        return error_set(err, ERR_CORRUPT, "key %" PRId64 " is missing", id);
+    if (lock == NULL)
+        return error_set(err, ERR_PERMISSION, "key %" PRId64 " is sealed: this manager is locked", id);
+    purpose_of(id, purpose);
+    return sealed_open(lock, purpose, sealed, key, err);
+}
+
+static int read_key(const cJSON *item, const uint8_t *lock, struct raft_keys *keys, struct error *err)
 {
     cleanup_buf struct buf key = {.is_secret = true};
-    const char *text = json_string(item, "key", "");
     int64_t id = json_int(item, "id", 0);
 
     if (id < 1 || id > UINT32_MAX)
         return error_set(err, ERR_CORRUPT, "a key has the number %lld", (long long)id);
-    if (decode_base64(text, strlen(text), &key, err) < 0 || key.size != RAFT_KEY_SIZE_BYTES)
+    int failed = read_bytes(item, id, lock, &key, err);
+    if (failed == ERR_PERMISSION)
+        return error_wrap(err, "key %" PRId64, id);
+    if (failed < 0 || key.size != RAFT_KEY_SIZE_BYTES)
         return error_set(err, ERR_CORRUPT, "key %lld is not one of %d bytes", (long long)id, RAFT_KEY_SIZE_BYTES);
     if (raft_keys_add(keys, (uint32_t)id, key.data, err) < 0)
         return err->code;
@@ -41,7 +64,7 @@ static int read_key(const cJSON *item, struct raft_keys *keys, struct error *err
     return 0;
 }
 
-static int read_document(const cJSON *json, struct member *out, struct error *err)
+static int read_document(const cJSON *json, const uint8_t *lock, struct member *out, struct error *err)
 {
     const char *id = json_string(json, "raftId", "");
     int64_t version = json_int(json, "version", 0);
@@ -56,9 +79,12 @@ static int read_document(const cJSON *json, struct member *out, struct error *er
     out->raft_id = strtoull(id, &end, 16);
     if (*id == 0 || *end || errno || out->raft_id == 0)
         return error_set(err, ERR_CORRUPT, "raftId \"%.32s\" is no number of a member", id);
-    cJSON_ArrayForEach (item, json_array(json, "keys"))
-        if (read_key(item, &out->keys, err) < 0)
+    out->is_sealed = true;
+    cJSON_ArrayForEach (item, json_array(json, "keys")) {
+        if (read_key(item, lock, &out->keys, err) < 0)
             return err->code;
+        out->is_sealed = out->is_sealed && json_string(item, "sealed", NULL);
+    }
     return 0;
 }
 
@@ -74,7 +100,7 @@ static void wipe_keys(cJSON *json)
     }
 }
 
-int member_read(const char *dir, struct member *out, struct error *err)
+int member_read(const char *dir, const uint8_t *lock, struct member *out, struct error *err)
 {
     cleanup_free char *path = path_in(dir);
     cleanup_buf struct buf content = {.is_secret = true};
@@ -86,7 +112,7 @@ int member_read(const char *dir, struct member *out, struct error *err)
         return 0;
     if (failed == 0 && json_parse(buf_bytes(&content), MEMBER_FILE_SIZE_BYTES, &json, err) < 0)
         return error_set(err, ERR_CORRUPT, "%s: no JSON object", path);
-    if (failed == 0 && (failed = read_document(json, out, err)) < 0)
+    if (failed == 0 && (failed = read_document(json, lock, out, err)) < 0)
         error_wrap(err, "%s", path);
     wipe_keys(json);
     if (failed < 0)
@@ -96,19 +122,24 @@ int member_read(const char *dir, struct member *out, struct error *err)
 
 /* --- writing --- */
 
-static void add_key(cJSON *keys, const struct raft_key *key)
+static void add_key(cJSON *keys, const struct raft_key *key, const uint8_t *lock, const struct random *random)
 {
     cleanup_buf struct buf text = {.is_secret = true};
+    struct bytes bytes = bytes_of(key->bytes, RAFT_KEY_SIZE_BYTES);
     cJSON *item = cJSON_CreateObject();
+    char purpose[32];
 
-    encode_base64(bytes_of(key->bytes, RAFT_KEY_SIZE_BYTES), &text);
+    purpose_of(key->id, purpose);
+    if (lock)
+        sealed_print(lock, purpose, bytes, random, &text);
+    else
+        encode_base64(bytes, &text);
     json_add_int(item, "id", key->id);
-    buf_append(&text, "", 1);
-    json_add_string(item, "key", (const char *)text.data);
+    json_add_string(item, lock ? "sealed" : "key", (const char *)text.data);
     cJSON_AddItemToArray(keys, item);
 }
 
-int member_write(const char *dir, const struct member *member, struct error *err)
+int member_write(const char *dir, const struct member *member, const uint8_t *lock, const struct random *random, struct error *err)
 {
     cleanup_free char *path = path_in(dir);
     cleanup_json cJSON *json = cJSON_CreateObject();
@@ -121,7 +152,7 @@ int member_write(const char *dir, const struct member *member, struct error *err
     json_add_string(json, "address", member->address);
     cJSON_AddBoolToObject(json, "isJoined", member->is_joined);
     for (size_t i = 0; i < member->keys.count; i++)
-        add_key(keys, &member->keys.items[i]);
+        add_key(keys, &member->keys.items[i], lock, random);
     cJSON_AddItemToObject(json, "keys", keys);
     char *text = json_print(json);
     int failed = file_make_dirs(dir, 0700, err);
@@ -133,15 +164,17 @@ int member_write(const char *dir, const struct member *member, struct error *err
     return failed;
 }
 
-void member_make_key(struct member *member, const struct random *random)
+int member_make_key(struct member *member, const struct random *random, struct error *err)
 {
     uint8_t bytes[RAFT_KEY_SIZE_BYTES];
+    uint32_t id = member->keys.current + 1;
 
     random_fill(random, bytes, sizeof bytes);
-    uint32_t id = member->keys.current + 1;
-    if (raft_keys_add(&member->keys, id, bytes, NULL) == 0)
+    int failed = raft_keys_add(&member->keys, id, bytes, err);
+    if (failed == 0)
         member->keys.current = id;
     mem_wipe(bytes, sizeof bytes);
+    return failed;
 }
 
 int member_erase(const char *dir, struct error *err)

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "manager/ca/unlock.h"
 #include "manager/inside.h"
 #include "proto/message.h"
 #include "proto/swarmkit/raft.pb-c.h"
@@ -71,6 +72,30 @@ static bool is_of_control(enum method_id method)
     return method >= METHOD_Control_GetNode && method <= METHOD_Control_RemoveVolume;
 }
 
+static void tell_unlock_key(struct manager_call *call)
+{
+    const struct manager *manager = call->manager;
+    const Docker__Swarmkit__V1__Cluster *cluster = store_cluster(replica_store(manager->replica), manager->options.cluster_id);
+    Docker__Swarmkit__V1__GetUnlockKeyResponse response;
+    struct error err;
+
+    if (cluster == NULL) {
+        error_set(&err, ERR_UNAVAILABLE, "there is no cluster yet: ask again in a moment");
+        refuse(call, &err);
+        return;
+    }
+    ca_unlock_reply(cluster, &response);
+    end(call, &(struct control_answer){.response = &response.base});
+}
+
+static void do_here(struct manager_call *call, const ProtobufCMessage *request)
+{
+    if (call->method == METHOD_CA_GetUnlockKey)
+        tell_unlock_key(call);
+    else
+        control_call(call->manager->control, call->method, request, answered_here, call);
+}
+
 static bool changes_nothing(enum method_id method)
 {
     const char *name = strrchr(method_list[method].path, '/') + 1;
@@ -84,7 +109,7 @@ static int ask(struct manager_call *call, const ProtobufCMessage *request, struc
     struct grpc_channel *leader;
 
     if (manager_is_leading(manager)) {
-        control_call(manager->control, call->method, request, answered_here, call);
+        do_here(call, request);
         return 0;
     }
     if (gate_leader(manager, &leader, err) < 0)
@@ -101,7 +126,7 @@ void manager_call(struct manager *manager, enum method_id method, const Protobuf
     struct manager_call *call = begin(manager, method, done, ctx);
     struct error err = {0};
 
-    if (!is_of_control(method))
+    if (!is_of_control(method) && method != METHOD_CA_GetUnlockKey)
         error_set(&err, ERR_INTERNAL, "%s is no call of Control", method_list[method].path);
     else if (ask(call, request, &err) == 0)
         return;

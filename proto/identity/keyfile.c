@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "proto/identity/pem.h"
 
 static void free_header(struct keyfile_header *header)
 {
@@ -161,6 +162,39 @@ void keyfile_print(const struct keyfile *keyfile, struct buf *out)
     if (keyfile->header_count > 0)
         buf_append_string(out, "\n");
     buf_append(out, keyfile->body_pem.data + first, keyfile->body_pem.size - first);
+}
+
+static void take_body(struct keyfile *keyfile, struct buf *fresh, bool is_encrypted)
+{
+    mem_wipe(keyfile->body_pem.data, keyfile->body_pem.capacity);
+    buf_deinit(&keyfile->body_pem);
+    keyfile->body_pem = *fresh;
+    keyfile->is_encrypted = is_encrypted;
+    *fresh = (struct buf){0};
+}
+
+int keyfile_lock(struct keyfile *keyfile, struct bytes passphrase, struct error *err)
+{
+    cleanup_key EVP_PKEY *key = NULL;
+    cleanup_buf struct buf body = {0};
+    int failed = pem_read_key(buf_bytes(&keyfile->body_pem), &key, err);
+    if (failed == 0)
+        failed = pem_print_key_locked(key, passphrase, &body, err);
+    if (failed == 0)
+        take_body(keyfile, &body, true);
+    return failed;
+}
+
+int keyfile_unlock(struct keyfile *keyfile, struct bytes passphrase, struct error *err)
+{
+    cleanup_key EVP_PKEY *key = NULL;
+    cleanup_buf struct buf body = {.is_secret = true};
+    int failed = pem_read_key_locked(buf_bytes(&keyfile->body_pem), passphrase, &key, err);
+    if (failed == 0)
+        failed = pem_print_key(key, &body, err);
+    if (failed == 0)
+        take_body(keyfile, &body, false);
+    return failed;
 }
 
 const char *keyfile_header(const struct keyfile *keyfile, const char *name)

@@ -26,6 +26,12 @@ void keyfile_deinit(struct keyfile *keyfile);
 int keyfile_parse(struct bytes text, struct keyfile *out, struct error *err);
 void keyfile_print(const struct keyfile *keyfile, struct buf *out);
 
+/* Encrypt the key with the bytes of @passphrase, as SwarmKit does and openssl reads: PKCS#8 with PBES2, PBKDF2 and AES-256-CBC. The bytes
+ * are random, so the rounds need not be many. ERR_CORRUPT: it is no key. */
+int keyfile_lock(struct keyfile *keyfile, struct bytes passphrase, struct error *err);
+/* The reverse. ERR_PERMISSION: that is not what it was encrypted with. */
+int keyfile_unlock(struct keyfile *keyfile, struct bytes passphrase, struct error *err);
+
 const char *keyfile_header(const struct keyfile *keyfile, const char *name);                             /* NULL when not there */
 int keyfile_set_header(struct keyfile *keyfile, const char *name, const char *value, struct error *err); /* ERR_LIMIT, ERR_INVALID */
 

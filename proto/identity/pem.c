@@ -142,6 +142,34 @@ int pem_print_key_by_kind(EVP_PKEY *key, struct buf *out, struct error *err)
     return take_bio(bio, out);
 }
 
+int pem_print_key_locked(EVP_PKEY *key, struct bytes passphrase, struct buf *out, struct error *err)
+{
+    cleanup_bio BIO *bio = BIO_new(BIO_s_mem());
+    if (!PEM_write_bio_PKCS8PrivateKey(bio, key, EVP_aes_256_cbc(), (const char *)passphrase.data, (int)passphrase.size, NULL, NULL))
+        return pem_fail(err, ERR_INTERNAL, "write an encrypted private key");
+    return take_bio(bio, out);
+}
+
+static int give_passphrase(char *out, int capacity, int is_writing, void *ctx)
+{
+    const struct bytes *passphrase = ctx;
+    (void)is_writing;
+    if (passphrase->size > (size_t)capacity)
+        return -1;
+    memcpy(out, passphrase->data, passphrase->size);
+    return (int)passphrase->size;
+}
+
+int pem_read_key_locked(struct bytes pem, struct bytes passphrase, EVP_PKEY **out, struct error *err)
+{
+    int failed = check_size(pem, "the private key", err);
+    if (failed < 0)
+        return failed;
+    cleanup_bio BIO *bio = reader(pem);
+    *out = PEM_read_bio_PrivateKey(bio, NULL, give_passphrase, &passphrase);
+    return *out ? 0 : pem_fail(err, ERR_PERMISSION, "the encrypted private key cannot be opened");
+}
+
 /* By name: other curves have as many bits. One told by its parameters, which OpenSSL may know as one of these, other peers cannot read. */
 static bool is_accepted_curve(const EVP_PKEY *key)
 {

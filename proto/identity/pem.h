@@ -36,6 +36,10 @@ int pem_print_request(X509_REQ *request, struct buf *out, struct error *err);
 int pem_print_key(EVP_PKEY *key, struct buf *out, struct error *err);         /* PKCS#8, "PRIVATE KEY" */
 int pem_print_key_by_kind(EVP_PKEY *key, struct buf *out, struct error *err); /* "EC PRIVATE KEY", "RSA PRIVATE KEY" */
 
+/* "ENCRYPTED PRIVATE KEY": PKCS#8 under the bytes of @passphrase. Reading it: ERR_PERMISSION where they do not open it. */
+int pem_print_key_locked(EVP_PKEY *key, struct bytes passphrase, struct buf *out, struct error *err);
+int pem_read_key_locked(struct bytes pem, struct bytes passphrase, EVP_PKEY **out, struct error *err);
+
 /* What NodeTLSInfo says of an issuer: its subject and its SubjectPublicKeyInfo, in DER. */
 void pem_print_issuer(const X509 *one, struct buf *subject_der, struct buf *public_key_der);
 

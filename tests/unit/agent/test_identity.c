@@ -273,6 +273,82 @@ static void erased_identity_leaves_no_key(void **state)
     pair_deinit(&pair);
 }
 
+/* ---- locked ---- */
+
+static const uint8_t the_lock[IDENTITY_LOCK_SIZE_BYTES] = {3}, another_lock[IDENTITY_LOCK_SIZE_BYTES] = {4};
+
+static bool lies_in_clear(const struct host *host)
+{
+    cleanup_buf struct buf text = {0};
+    cleanup_free char *path = mem_format("%s/node/node.key", host->dir);
+    assert_ok(file_read(path, MIB, &text, err));
+    bool is_encrypted = strstr((const char *)text.data, "BEGIN ENCRYPTED PRIVATE KEY") != NULL;
+    assert_true(is_encrypted != (strstr((const char *)text.data, "BEGIN PRIVATE KEY") != NULL));
+    return !is_encrypted;
+}
+
+static void locked_key_waits_for_its_lock(void **state)
+{
+    struct host *host = *state;
+    struct identity *identity;
+    struct pair pair, next;
+    pair_make(&host->authority, "node1", &pair);
+    pair_make(&host->authority, "node1", &next);
+    assert_ok(identity_open(host->dir, &identity, err));
+    assert_ok(identity_set_lock(identity, the_lock, err));
+    assert_ok(store_pair(identity, &host->authority.root_pem, &pair, err)); /* never in clear */
+    assert_false(lies_in_clear(host));
+    assert_false(identity->is_locked);
+    assert_string_equal(identity->key.body_pem.data, pair.key_pem.data);
+    identity_free(identity);
+
+    assert_ok(identity_open(host->dir, &identity, err));
+    assert_true(identity->has_certificate && identity->is_locked);
+    assert_string_equal(identity->certificate.node_id, "node1");
+    assert_fails(identity_unlock(identity, another_lock, err), ERR_PERMISSION, "node.key");
+    assert_true(identity->is_locked);
+    assert_ok(identity_unlock(identity, the_lock, err));
+    assert_false(identity->is_locked);
+    assert_string_equal(identity->key.body_pem.data, pair.key_pem.data);
+    assert_ok(store_pair(identity, &host->authority.root_pem, &next, err)); /* a renewal keeps it */
+    assert_false(lies_in_clear(host));
+    assert_ok(identity_set_lock(identity, another_lock, err));
+    identity_free(identity);
+
+    assert_ok(identity_open(host->dir, &identity, err));
+    assert_ok(identity_unlock(identity, another_lock, err));
+    assert_ok(identity_set_lock(identity, NULL, err));
+    assert_true(lies_in_clear(host));
+    identity_free(identity);
+    assert_ok(identity_open(host->dir, &identity, err));
+    assert_false(identity->is_locked);
+    assert_string_equal(identity->key.body_pem.data, next.key_pem.data);
+    assert_ok(identity_unlock(identity, the_lock, err)); /* what lay there in clear is locked */
+    assert_false(lies_in_clear(host));
+    identity_free(identity);
+    pair_deinit(&pair);
+    pair_deinit(&next);
+}
+
+static void locked_identity_can_be_erased(void **state)
+{
+    struct host *host = *state;
+    struct identity *identity;
+    struct pair pair;
+    pair_make(&host->authority, "node1", &pair);
+    assert_ok(identity_open(host->dir, &identity, err));
+    assert_ok(identity_set_lock(identity, the_lock, err));
+    assert_ok(store_pair(identity, &host->authority.root_pem, &pair, err));
+    identity_free(identity);
+    assert_ok(identity_open(host->dir, &identity, err));
+    assert_ok(identity_erase(identity, err));
+    assert_false(identity->is_locked || identity->has_certificate || is_there(host, "node.key"));
+    assert_ok(store_pair(identity, &host->authority.root_pem, &pair, err));
+    assert_true(lies_in_clear(host));
+    identity_free(identity);
+    pair_deinit(&pair);
+}
+
 /* ---- crashes: a child does the work and dies at its nth change of the disk ---- */
 
 struct crash {
@@ -295,6 +371,7 @@ struct scenario {
     struct host *host;
     struct pair old_pair, new_pair, newest_pair;
     struct authority *old_root, *new_root;
+    const uint8_t *old_lock, *new_lock;
     void (*work)(struct scenario *scenario, struct crash *crash, struct error *err);
 };
 
@@ -413,6 +490,87 @@ static void crash_while_renewing_leaves_the_old_pair_or_the_new_one(void **state
     authority_deinit(&next);
 }
 
+/* What the key lies under is changed. */
+static void change_lock(struct scenario *scenario, struct crash *crash, struct error *err)
+{
+    struct identity *identity;
+    if (identity_open_with(scenario->host->dir, crash_at, crash, &identity, err) < 0)
+        return;
+    if (!identity->is_locked || identity_unlock(identity, scenario->old_lock, err) == 0)
+        (void)identity_set_lock(identity, scenario->new_lock, err);
+    identity_free(identity);
+}
+
+/* As change_lock() with another pair: the first of a cluster where @old_pair was not put. */
+static void renew_locked(struct scenario *scenario, struct crash *crash, struct error *err)
+{
+    struct identity *identity;
+    if (identity_open_with(scenario->host->dir, crash_at, crash, &identity, err) < 0)
+        return;
+    if (identity_unlock(identity, scenario->old_lock, err) == 0)
+        (void)store_pair(identity, &scenario->new_root->root_pem, &scenario->new_pair, err);
+    identity_free(identity);
+}
+
+static void put_locked(struct scenario *scenario, bool has_pair)
+{
+    struct identity *identity;
+    if (has_pair) {
+        put_old_pair(scenario);
+    } else {
+        cleanup_free char *node = mem_format("%s/node", scenario->host->dir);
+        assert_ok(file_remove_tree(node, err));
+    }
+    assert_ok(identity_open(scenario->host->dir, &identity, err));
+    assert_ok(identity_set_lock(identity, scenario->old_lock, err));
+    identity_free(identity);
+}
+
+/* It opens by itself, or with the old lock, or with the new one. Returns whether there is a certificate at all. */
+static bool assert_opens(struct scenario *scenario)
+{
+    struct identity *identity;
+    struct error ignored;
+    assert_ok(identity_open(scenario->host->dir, &identity, err));
+    bool is_there = identity->has_certificate;
+    if (identity->is_locked && (!scenario->old_lock || identity_unlock(identity, scenario->old_lock, &ignored) < 0))
+        assert_ok(identity_unlock(identity, scenario->new_lock, err));
+    if (is_there)
+        assert_ok(certificate_match_key(buf_bytes(&identity->chain_pem), buf_bytes(&identity->key.body_pem), err));
+    identity_free(identity);
+    return is_there;
+}
+
+static void crash_while_the_lock_changes_leaves_what_the_old_or_the_new_opens(void **state)
+{
+    struct host *host = *state;
+    struct scenario scenario = {.host = host, .old_root = &host->authority, .new_root = &host->authority};
+    static const struct {
+        const uint8_t *from, *to;
+        bool has_pair, renews;
+    } cases[] = {
+        {NULL, the_lock, true, false},    {the_lock, another_lock, true, false}, {the_lock, NULL, true, false},
+        {the_lock, the_lock, true, true}, {the_lock, the_lock, false, true},
+    };
+    pair_make(&host->authority, "node1", &scenario.old_pair);
+    pair_make(&host->authority, "node1", &scenario.new_pair);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        scenario.old_lock = cases[i].from;
+        scenario.new_lock = cases[i].to;
+        scenario.work = cases[i].renews ? renew_locked : change_lock;
+        int nth = 0;
+        for (bool is_done = false; !is_done; nth++) {
+            put_locked(&scenario, cases[i].has_pair);
+            is_done = run_and_die(&scenario, nth);
+            bool has_certificate = assert_opens(&scenario);
+            assert_true(has_certificate || (!cases[i].has_pair && !is_done));
+        }
+        assert_true(nth >= (cases[i].renews ? 5 : 2));
+    }
+    pair_deinit(&scenario.old_pair);
+    pair_deinit(&scenario.new_pair);
+}
+
 /* The disk is full at one moment, the process lives and tries again later, and then dies: two generations are in flight. */
 static void renew_twice(struct scenario *scenario, struct crash *crash, struct error *err)
 {
@@ -490,6 +648,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(leftover_of_a_torn_write_is_removed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(damaged_state_is_told_by_its_path, set_up, tear_down),
         cmocka_unit_test_setup_teardown(erased_identity_leaves_no_key, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(locked_key_waits_for_its_lock, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(locked_identity_can_be_erased, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(crash_while_the_lock_changes_leaves_what_the_old_or_the_new_opens, set_up, tear_down),
         cmocka_unit_test_setup_teardown(crash_while_joining_leaves_no_identity_or_a_whole_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(crash_while_renewing_leaves_the_old_pair_or_the_new_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(failed_renewal_followed_by_a_crash_leaves_a_whole_pair, set_up, tear_down),

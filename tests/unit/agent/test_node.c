@@ -20,6 +20,8 @@ static struct buf phases;
 static int done_count;
 static struct error done_error;
 
+static bool is_told_locked; /* by whoever opens it */
+
 static void open_node(void)
 {
     cleanup_free char *run_dir = mem_format("%s/run", dir);
@@ -33,6 +35,7 @@ static void open_node(void)
         .default_isolation = "process",
         .hcs = hcs,
         .images = image_source_emulated(),
+        .is_locked = is_told_locked,
     };
     assert_ok(node_new(&options, &node, err));
 }
@@ -320,6 +323,74 @@ static void member_that_cannot_open_its_tasks_tries_again(void **state)
     end_of_fake_ca(&ca);
 }
 
+/* --- locked --- */
+
+static const uint8_t the_lock[IDENTITY_LOCK_SIZE_BYTES] = {3}, another_lock[IDENTITY_LOCK_SIZE_BYTES] = {4};
+
+static void become_locked_member(void)
+{
+    close_node();
+    become_member();
+    open_node();
+    assert_ok(node_set_lock(node, the_lock, err));
+    close_node();
+    open_node();
+    assert_int_equal(state_now(), NODE_LOCKED);
+}
+
+static void locked_node_waits_for_its_lock(void **state)
+{
+    (void)state;
+    struct bytes chain, key;
+    become_locked_member();
+    info_error_has("Swarm is encrypted and needs to be unlocked");
+    assert_fails(node_papers(node, &chain, &key, err), ERR_PRECONDITION, "its key is locked");
+    assert_fails(join(TOKEN, "127.0.0.1:1", NULL, err), ERR_EXISTS, "already part of a swarm");
+    assert_fails(node_unlock(node, another_lock, err), ERR_PERMISSION, "node.key");
+    assert_int_equal(state_now(), NODE_LOCKED);
+    assert_null(node->worker);
+    assert_ok(node_unlock(node, the_lock, err));
+    assert_int_equal(state_now(), NODE_PENDING); /* on its way into session */
+    assert_non_null(node->worker);
+    assert_ok(node_papers(node, &chain, &key, err));
+    assert_fails(node_unlock(node, the_lock, err), ERR_PRECONDITION, "swarm is not locked");
+    assert_ok(node_set_lock(node, NULL, err));
+    close_node();
+    open_node();
+    assert_int_equal(state_now(), NODE_PENDING);
+}
+
+/* A crash left the key in clear, while others of its files are locked. */
+static void node_that_is_told_that_it_is_locked_waits_too(void **state)
+{
+    (void)state;
+    close_node();
+    become_member();
+    is_told_locked = true;
+    open_node();
+    is_told_locked = false;
+    assert_int_equal(state_now(), NODE_LOCKED);
+    assert_ok(node_unlock(node, the_lock, err));
+    assert_int_equal(state_now(), NODE_PENDING);
+    close_node();
+    open_node();
+    assert_int_equal(state_now(), NODE_LOCKED);
+}
+
+static void locked_node_leaves_by_force_alone(void **state)
+{
+    (void)state;
+    become_locked_member();
+    assert_fails(node_leave(node, false, on_done, node, err), ERR_UNAVAILABLE, "Please unlock it first or use `--force`");
+    assert_int_equal(done_count, 0);
+    assert_ok(node_leave(node, true, on_done, node, err));
+    while (done_count == 0)
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_int_equal(done_error.code, 0);
+    assert_int_equal(state_now(), NODE_INACTIVE);
+    assert_false(has_file("node/node.key") || has_file("node/node.crt"));
+}
+
 static void resumed_join_goes_on_until_a_manager_answers(void **state)
 {
     (void)state;
@@ -359,6 +430,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(stopping_at_the_end_of_a_leave_ends_both, set_up, tear_down),
         cmocka_unit_test_setup_teardown(member_that_cannot_open_its_tasks_can_leave, set_up, tear_down),
         cmocka_unit_test_setup_teardown(member_that_cannot_open_its_tasks_tries_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(locked_node_waits_for_its_lock, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(node_that_is_told_that_it_is_locked_waits_too, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(locked_node_leaves_by_force_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(resumed_join_goes_on_until_a_manager_answers, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -76,13 +76,13 @@ static void one_founds_a_cluster_and_is_the_same_after_a_restart(void **state)
     found(trial);
     assert_managers(first, 1);
     assert_string_equal(manager_address(first->manager), first->address);
-    assert_ok(member_read(first->dir, &before, err));
+    assert_ok(member_read(first->dir, NULL, &before, err));
     assert_true(before.is_joined);
     close_host(first);
     assert_ok(open_host(first, NULL, NULL, err));
     run_until(&trial->loop, first->is_ready);
     assert_managers(first, 1);
-    assert_ok(member_read(first->dir, &after, err));
+    assert_ok(member_read(first->dir, NULL, &after, err));
     assert_true(before.raft_id == after.raft_id && before.keys.current == after.keys.current);
     member_deinit(&before);
     member_deinit(&after);

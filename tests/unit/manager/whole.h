@@ -23,6 +23,11 @@ struct host {
     struct manager *manager;
     bool is_ready, is_closed;
     struct error failed;
+    /* its lock: what it is opened with, and what it was told of */
+    const uint8_t *lock;
+    struct buf unlock_key;
+    uint64_t told_version;
+    int told_count, refuse_count; /* on_lock() fails so many times more */
 };
 
 struct trial {
@@ -43,6 +48,18 @@ static inline void on_ready(void *ctx)
 static inline void on_failed(void *ctx, const struct error *err)
 {
     ((struct host *)ctx)->failed = *err;
+}
+
+static inline int on_lock(void *ctx, struct bytes unlock_key, uint64_t version, struct error *err)
+{
+    struct host *host = ctx;
+    host->told_count++;
+    if (host->refuse_count > 0 && host->refuse_count-- > 0)
+        return error_set(err, ERR_NO_SPACE, "no space left");
+    buf_clear(&host->unlock_key);
+    buf_append(&host->unlock_key, unlock_key.data, unlock_key.size);
+    host->told_version = version;
+    return 0;
 }
 
 static inline void on_closed(void *ctx)
@@ -77,20 +94,22 @@ static inline int open_host(struct host *host, const struct control_bootstrap_op
     struct trial *trial = host->trial;
     host->is_ready = host->is_closed = false;
     host->failed = (struct error){0};
-    return manager_open(&(struct manager_options){.loop = &trial->loop,
-                                                  .clock = peer_clock(&trial->wall_ns),
-                                                  .random = random_system(),
-                                                  .dir = host->dir,
-                                                  .credentials = host->credentials,
-                                                  .node_id = host->id,
-                                                  .cluster_id = trial->cluster_id,
-                                                  .listen_address = host->address,
-                                                  .advertise_address = host->address,
-                                                  .bootstrap = bootstrap,
-                                                  .join = join,
-                                                  .check_image = any_image,
-                                                  .events = {.on_ready = on_ready, .on_failed = on_failed, .ctx = host}},
-                        &host->manager, err);
+    return manager_open(
+        &(struct manager_options){.loop = &trial->loop,
+                                  .clock = peer_clock(&trial->wall_ns),
+                                  .random = random_system(),
+                                  .dir = host->dir,
+                                  .credentials = host->credentials,
+                                  .node_id = host->id,
+                                  .cluster_id = trial->cluster_id,
+                                  .listen_address = host->address,
+                                  .advertise_address = host->address,
+                                  .bootstrap = bootstrap,
+                                  .join = join,
+                                  .check_image = any_image,
+                                  .lock = host->lock,
+                                  .events = {.on_ready = on_ready, .on_failed = on_failed, .on_lock = on_lock, .ctx = host}},
+        &host->manager, err);
 }
 
 static inline void close_host(struct host *host)
@@ -175,6 +194,7 @@ static inline int teardown(void **state)
     for (int i = 0; i < HOSTS; i++) {
         tls_credentials_free(trial->hosts[i].credentials);
         free(trial->hosts[i].dir);
+        buf_deinit(&trial->hosts[i].unlock_key);
     }
     ca_founding_deinit(&trial->founding);
     assert_ok(file_remove_tree(trial->dir, err));
