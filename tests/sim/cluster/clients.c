@@ -8,6 +8,7 @@
 #include "tests/sim/cluster/cluster.h"
 
 #define TIMEOUT_US UINT64_C(20000000)
+enum { ROLLBACK = DOCKER__SWARMKIT__V1__UPDATE_CONFIG__FAILURE_ACTION__ROLLBACK };
 enum { ASK_CREATE, ASK_UPDATE, ASK_REMOVE, ASK_NODE };
 
 /* One question on its way, and its answer. */
@@ -50,6 +51,12 @@ bool clients_may_have(const struct service_entry *entry, unsigned generation)
     return false;
 }
 
+void clients_rolled_back(struct service_entry *entry)
+{
+    entry->wish = entry->previous;
+    entry->is_acknowledged = true;
+}
+
 static void forget_attempt(struct service_entry *entry, unsigned generation)
 {
     for (size_t i = 0; i < entry->attempts_count; i++)
@@ -72,7 +79,10 @@ static void acknowledge_service(struct cluster *cluster, struct service_entry *e
     entry->attempts_count = 0;
     if (asking->what == ASK_CREATE)
         snprintf(entry->id, sizeof entry->id, "%s", asking->service_id);
-    if (!entry->is_in_store || entry->generation_in_store != asking->wish.generation)
+    bool is_undone = asking->wish.action == ROLLBACK && entry->generation_in_store == entry->previous.generation;
+    if (is_undone) /* by the time the answer came */
+        clients_rolled_back(entry);
+    if (!is_undone && (!entry->is_in_store || entry->generation_in_store != asking->wish.generation))
         sim_violated(cluster->sim, "what is acknowledged was done", "%s: wish %u was answered, wish %u is there", entry->name,
                      asking->wish.generation, entry->is_in_store ? entry->generation_in_store : 0);
 }
@@ -380,12 +390,12 @@ static int node_to_change(struct client *client, struct cluster *cluster)
     return -1;
 }
 
-/* When the faults have ended: what was begun is brought to an end, and nothing new is asked. */
+/* When the faults have ended: what was begun is brought to an end, what fails is mended, and nothing new is asked. */
 static int service_to_end(const struct client *client, const struct cluster *cluster)
 {
     for (unsigned i = 0; i < cluster->services_count; i++) {
         const struct service_entry *entry = &cluster->services[i];
-        bool is_open = entry->attempts_count > 0 || (entry->may_be_removed && !entry->is_removed);
+        bool is_open = settle_needs_hand(cluster, entry) || entry->attempts_count > 0 || (entry->may_be_removed && !entry->is_removed);
         if (entry->client == client->number && is_open && !(entry->may_be_removed && !entry->is_in_store))
             return (int)i;
     }

@@ -41,7 +41,8 @@ enum {
     CLUSTER_AGENTS_COUNT = 8,
     CLUSTER_CLIENTS_COUNT = 3,
     CLUSTER_SERVICES_COUNT = 8, /* in one run, of all clients */
-    CLUSTER_IMAGES_COUNT = 5,
+    CLUSTER_IMAGES_COUNT = 6,
+    CLUSTER_IMAGE_BAD = 5, /* its containers fail at once */
 };
 
 /* When the wall clocks begin. Monotonic ones begin at 1000 s. */
@@ -201,6 +202,8 @@ struct wish {
     int restart;            /* RestartPolicy.RestartCondition; -1: nothing is said */
     unsigned restart_attempts;
     unsigned restart_delay_ms;
+    int action;                    /* UpdateConfig.FailureAction */
+    unsigned ratio_percent;        /* of failures that an update may have */
     bool starts_first, is_guarded; /* is_guarded: skep.stop-after and skep.lost-after */
     bool waits_for_lost;           /* skep.lost-after alone */
     unsigned parallelism, lasts_s; /* lasts_s: of a job */
@@ -219,6 +222,7 @@ struct service_entry {
     size_t attempts_count;
     bool is_in_store; /* as the witness has it */
     unsigned generation_in_store;
+    struct wish previous; /* of the spec before that: what a roll-back goes back to; generation 0: none */
 };
 
 struct node_entry {
@@ -246,6 +250,7 @@ const struct wish *services_wish(const struct service_entry *entry, unsigned gen
 
 void clients_start(struct cluster *cluster);
 struct service_entry *clients_service(struct cluster *cluster, const char *name);
+void clients_rolled_back(struct service_entry *entry); /* what was acknowledged failed, and is undone as it asked for */
 bool clients_may_have(const struct service_entry *entry, unsigned generation);
 
 /* --- plan.c --- */
@@ -262,7 +267,8 @@ struct cluster_plan {
     bool has_zones;   /* nodes are labelled, and labelled anew */
     unsigned wire_delay_us, wire_late_percent, wire_break_percent, loss_percent;
     unsigned host_fault_percent, exit_percent, agent_crash_percent, cut_percent, drain_percent, disk_percent;
-    bool hurries; /* nodes are drained and taken back in quick succession */
+    unsigned bad_percent; /* of updates go to the bad image */
+    bool hurries;         /* nodes are drained and taken back in quick succession */
     uint64_t fault_us, think_us;
     uint64_t pull_us, operation_us;
 };
@@ -283,6 +289,7 @@ void hosts_look(struct agent *agent); /* at what runs there, after each of its s
 void hosts_check(struct cluster *cluster);
 size_t hosts_running(const struct cluster *cluster, const char *service_id); /* on all hosts */
 
+bool settle_needs_hand(const struct cluster *cluster, const struct service_entry *entry); /* it fails for ever, or waits for a person */
 bool settle_is_done(struct cluster *cluster, char *why, size_t size);
 void cluster_faults_begin(struct cluster *cluster);
 void cluster_faults_end(struct cluster *cluster);

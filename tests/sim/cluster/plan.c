@@ -25,6 +25,7 @@ const struct image_kind cluster_images[CLUSTER_IMAGES_COUNT] = {
     {"any:1", "", "", "", false},
     {"nano:ltsc2019", "windows", "amd64", "10.0.17763.4645", true},
     {"nano:ltsc2022", "windows", "amd64", "10.0.20348.2113", true},
+    {"bad:1", "", "", "", false},
 };
 
 const struct image_kind *plan_image(const char *reference)
@@ -63,6 +64,7 @@ static void choose_rates(struct sim *sim, struct cluster_plan *plan)
     plan->fault_us = PICK(sim, 1000000, 3000000, 6000000);
     plan->hurries = sim_chance(sim, 15);
     plan->has_zones = sim_chance(sim, 30);
+    plan->bad_percent = (unsigned)PICK(sim, 0, 0, 20);
     plan->think_us = PICK(sim, 1000000, 3000000, 8000000);
     plan->pull_us = PICK(sim, 100000, 3000000);
     plan->operation_us = PICK(sim, 10000, 300000, 2000000);

@@ -28,12 +28,14 @@ struct wish services_draw(struct cluster *cluster, enum service_mode mode)
 {
     struct wish wish = {.mode = mode,
                         .replicas = below(cluster, 6),
-                        .image = cluster->plan.uses_images ? below(cluster, CLUSTER_IMAGES_COUNT) : below(cluster, 3),
+                        .image = cluster->plan.uses_images ? below(cluster, CLUSTER_IMAGE_BAD) : below(cluster, 3),
                         .generation = ++cluster->generations,
                         .restart = -1,
                         .restart_delay_ms = cluster_chance(cluster, 50) ? 5000 : 500,
                         .starts_first = cluster_chance(cluster, 30),
                         .parallelism = below(cluster, 3),
+                        .action = (int)below(cluster, 3),
+                        .ratio_percent = 50 * below(cluster, 2),
                         .lasts_s = 1 + below(cluster, 10)};
 
     if (cluster->plan.uses_images || cluster->plan.has_zones)
@@ -59,7 +61,11 @@ void services_change(struct cluster *cluster, struct wish *wish)
     wish->generation = ++cluster->generations;
     if (cluster_chance(cluster, 60))
         wish->replicas = below(cluster, 6);
-    if (cluster_chance(cluster, 50))
+    if (wish->image == CLUSTER_IMAGE_BAD)
+        wish->image = wish->constraint || wish->isolation ? 2 : below(cluster, 3);
+    else if (!cluster->sim->is_calm && wish->mode < MODE_JOB && cluster_chance(cluster, cluster->plan.bad_percent))
+        wish->image = CLUSTER_IMAGE_BAD;
+    else if (cluster_chance(cluster, 50))
         wish->image = wish->image < 3 ? below(cluster, 2) : 3 + below(cluster, 2);
     wish->parallelism = below(cluster, 3);
 }
@@ -105,11 +111,11 @@ static Docker__Swarmkit__V1__TaskSpec *task_spec(const struct wish *wish, struct
         container->isolation = DOCKER__SWARMKIT__V1__CONTAINER_SPEC__ISOLATION__ISOLATION_PROCESS;
     else if (wish->isolation == ISOLATION_HYPERV)
         container->isolation = DOCKER__SWARMKIT__V1__CONTAINER_SPEC__ISOLATION__ISOLATION_HYPERV;
-    if (wish->mode >= MODE_JOB) {
+    if (wish->mode >= MODE_JOB || wish->image == CLUSTER_IMAGE_BAD) {
         container->args = arena_alloc(arena, 2 * sizeof(char *));
         container->n_args = 2;
-        container->args[0] = arena_string(arena, "sleep");
-        container->args[1] = arena_format(arena, "%u", wish->lasts_s);
+        container->args[0] = arena_string(arena, wish->image == CLUSTER_IMAGE_BAD ? "exit" : "sleep");
+        container->args[1] = arena_format(arena, "%u", wish->image == CLUSTER_IMAGE_BAD ? 1 : wish->lasts_s);
     }
     if (wish->constraint) {
         task->placement = arena_alloc(arena, sizeof *task->placement);
@@ -165,7 +171,8 @@ static Docker__Swarmkit__V1__UpdateConfig *update_config(const struct wish *wish
     update->parallelism = wish->parallelism;
     update->delay = duration_ms(arena, 200);
     update->monitor = duration_ms(arena, 1000);
-    update->failure_action = DOCKER__SWARMKIT__V1__UPDATE_CONFIG__FAILURE_ACTION__CONTINUE;
+    update->failure_action = (Docker__Swarmkit__V1__UpdateConfig__FailureAction)wish->action;
+    update->max_failure_ratio = (float)wish->ratio_percent / 100;
     update->order = wish->starts_first ? DOCKER__SWARMKIT__V1__UPDATE_CONFIG__UPDATE_ORDER__START_FIRST
                                        : DOCKER__SWARMKIT__V1__UPDATE_CONFIG__UPDATE_ORDER__STOP_FIRST;
     return update;
@@ -209,5 +216,5 @@ const struct wish *services_wish(const struct service_entry *entry, unsigned gen
     for (size_t i = 0; i < entry->attempts_count; i++)
         if (entry->attempts[i].generation == generation)
             return &entry->attempts[i];
-    return NULL;
+    return generation != 0 && entry->previous.generation == generation ? &entry->previous : NULL;
 }

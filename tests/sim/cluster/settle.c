@@ -127,6 +127,21 @@ static bool is_job_done(const struct cluster *cluster, const struct service_entr
     return true;
 }
 
+bool settle_needs_hand(const struct cluster *cluster, const struct service_entry *entry)
+{
+    const struct wish *wish = entry->is_in_store ? services_wish(entry, entry->generation_in_store) : NULL;
+    struct store_cursor cursor;
+
+    if (!wish)
+        return false;
+    store_find(cluster->witness, STORE_SERVICE, STORE_BY_NAME, entry->name, &cursor);
+    const Service *service = (const void *)store_next(&cursor);
+    const Docker__Swarmkit__V1__UpdateStatus *status = service ? service->update_status : NULL;
+    bool is_paused = status && (status->state == DOCKER__SWARMKIT__V1__UPDATE_STATUS__UPDATE_STATE__PAUSED ||
+                                status->state == DOCKER__SWARMKIT__V1__UPDATE_STATUS__UPDATE_STATE__ROLLBACK_PAUSED);
+    return is_paused || wish->image == CLUSTER_IMAGE_BAD;
+}
+
 static bool is_service_done(struct cluster *cluster, const struct service_entry *entry, struct reason why)
 {
     struct store_cursor cursor;
@@ -140,6 +155,8 @@ static bool is_service_done(struct cluster *cluster, const struct service_entry 
         return no(why, "%s is of nobody's wish", entry->name);
     if (entry->attempts_count > 0 || entry->may_be_removed)
         return no(why, "%s is still asked about", entry->name);
+    if (settle_needs_hand(cluster, entry))
+        return no(why, "%s fails, or its update is paused", entry->name);
     return wish->mode >= MODE_JOB ? is_job_done(cluster, entry, service->id, wish, why)
                                   : is_running_service_done(cluster, entry, service->id, wish, why);
 }

@@ -142,6 +142,24 @@ static void check_task(struct cluster *cluster, const struct store_commit *commi
 
 /* --- services and nodes --- */
 
+/* A roll-back goes to the spec before, which is then the one that was asked for. */
+static void note_spec(struct service_entry *entry, unsigned generation)
+{
+    const struct wish *now = services_wish(entry, entry->generation_in_store);
+
+    if (!entry->is_in_store || !now || generation == entry->generation_in_store) {
+        entry->generation_in_store = generation;
+        return;
+    }
+    struct wish left = *now;
+    bool is_undone = left.action == DOCKER__SWARMKIT__V1__UPDATE_CONFIG__FAILURE_ACTION__ROLLBACK && entry->previous.generation != 0 &&
+                     generation == entry->previous.generation;
+    if (is_undone)
+        clients_rolled_back(entry);
+    entry->previous = left;
+    entry->generation_in_store = generation;
+}
+
 static void check_service(struct cluster *cluster, const Service *service, bool is_there)
 {
     struct service_entry *entry = clients_service(cluster, service->spec->annotations->name);
@@ -150,8 +168,8 @@ static void check_service(struct cluster *cluster, const Service *service, bool 
         sim_violated(cluster->sim, "only what was asked for is there", "service %s", service->id);
         return;
     }
+    note_spec(entry, services_generation(service->spec));
     entry->is_in_store = is_there;
-    entry->generation_in_store = services_generation(service->spec);
     if (!is_there && !entry->may_be_removed)
         sim_violated(cluster->sim, "what is acknowledged stays", "%s is gone, and nobody asked for that", entry->name);
     if (is_there && entry->is_removed)
