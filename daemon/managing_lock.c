@@ -157,9 +157,10 @@ int managing_unlock(void *self, const char *key, api_unlock_done *done, void *ct
         return error_set(err, ERR_PRECONDITION, "swarm is not locked");
     if (unlock_key_parse(key, kek, err) < 0)
         return err->code;
-    int failed = vault->sealed || vault->damage.code
-                     ? vault_unlock(vault, kek, err)
-                     : error_set(err, ERR_CORRUPT, "%s is gone, and without it the node's key is of no use: restore it from a copy", vault->path);
+    int failed =
+        vault->sealed || vault->damage.code
+            ? vault_unlock(vault, kek, err)
+            : error_set(err, ERR_CORRUPT, "%s is gone, and without it the node's key is of no use: restore it from a copy", vault->path);
     mem_wipe(kek, sizeof kek);
     if (failed < 0 || go_on(managing, err) < 0)
         return err->code;

@@ -1,5 +1,5 @@
-/* manager/locking.c – what of a manager lies on disk follows the cluster: it tells its owner which unlock key the cluster has, and keeps its
- * own keys under the lock that the owner makes of it. */
+/* manager/locking.c – what of a manager lies on disk follows the cluster: it tells its owner which unlock key the cluster has, and keeps
+ * its own keys under the lock that the owner makes of it. */
 #include <stdlib.h>
 
 #include "base/log.h"

@@ -159,12 +159,8 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        T(member_is_found_again_in_clear_and_sealed),
-        T(sealed_keys_are_not_to_be_seen),
-        T(without_the_right_lock_sealed_keys_stay_closed),
-        T(sealed_keys_cannot_change_places),
-        T(damaged_file_is_refused_by_name),
-        T(keys_beyond_the_limit_are_not_made),
+        T(member_is_found_again_in_clear_and_sealed), T(sealed_keys_are_not_to_be_seen),  T(without_the_right_lock_sealed_keys_stay_closed),
+        T(sealed_keys_cannot_change_places),          T(damaged_file_is_refused_by_name), T(keys_beyond_the_limit_are_not_made),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
