@@ -5,7 +5,7 @@ import os
 import re
 import unittest
 
-from lib.hosts import wait_until
+from lib.hosts import run, wait_until
 from lib.scenario import Scenario, sleeper
 from lib.skepd import Skepd
 
@@ -246,7 +246,9 @@ class Autolock(Scenario):
         leader = self.leader()
         other = self.follower()
         wait_until(lambda: leader.docker("node", "demote", other.name, check=False).returncode == 0, 20, "it is demoted")
-        wait_until(lambda: not os.path.exists(os.path.join(other.state, "lock.json")), 40, "it has nothing locked")
+        certificate = os.path.join(other.state, "node/node.crt")
+        wait_until(lambda: "swarm-worker" in run(["openssl", "x509", "-noout", "-subject", "-in", certificate]).stdout, 40, "it is a worker")
+        wait_until(lambda: not os.path.exists(os.path.join(other.state, "lock.json")), 20, "it has nothing locked")
         self.assertRegex(read(other.state, "node/node.key"), IN_CLEAR)
         self.assertFalse(os.path.exists(os.path.join(other.state, "manager")))
         other.kill()
