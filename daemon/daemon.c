@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "daemon/collector.h"
 #include "daemon/host.h"
+#include "daemon/image_asker.h"
 #include "daemon/managing.h"
 #include "daemon/telemetry.h"
 #include "runtime/emulated/hcs_emulated.h"
@@ -104,8 +105,11 @@ static int open_node(struct daemon *daemon, struct error *err)
     };
     if (node_new(&options, &daemon->node, err) < 0)
         return err->code;
-    daemon->managing = managing_new(
-        &(struct managing_options){.loop = daemon->loop, .clock = daemon->clock, .state_dir = config->state_dir, .node = daemon->node});
+    daemon->managing = managing_new(&(struct managing_options){.loop = daemon->loop,
+                                                               .clock = daemon->clock,
+                                                               .state_dir = config->state_dir,
+                                                               .node = daemon->node,
+                                                               .images = image_asker_of_store(daemon->images)});
     return 0;
 }
 
@@ -146,6 +150,7 @@ static int open_api(struct daemon *daemon, struct error *err)
         .node = api_node_wire(daemon->node),
         .swarm = managing_swarm(daemon->managing),
         .images = api_images_wire(daemon->images),
+        .registries = image_asker_of_store(daemon->images),
         .telemetry = telemetry_wire(&daemon->telemetry),
         .hcs = daemon->hcs,
         .state_dir = config->state_dir,

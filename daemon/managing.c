@@ -87,6 +87,7 @@ static int open_manager(struct managing *managing, struct manager_options *optio
     options->credentials = node_credentials(managing->options.node);
     options->check_image = check_image;
     options->papers = papers;
+    options->images = managing->options.images;
     options->host = managing;
     options->events = (struct manager_events){.on_ready = on_ready, .on_failed = on_failed, .ctx = managing};
     return manager_open(options, &managing->manager, err);

@@ -15,8 +15,9 @@ struct node;
 struct managing_options {
     uv_loop_t *loop;
     struct clock clock;
-    const char *state_dir; /* copied; manager/ lives in it */
-    struct node *node;     /* borrowed; outlives it */
+    const char *state_dir;     /* copied; manager/ lives in it */
+    struct node *node;         /* borrowed; outlives it */
+    struct image_asker images; /* as in manager_options */
 };
 
 /* Starts the manager where the node is one already. */
