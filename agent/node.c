@@ -489,6 +489,9 @@ int node_new(const struct node_options *options, struct node **out, struct error
         free_memory(node);
         return err->code;
     }
+    struct hcs_host host;
+    hcs_probe(options->hcs, &host);
+    host_facts_pretend(&node->host, &host);
     uv_timer_init(options->loop, &node->timer);
     node->timer.data = node;
     if (node->identity->has_certificate && enter(node, err) < 0) {
