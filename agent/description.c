@@ -1,12 +1,15 @@
 /* A NodeDescription built in an arena, in one fixed order, so that two of the same content have the same bytes. */
 #include "agent/description.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/isolation.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "proto/swarmkit/types.pb-c.h"
+#include "runtime/hcs.h"
 
 typedef Docker__Swarmkit__V1__NodeDescription Description;
 typedef Docker__Swarmkit__V1__EngineDescription Engine;
@@ -26,6 +29,21 @@ static const struct {
     {"windows", "Network", "nat"}, {"windows", "Network", "null"}, {"windows", "Volume", "local"},
 };
 #define PLUGINS_COUNT (sizeof plugins / sizeof plugins[0])
+
+void host_facts_pretend(struct host_facts *facts, const struct hcs_host *host)
+{
+    const char *version = host->os_version ? host->os_version : "";
+
+    if (!text_equal(host->back_end, "emulated"))
+        return;
+    (void)snprintf(facts->os, sizeof facts->os, "%s", host->os);
+    (void)snprintf(facts->os_build, sizeof facts->os_build, "%s", text_starts(version, "10.0.") ? version + strlen("10.0.") : version);
+    if (!text_equal(isolation_architecture_normal(facts->architecture), isolation_architecture_normal(host->architecture)))
+        (void)snprintf(facts->architecture, sizeof facts->architecture, "%s",
+                       text_equal(host->architecture, "arm64")   ? "aarch64"
+                       : text_equal(host->architecture, "amd64") ? "x86_64"
+                                                                 : host->architecture);
+}
 
 /* Labels. */
 

@@ -29,6 +29,11 @@ struct host_facts {
 /* Ask the host. ERR_INTERNAL with what the system said. */
 int host_facts_read(struct host_facts *facts, struct error *err);
 
+struct hcs_host;
+
+/* What the containers' host is where that is another than the one we run on: an emulated one is what it pretends to be. */
+void host_facts_pretend(struct host_facts *facts, const struct hcs_host *host);
+
 /* Everything borrowed for the call. */
 struct description_inputs {
     const struct host_facts *host;

@@ -527,6 +527,9 @@ int node_new(const struct node_options *options, struct node **out, struct error
         free_memory(node);
         return err->code;
     }
+    struct hcs_host host;
+    hcs_probe(options->hcs, &host);
+    host_facts_pretend(&node->host, &host);
     uv_timer_init(options->loop, &node->timer);
     node->timer.data = node;
     node->is_locked = node->identity->has_certificate && (options->is_locked || node->identity->is_locked);

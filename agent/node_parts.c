@@ -80,8 +80,10 @@ static struct Docker__Swarmkit__V1__NodeDescription *describe(void *ctx, struct 
     struct host_facts facts;
     struct error err = {0};
     hcs_probe(node->options.hcs, &host);
-    if (host_facts_read(&facts, &err) == 0) /* processors and memory come and go in a virtual machine */
+    if (host_facts_read(&facts, &err) == 0) { /* processors and memory come and go in a virtual machine */
+        host_facts_pretend(&facts, &host);
         node->host = facts;
+    }
     struct description_inputs inputs = {
         .host = &node->host,
         .hostname = node->options.hostname,

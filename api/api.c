@@ -42,6 +42,7 @@ static const struct route {
     {"POST", "/images/{name*}/push", docker_unsupported},
     {"GET", "/images/{name*}/history", docker_unsupported},
     {"DELETE", "/images/{name*}", docker_image_remove},
+    {"GET", "/distribution/{name*}/json", docker_distribution_inspect},
     {"POST", "/build", docker_unsupported},
     {"POST", "/commit", docker_unsupported},
     {"POST", "/auth", docker_unsupported},

@@ -21,10 +21,11 @@ struct api;
 struct api_options {
     uv_loop_t *loop; /* borrowed */
     struct clock clock;
-    struct random random;     /* for made-up names of services; unset: the system's */
-    struct api_node node;     /* api_node_wire(node) */
-    struct api_images images; /* api_images_wire(store) */
-    struct api_swarm swarm;   /* all NULL: this node can only be a worker */
+    struct random random;          /* for made-up names of services; unset: the system's */
+    struct api_node node;          /* api_node_wire(node) */
+    struct api_images images;      /* api_images_wire(store) */
+    struct image_asker registries; /* for /distribution; zeroed: no registry is asked */
+    struct api_swarm swarm;        /* all NULL: this node can only be a worker */
     struct api_telemetry telemetry;
     struct hcs *hcs;               /* borrowed; every system in it is shown as a container */
     const char *state_dir;         /* copied; `docker info` shows it as Docker Root Dir */

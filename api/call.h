@@ -110,7 +110,8 @@ void docker_image_inspect(struct api_call *call);
 void docker_image_remove(struct api_call *call);
 void docker_image_tag(struct api_call *call);
 void docker_images_prune(struct api_call *call);
-void docker_image_pull(struct api_call *call); /* docker_image_jobs.c */
+void docker_distribution_inspect(struct api_call *call); /* docker_distribution.c */
+void docker_image_pull(struct api_call *call);           /* docker_image_jobs.c */
 void docker_image_load(struct api_call *call);
 void docker_events(struct api_call *call);       /* docker_events.c */
 void docker_volumes_list(struct api_call *call); /* docker_absent.c: what a docker command asks about and there is none of */

@@ -7,6 +7,7 @@
 #include "agent/node.h"
 #include "base/metrics.h"
 #include "manager/control/control.h"
+#include "manager/images/asker.h"
 #include "manager/logs/broker.h"
 #include "runtime/image/image.h"
 

@@ -219,6 +219,11 @@
 #define IMAGE_FACTS_SIZE_BYTES        (256 * KIB) /* of IMAGE_INDEX_ENTRIES_COUNT entries, each of some 100 bytes, and no more */
 #define IMAGE_FACTS_REFERENCE_CHARS   512         /* an image as a service names it: registry, repository, tag and digest */
 #define IMAGE_FACTS_WORD_CHARS        64          /* "windows", "amd64", "10.0.20348.2113" */
+#define IMAGE_ASKS_COUNT              2           /* registries asked at once for facts: the tool does no more at once */
+#define IMAGE_ASK_TIMEOUT_MS          30000       /* one such question, with the tool's own tries; then another time is as good */
+#define IMAGE_ASK_HOLD_MS             3000        /* tasks wait so long for the first answer about their image, where builds decide */
+#define IMAGE_ASK_RETRY_MS            60000       /* after a first failure, doubled with each up to the next: an hour */
+#define IMAGE_ASK_RETRY_MOST_MS       3600000
 
 /* runtime */
 #define CONTAINER_ID_SIZE_CHARS         64 /* as Docker's: 32 random bytes in hex */
@@ -260,6 +265,7 @@
 #define IMAGE_STORE_INDEX_SIZE_BYTES (16 * MIB)  /* the list of images: some 30,000 names */
 #define IMAGE_JOBS_COUNT             1024        /* asked for and not yet over: a node that is given 1,000 tasks with 1,000 images */
 #define IMAGE_JOBS_PARALLEL_COUNT    4           /* tools at work at once: each unpacks on a core and keeps up to three downloads going */
+#define IMAGE_RESOLVES_COUNT         2           /* questions to registries at once, beside those: short, and none waits behind a pull */
 #define IMAGE_JOB_SILENCE_MS         900000      /* a tool that says nothing for so long hangs: its own waits are far shorter */
 #define IMAGE_LINE_SIZE_BYTES        (1 * MIB)   /* one line of the tool's output: the result of removing many images is the longest */
 #define IMAGE_TASK_SIZE_BYTES        (4 * MIB)   /* one job for the tool: gc names every image in use */

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "daemon/emulated_host.h"
 
 enum kind { TEXT, LIST, CHOICE, DURATION };
 
@@ -168,7 +169,6 @@ static void set_defaults(struct config *config)
     config->state_dir = mem_string(config_defaults.state_dir);
     config->run_dir = mem_string(config_defaults.run_dir);
     config->runtime = mem_string("auto");
-    config->default_isolation = mem_string("process");
     config->bridge = mem_string("skep0");
     config->bridge_subnet = mem_string("172.30.0.0/16");
     config->cgroup_parent = mem_string("skep");
@@ -184,8 +184,23 @@ static int check_address(const char *flag, const char *value, struct error *err)
     return text_parse_address(value, 0, &host, &port, err) < 0 ? error_wrap(err, "--%s", flag) : 0;
 }
 
+/* Only for what is pretended; it also says what is given to tasks that ask for nothing. */
+static int check_emulation(struct config *config, struct error *err)
+{
+    struct emulated_host host = {0};
+    if (config->emulated_host && strcmp(config->runtime, "emulated") != 0)
+        return error_set(err, ERR_INVALID, "--emulated-host: only with --runtime emulated");
+    if (config->emulated_host && emulated_host_parse(config->emulated_host, &host, err) < 0)
+        return error_wrap(err, "--emulated-host");
+    if (config->default_isolation == NULL)
+        config->default_isolation = mem_string(emulated_host_default_isolation(&host));
+    return 0;
+}
+
 static int check_whole(struct config *config, struct error *err)
 {
+    if (check_emulation(config, err) < 0)
+        return err->code;
     for (size_t i = 0; i < config->labels.count; i++)
         if (text_key_length(config->labels.values[i]) < 0)
             return error_set(err, ERR_INVALID, "--label %s: write KEY=VALUE", config->labels.values[i]);

@@ -25,6 +25,8 @@
     X(hostname, "hostname", TEXT, "NAME", "the node's name in the swarm; default: the host's")                                             \
     X(labels, "label", LIST, "KEY=VALUE", "an engine label; may be given several times")                                                   \
     X(runtime, "runtime", CHOICE, "auto|emulated", "emulated runs nothing: containers are pretended, for tests")                           \
+    X(emulated_host, "emulated-host", TEXT, "KEY=VALUE,…",                                                                                 \
+      "what an emulated runtime pretends to run on: os, arch, build, product, isolation")                                                  \
     X(default_isolation, "default-isolation", CHOICE, "process|hyperv", "the isolation of tasks that ask for none")                        \
     X(bridge, "bridge", TEXT, "NAME", "the bridge that containers are attached to; made when missing")                                     \
     X(bridge_subnet, "bridge-subnet", TEXT, "CIDR", "the addresses of containers on the bridge")                                           \

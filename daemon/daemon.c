@@ -10,7 +10,10 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "daemon/collector.h"
+#include "daemon/emulated_host.h"
+#include "daemon/emulated_images.h"
 #include "daemon/host.h"
+#include "daemon/image_asker.h"
 #include "daemon/managing.h"
 #include "daemon/telemetry.h"
 #include "daemon/vault.h"
@@ -25,6 +28,7 @@ struct daemon {
     struct hcs *hcs;
     struct image_store *images;
     struct vault vault;
+    struct emulated_images *emulated_images; /* NULL: none, or such as are for every host */
     struct node *node;
     struct managing *managing;
     struct telemetry telemetry;
@@ -49,17 +53,34 @@ static int open_real_runtime(struct daemon *daemon, struct error *err)
     return 0;
 }
 
-static int open_runtime(struct daemon *daemon, struct error *err)
+static int open_emulated_runtime(struct daemon *daemon, struct error *err)
 {
-    if (!is_emulated(daemon))
-        return open_real_runtime(daemon, err);
+    const char *described = daemon->config->emulated_host;
     cleanup_free char *memory = mem_format("%s/emulated.json", daemon->config->state_dir);
     struct hcs_emulated_options options = {.random = random_system(), .memory_path = memory};
+    struct emulated_host host;
+    if (described && emulated_host_parse(described, &host, err) < 0)
+        return err->code;
+    if (described) {
+        options.os = host.os;
+        options.architecture = host.architecture;
+        options.os_version = host.os_version;
+        options.offers_hyperv = host.offers_hyperv;
+        options.lacks_process = !host.offers_process;
+    }
     if (hcs_emulated_new(&options, clock_monotonic_ns(&daemon->clock), clock_wall_ns(&daemon->clock), &daemon->hcs, err) < 0)
         return err->code;
     hcs_emulated_run_on(daemon->hcs, daemon->loop);
-    log_warn("skepd", "the runtime is emulated: containers are pretended, nothing runs");
+    if (described)
+        log_warn("skepd", "the runtime is emulated, and so is its host (%s): containers are pretended, nothing runs", described);
+    else
+        log_warn("skepd", "the runtime is emulated: containers are pretended, nothing runs");
     return 0;
+}
+
+static int open_runtime(struct daemon *daemon, struct error *err)
+{
+    return is_emulated(daemon) ? open_emulated_runtime(daemon, err) : open_real_runtime(daemon, err);
 }
 
 static int open_images(struct daemon *daemon, struct error *err)
@@ -76,6 +97,21 @@ static int open_images(struct daemon *daemon, struct error *err)
         return err->code;
     daemon->collector = collector_new(daemon->loop, daemon->images, (uint64_t)config->image_gc_interval / NS_PER_MS);
     return 0;
+}
+
+/* Of a host that is described in full, also what an image is for matters: registries are asked. */
+static struct image_source images_of(struct daemon *daemon)
+{
+    struct image_asker registries = image_asker_of_store(daemon->images);
+    struct hcs_host host;
+    if (!is_emulated(daemon))
+        return image_source_of_store(daemon->images);
+    if (!daemon->config->emulated_host)
+        return image_source_emulated();
+    hcs_probe(daemon->hcs, &host);
+    daemon->emulated_images = emulated_images_new(
+        &registries, &(struct image_platform){.os = host.os, .architecture = host.architecture, .os_version = host.os_version});
+    return emulated_images_source(daemon->emulated_images);
 }
 
 static void on_identity(void *ctx)
@@ -107,7 +143,7 @@ static int open_node(struct daemon *daemon, struct error *err)
         .label_count = config->labels.count,
         .default_isolation = config->default_isolation,
         .hcs = daemon->hcs,
-        .images = is_emulated(daemon) ? image_source_emulated() : image_source_of_store(daemon->images),
+        .images = images_of(daemon),
         .can_manage = true,
         .is_locked = vault_is_locked(&daemon->vault),
         .on_identity = on_identity,
@@ -120,6 +156,7 @@ static int open_node(struct daemon *daemon, struct error *err)
                                                                .state_dir = config->state_dir,
                                                                .node = daemon->node,
                                                                .vault = &daemon->vault,
+                                                               .images = image_asker_of_store(daemon->images),
                                                                .on_commit = on_commit,
                                                                .ctx = daemon});
     return 0;
@@ -162,6 +199,7 @@ static int open_api(struct daemon *daemon, struct error *err)
         .node = api_node_wire(daemon->node),
         .swarm = managing_swarm(daemon->managing),
         .images = api_images_wire(daemon->images),
+        .registries = image_asker_of_store(daemon->images),
         .telemetry = telemetry_wire(&daemon->telemetry),
         .hcs = daemon->hcs,
         .state_dir = config->state_dir,
@@ -202,6 +240,10 @@ static void close_next(void *ctx)
         struct node *node = daemon->node;
         daemon->node = NULL;
         node_free(node, close_next, daemon);
+    } else if (daemon->emulated_images) {
+        emulated_images_free(daemon->emulated_images);
+        daemon->emulated_images = NULL;
+        close_next(daemon);
     } else if (daemon->collector) {
         struct collector *collector = daemon->collector;
         daemon->collector = NULL;

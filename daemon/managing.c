@@ -56,6 +56,7 @@ static int open_manager(struct managing *managing, struct manager_options *optio
     options->credentials = node_credentials(managing->options.node);
     options->check_image = check_image;
     options->papers = papers;
+    options->images = managing->options.images;
     options->host = managing;
     options->lock = vault_key(managing->options.vault);
     options->events = (struct manager_events){

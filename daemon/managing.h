@@ -20,6 +20,7 @@ struct managing_options {
     const char *state_dir;                                           /* copied; manager/ lives in it */
     struct node *node;                                               /* borrowed; outlives it */
     struct vault *vault;                                             /* the same */
+    struct image_asker images;                                       /* as in manager_options */
     void (*on_commit)(void *ctx, const struct store_commit *commit); /* manager_events' */
     void *ctx;
 };

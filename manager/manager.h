@@ -15,6 +15,7 @@
 
 #include "base/metrics.h"
 #include "manager/control/control.h"
+#include "manager/images/asker.h"
 #include "manager/logs/broker.h"
 #include "manager/replica/replica.h"
 
@@ -55,7 +56,8 @@ struct manager_options {
     int (*check_image)(void *self, const char *reference, struct error *err); /* as in control_rules */
     /* The node's chain and its key in clear, as they are now, for external CAs; borrowed until the loop goes on. NULL: none is asked. */
     int (*papers)(void *self, struct bytes *chain_pem, struct bytes *key_pem, struct error *err);
-    void *host; /* the self of both */
+    void *host;                /* the self of both */
+    struct image_asker images; /* copied; the way to registries. Zeroed: images are placed by what services say of them alone */
     struct manager_events events;
 };
 

@@ -5,6 +5,7 @@
 #include "manager/ca/authority.h"
 #include "manager/ca/external_call.h"
 #include "manager/ca/part.h"
+#include "manager/images/part.h"
 #include "manager/inside.h"
 #include "manager/orchestrator/allocator.h"
 #include "manager/orchestrator/compare.h"
@@ -188,6 +189,23 @@ static struct part make_scheduler(const struct part_host *host, void *ctx)
     return scheduler_part_new(host);
 }
 
+static void on_awaited(void *ctx, const char *reference, bool is_awaited)
+{
+    struct manager *manager = ctx;
+    struct scheduler_part *scheduler = leader_part(manager->leader, "scheduler");
+
+    if (scheduler)
+        scheduler_part_await(scheduler, reference, is_awaited);
+}
+
+static struct part make_images(const struct part_host *host, void *ctx)
+{
+    struct manager *manager = ctx;
+    const struct images_part_options options = {.host = *host, .asker = manager->options.images, .on_awaited = on_awaited, .ctx = manager};
+
+    return images_part_new(&options);
+}
+
 struct dispatcher *parts_dispatcher(void *self)
 {
     struct manager *manager = self;
@@ -229,6 +247,7 @@ void parts_open(struct manager *manager)
     leader_add(manager->leader, make_enforcer, manager);
     leader_add(manager->leader, make_allocator, manager);
     leader_add(manager->leader, make_scheduler, manager);
+    leader_add(manager->leader, make_images, manager); /* behind the scheduler, which is told what is awaited */
 }
 
 void parts_close(struct manager *manager)

@@ -161,7 +161,7 @@ _skepd() {
         return
         ;;
     esac
-    __skep_words '--config --state-dir --run-dir --host --group --hostname --label --runtime --default-isolation --bridge --bridge-subnet
+    __skep_words '--config --state-dir --run-dir --host --group --hostname --label --runtime --emulated-host --default-isolation --bridge --bridge-subnet
         --metrics-addr --cgroup-parent --insecure-registry --image-gc-interval --log-format --log-level --clock-offset --check --help --version' "$current"
 }
 

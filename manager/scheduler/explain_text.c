@@ -187,6 +187,8 @@ static void say_platform(struct scheduler *s, const struct sched_group *group, c
     char why[SCHEDULER_REFUSAL_SIZE_BYTES] = "";
     bool is_placement = sched_rules_judge(rules, facts, &verdict, why, sizeof why);
     bool is_isolation = !is_placement && verdict.failed == ISOLATION_KIND;
+    if (!is_placement && facts->reports_isolation)
+        out->rule = text(s, "%s", why);
     enum isolation wish = rules->wish != ISOLATION_DEFAULT ? rules->wish : facts->preferred;
     const char *under = is_isolation ? text(s, " under %s", isolation_name(wish)) : "";
 
@@ -219,7 +221,7 @@ static void say_port(struct scheduler *s, const struct sched_reason *reason, Ref
 
 static void say(struct scheduler *s, const struct sched_group *group, const struct sched_reason *reason, Refusal *out)
 {
-    *out = (Refusal){.filter = reason->miss.filter, .node_count = reason->node_count, .wanted = "", .got = "", .help = ""};
+    *out = (Refusal){.filter = reason->miss.filter, .node_count = reason->node_count, .wanted = "", .got = "", .rule = "", .help = ""};
     for (size_t i = 0; i < reason->named_count; i++)
         out->nodes[out->named_count++] = text(s, "%s", name_of(reason->named[i]));
     switch (reason->miss.filter) {
@@ -291,6 +293,23 @@ static const char *counts_text(struct scheduler *s, const uint32_t counts[])
     }
 }
 
+/* "web1, web2: isolation process: …": what no other line of the task would say. Of several kinds of host the first few. */
+static const char *rules_text(struct scheduler *s, const Refusal *refusals, size_t count)
+{
+    const char *all = "";
+    size_t told = 0;
+    for (size_t i = 0; i < count && told < SCHEDULER_REFUSAL_NODES_COUNT; i++) {
+        const Refusal *refusal = &refusals[i];
+        if (!*refusal->rule)
+            continue;
+        all = arena_format(&s->arena, "%s%s", all, told++ ? " | " : ": ");
+        for (size_t k = 0; k < refusal->named_count; k++)
+            all = arena_format(&s->arena, "%s%s%s", all, k == 0 ? "" : ", ", refusal->nodes[k]);
+        all = arena_format(&s->arena, "%s%s: %s", all, refusal->node_count > refusal->named_count ? ", …" : "", refusal->rule);
+    }
+    return all;
+}
+
 struct scheduler_explanation *sched_explanation_of(struct scheduler *s, const struct sched_group *group,
                                                    const struct sched_reasons *reasons, bool is_group)
 {
@@ -300,13 +319,14 @@ struct scheduler_explanation *sched_explanation_of(struct scheduler *s, const st
 
     for (size_t i = 0; i < reasons->count; i++)
         say(s, group, &reasons->items[i], &refusals[i]);
-    *explanation = (struct scheduler_explanation){.text = counts,
+    const char *rules = rules_text(s, refusals, reasons->count);
+    *explanation = (struct scheduler_explanation){.text = arena_format(&s->arena, "%s%s", counts, rules),
                                                   .refusals = refusals,
                                                   .refusal_count = reasons->count,
                                                   .node_count = reasons->node_count,
                                                   .left_out_count = reasons->left_out_count};
     if (is_group)
-        explanation->text = *counts ? arena_format(&s->arena, "no suitable node (%s)", counts) : "no suitable node";
+        explanation->text = *counts ? arena_format(&s->arena, "no suitable node (%s)%s", counts, rules) : "no suitable node";
     return explanation;
 }
 

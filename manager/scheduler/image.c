@@ -38,7 +38,7 @@ void sched_image_free(struct scheduler *s, struct sched_image *image)
 
 void sched_image_let_go(struct scheduler *s, struct sched_image *image)
 {
-    if (image->platform_count > 0 || image->groups)
+    if (image->platform_count > 0 || image->groups || image->is_awaited)
         return;
     sched_table_remove(&s->images, image);
     sched_image_free(s, image);
@@ -82,6 +82,22 @@ static void touch_waiting(struct scheduler *s)
     for (uint32_t i = 0; i < s->node_limit; i++)
         if (s->nodes[i] && s->nodes[i]->waiting)
             sched_node_touch(s, s->nodes[i], SCHED_BIT(SCHEDULER_FILTER_PLATFORM));
+}
+
+void scheduler_image_await(struct scheduler *s, const char *reference, bool is_awaited)
+{
+    struct sched_image *image = is_awaited ? sched_image_need(s, reference) : sched_table_find(&s->images, reference);
+    struct sched_group *group;
+    if (!image || image->is_awaited == is_awaited)
+        return;
+    image->is_awaited = is_awaited;
+    if (is_awaited)
+        return;
+    DL_FOREACH2(image->groups, group, image_next)
+    sched_queue_all(s, group);
+    if (image->groups)
+        touch_waiting(s);
+    sched_image_let_go(s, image);
 }
 
 int scheduler_image_set(struct scheduler *s, const char *reference, const struct scheduler_platform *platforms, size_t count,

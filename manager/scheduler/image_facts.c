@@ -71,6 +71,8 @@ static int read_all(const cJSON *document, struct image_facts *out, struct error
         return error_set(err, ERR_INVALID, "no object");
     if (read_text(document, "image", IMAGE_FACTS_REFERENCE_CHARS, &out->arena, &out->image, err) < 0)
         return err->code;
+    if (read_text(document, "digest", IMAGE_FACTS_REFERENCE_CHARS, &out->arena, &out->digest, err) < 0)
+        return err->code;
     if (out->image[0] == 0)
         return error_set(err, ERR_INVALID, "image is missing: of which image are these platforms?");
     return read_platforms(json_array(document, "platforms"), out, err);
@@ -130,6 +132,8 @@ static int check_all(const struct image_facts *facts, struct error *err)
         return error_set(err, ERR_INVALID, "without an image");
     if (facts->count > IMAGE_INDEX_ENTRIES_COUNT)
         return error_set(err, ERR_LIMIT, "%zu platforms: at most %d are taken", facts->count, IMAGE_INDEX_ENTRIES_COUNT);
+    if (facts->digest && check_text("digest", facts->digest, IMAGE_FACTS_REFERENCE_CHARS, err) < 0)
+        return err->code;
     for (size_t i = 0; i < facts->count; i++)
         if (check_platform(&facts->platforms[i], err) < 0)
             return err->code;
@@ -145,6 +149,7 @@ int image_facts_print(const struct image_facts *facts, struct buf *out, struct e
         return error_set(err, why.code, "image facts: %s", why.message);
     document = cJSON_CreateObject();
     json_add_string(document, "image", facts->image);
+    add_word(document, "digest", facts->digest);
     cJSON *list = cJSON_AddArrayToObject(document, "platforms");
     for (size_t i = 0; i < facts->count; i++) {
         cJSON *platform = cJSON_CreateObject();

@@ -4,11 +4,12 @@
  * It is the payload of a store object of kind RESOURCE: resource kind IMAGE_FACTS_KIND, payload type IMAGE_FACTS_TYPE, value a JSON
  * document whose platforms are written as in the image's own index (OCI: image index, "platform"):
  *
- *     {"image": "mcr.microsoft.com/windows/nanoserver:ltsc2022",
+ *     {"image": "mcr.microsoft.com/windows/nanoserver:ltsc2022", "digest": "sha256:…",
  *      "platforms": [{"os": "windows", "architecture": "amd64", "os.version": "10.0.20348.2113"}]}
  *
- * The image is spelled exactly as ContainerSpec.image has it. What a platform leaves out is not known and fits all; what else there is in
- * the document is passed over. Of several objects for one image the newest counts. */
+ * The digest is of what the registry had under the name; it may be missing. The image is spelled exactly as ContainerSpec.image has it.
+ * What a platform leaves out is not known and fits all; what else there is in the document is passed over. Of several objects for one image
+ * the newest counts. */
 #ifndef SKEP_MANAGER_SCHEDULER_IMAGE_FACTS_H
 #define SKEP_MANAGER_SCHEDULER_IMAGE_FACTS_H
 
@@ -22,8 +23,8 @@ struct Docker__Swarmkit__V1__Resource;
 #define IMAGE_FACTS_TYPE "skep.image/1"
 
 struct image_facts {
-    struct arena arena; /* holds what image_facts_parse() and …_read() found; unused by whoever writes */
-    const char *image;
+    struct arena arena;         /* holds what image_facts_parse() and …_read() found; unused by whoever writes */
+    const char *image, *digest; /* the digest: "" or NULL where it is not known */
     const struct scheduler_platform *platforms;
     size_t count;
 };

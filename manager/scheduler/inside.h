@@ -4,7 +4,7 @@
  * nothing that changes while tasks come and go (constraints, platform, plugins) is its rules, shared by every group that wants the same,
  * with a byte per node for the answer. What does change is in a node's load.
  *
- *     group      IDLE      nothing pending
+ *     group      IDLE      nothing pending, or it is about to be known what its image is for
  *                QUEUED    to be run: over all nodes, or, when it was blocked, over the hinted ones
  *                BLOCKED   pending tasks, and no node fits. @waits has the filters that keep it from some node; when a node changes in a
  *                          way that may pass one of them, it is asked again for this group, and becomes a hint if it fits
@@ -177,6 +177,7 @@ struct scheduler {
     size_t free_index_count, free_index_capacity;
     struct sched_order order;
     size_t known_count, ready_count, pending_count;
+    size_t windows_count; /* nodes that tell a Windows build */
 
     struct sched_task_block *task_blocks;
     struct sched_task *free_tasks;
@@ -242,6 +243,7 @@ void sched_queue_drop(struct scheduler *s, struct sched_task *task);  /* it is n
 void sched_queue_all(struct scheduler *s, struct sched_group *group); /* its wishes changed: try it on every node */
 void sched_queue_hint(struct scheduler *s, struct sched_group *group, uint32_t node);
 void sched_queue_leave(struct scheduler *s, struct sched_group *group);  /* it has no pending tasks any more */
+void sched_queue_hold(struct scheduler *s, struct sched_group *group);   /* it is tried again when sched_queue_all() says so */
 void sched_queue_block(struct scheduler *s, struct sched_group *group);  /* nothing fits */
 void sched_queue_stale(struct scheduler *s, struct sched_group *group);  /* what it was told may no longer be so */
 void sched_queue_all_stale(struct scheduler *s);                         /* the same of every blocked group */
@@ -285,6 +287,12 @@ static inline uint32_t sched_failures_many(const struct scheduler *s, uint32_t n
 struct sched_image *sched_image_need(struct scheduler *s, const char *reference);
 void sched_image_let_go(struct scheduler *s, struct sched_image *image); /* freed if it is not known and no group has it */
 void sched_image_free(struct scheduler *s, struct sched_image *image);
+
+/* Its tasks wait until it is known what their image is for. */
+static inline bool sched_is_held(const struct scheduler *s, const struct sched_group *group)
+{
+    return group->image && group->image->is_awaited && group->image->platform_count == 0 && s->windows_count > 0;
+}
 
 /* explain.c; into the scheduler's arena */
 struct scheduler_explanation *sched_explain_group(struct scheduler *s, struct sched_group *group, unsigned *waits, bool *fits);

@@ -57,6 +57,7 @@ struct sched_node *sched_node_need(struct scheduler *s, const char *id)
 
 static void forget_facts(struct scheduler *s, struct sched_facts *facts)
 {
+    s->windows_count -= *facts->os_version != '\0';
     struct constraint_node *node = &facts->node;
     const char *const texts[] = {node->hostname, node->address, node->os, node->architecture, facts->os_version};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
@@ -191,6 +192,7 @@ static void keep_facts(struct scheduler *s, struct sched_node *node, const Node 
     node->facts.has_platform = description && description->platform;
     keep_plugins(s, description ? description->engine : NULL, &node->facts);
     keep_isolation(s, &node->facts);
+    s->windows_count += *node->facts.os_version != '\0';
 }
 
 static uint64_t hash_generics(const Resources *resources)

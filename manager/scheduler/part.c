@@ -228,6 +228,14 @@ struct part scheduler_part_new(const struct part_host *host)
     return (struct part){.name = "scheduler", .step = step, .deadline_ns = deadline_ns, .free = free_part, .self = part};
 }
 
+void scheduler_part_await(struct scheduler_part *part, const char *reference, bool is_awaited)
+{
+    scheduler_image_await(part->scheduler, reference, is_awaited);
+    if (!is_awaited)
+        note_change(part);
+    part_wake(&part->host);
+}
+
 const struct scheduler_explanation *scheduler_part_explain(struct scheduler_part *part, const char *task_id)
 {
     return scheduler_explain(part->scheduler, task_id);

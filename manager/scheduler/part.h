@@ -22,6 +22,10 @@ struct scheduler_part;
 /* @host borrowed. Its name is "scheduler", its self a struct scheduler_part. */
 struct part scheduler_part_new(const struct part_host *host);
 
+/* As scheduler_image_await(): whoever writes facts about images says so (manager/images/part.h). Forgotten with a list that is read anew.
+ */
+void scheduler_part_await(struct scheduler_part *part, const char *reference, bool is_awaited);
+
 /* Why a PENDING task has no node, by what was committed when the part was last stepped, with its reasons one by one (scheduler.h). NULL: it
  * is not waiting, was not tried yet, or a node is about to take it. Borrowed until the loop goes on, or the next call. */
 const struct scheduler_explanation *scheduler_part_explain(struct scheduler_part *part, const char *task_id);

@@ -117,6 +117,11 @@ void sched_queue_drop(struct scheduler *s, struct sched_task *task)
         sched_queue_leave(s, group);
 }
 
+void sched_queue_hold(struct scheduler *s, struct sched_group *group)
+{
+    dequeue(s, group);
+}
+
 void sched_queue_block(struct scheduler *s, struct sched_group *group)
 {
     dequeue(s, group);
@@ -209,6 +214,8 @@ static void ask_for_waiting(struct scheduler *s, struct sched_node *node)
 {
     struct sched_task *task, *next;
     DL_FOREACH_SAFE (node->waiting, task, next) {
+        if (sched_is_held(s, task->group))
+            continue;
         enum scheduler_filter filter = sched_check(s, task->group, node->index);
         if (filter == SCHEDULER_FILTER_COUNT)
             confirm(s, task);

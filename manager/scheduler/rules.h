@@ -31,6 +31,7 @@ struct sched_image {
     const char *reference;                /* kept */
     struct scheduler_platform *platforms; /* strings kept; none: not known */
     size_t platform_count;
+    bool is_awaited; /* what it is for is about to be known */
     struct sched_group *groups;
 };
 

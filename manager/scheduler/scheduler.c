@@ -141,6 +141,10 @@ static void run_queue(struct scheduler *s)
 {
     while (s->queue && s->budget > 0) {
         struct sched_group *group = s->queue;
+        if (sched_is_held(s, group)) {
+            sched_queue_hold(s, group);
+            continue;
+        }
         bool is_done = sched_choose(s, group);
         if (group->pending && is_done) {
             sched_queue_block(s, group);

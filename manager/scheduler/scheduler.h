@@ -62,12 +62,13 @@ struct scheduler_refusal {
     size_t named_count;
     const char *wanted; /* "memory: 2 GiB" */
     const char *got;    /* "1.5 GiB free" */
+    const char *rule;   /* PLATFORM: what the rule for builds and isolation says, with both builds; "" where it is not the rule */
     const char *help;   /* the smallest change that would do: "free 512 MiB on n1, or reserve at most 1.5 GiB"; "" where none is known */
 };
 
 struct scheduler_explanation {
     const char *text; /* SwarmKit's status.err: "no suitable node (insufficient resources on 2 nodes)"; of a preassigned task without
-                         the words around the parentheses */
+                         the words around the parentheses. Where the rule for builds and isolation refused, with what it says behind */
     const struct scheduler_refusal *refusals; /* most nodes first; at most SCHEDULER_REFUSALS_COUNT */
     size_t refusal_count;
     uint32_t node_count;     /* nodes that were asked */
@@ -128,6 +129,10 @@ void scheduler_task_remove(struct scheduler *scheduler, const char *id);
  * for "unknown" (attestations) are passed over. ERR_LIMIT beyond SCHEDULER_IMAGES_COUNT images or IMAGE_INDEX_ENTRIES_COUNT entries. */
 int scheduler_image_set(struct scheduler *scheduler, const char *reference, const struct scheduler_platform *platforms, size_t count,
                         struct error *err);
+
+/* What this image is for is about to be known: until false, its tasks wait, where there are nodes with a Windows build and nothing is known
+ * of it yet. */
+void scheduler_image_await(struct scheduler *scheduler, const char *reference, bool is_awaited);
 
 /* Decide. @now_ns is any clock that does not run back, the same in every call. @budget bounds the work: a decision counts one, and so
  * do 256 nodes that were looked at, and putting a refusal into words. The decisions so far are returned when it is spent. */

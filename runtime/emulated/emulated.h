@@ -86,7 +86,7 @@ struct emulated {
     int64_t wall_ns, next_pid;
     uint16_t next_port;
     char *os, *architecture, *os_version, *memory_path;
-    bool offers_hyperv, is_closing;
+    bool offers_hyperv, lacks_process, is_closing;
     struct emulated_system *systems;
     struct emulated_item *items;
     struct emulated_rule *rules;

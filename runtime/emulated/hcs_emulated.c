@@ -18,8 +18,9 @@ static void emulated_probe(const struct hcs *hcs, struct hcs_host *out)
         .os = host->os,
         .architecture = host->architecture,
         .os_version = host->os_version,
-        .offers_process = true,
+        .offers_process = !host->lacks_process,
         .offers_hyperv = host->offers_hyperv,
+        .process_missing = host->lacks_process ? "this emulated host was told to offer none" : NULL,
         .hyperv_missing = host->offers_hyperv ? NULL : "this emulated host was told to offer none",
         .versions = "emulated HCS",
     };
@@ -42,6 +43,7 @@ int hcs_emulated_new(const struct hcs_emulated_options *options, uint64_t now_ns
     host->os_version = mem_string(options->os_version ? options->os_version : "");
     host->memory_path = mem_string(options->memory_path);
     host->offers_hyperv = options->offers_hyperv;
+    host->lacks_process = options->lacks_process;
     if (emulated_recall(host, err) < 0) {
         hcs_close(&host->base, NULL, NULL);
         return error_wrap(err, "emulated host");

@@ -16,8 +16,8 @@ struct hcs_emulated_options {
     struct random random;
     uint64_t operation_min_ns, operation_max_ns; /* how long an operation takes, drawn anew for each; 0, 0: done at the next step */
     const char *os, *architecture, *os_version;  /* what it pretends to be; NULL: "linux", "amd64", "" */
-    bool offers_hyperv;
-    const char *memory_path; /* where the systems are kept over a restart of the process; NULL: nowhere */
+    bool offers_hyperv, lacks_process;           /* which isolations it gives; zeroed: process alone */
+    const char *memory_path;                     /* where the systems are kept over a restart of the process; NULL: nowhere */
 };
 
 /* What a script may ask for. A rule applies to the next @count calls of @operation on a system whose name contains @name. */

@@ -136,6 +136,13 @@ struct image_pull_request {
 int image_pull(struct image_store *store, const struct image_pull_request *request, image_progress_cb on_progress, image_pulled_cb on_done,
                void *ctx, struct image_job **out, struct error *err);
 
+/* Asks the registry what the name stands for; nothing is kept, and it does not wait for pulls. The result is {"mediaType":…,
+ * "digest":"sha256:…","size":n,"platforms":[{"os","architecture","variant","osVersion"}]}, of the index, or of the manifest of a single
+ * image with what its config says; an empty text where nothing is said. @registry_auth as in image_pull_request. The same asked twice at
+ * once is asked once. Errors as image_pull(). */
+int image_resolve(struct image_store *store, const char *reference, const char *registry_auth, image_done_cb on_done, void *ctx,
+                  struct image_job **out, struct error *err);
+
 /* An archive made by `docker save` (old or new) or an OCI archive, plain or packed with gzip, zstd or xz. From @path (read by the tool), or
  * with NULL from what image_load_write() brings. Progress lines are Docker's: {"stream":"Loaded image: busybox:latest\n"}; the result is
  * {"images":[{"name":"busybox:latest","id":"sha256:…"}]}. */

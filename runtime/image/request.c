@@ -60,14 +60,17 @@ static char *with_auth(const cJSON *document, const char *auth)
     return mem_format("%.*s,\"registryAuth\":\"%s\"}", (int)length - 1, text, auth);
 }
 
-static char *pull_request(const struct image_store *store, const char *reference, const struct image_platform *platform, const char *auth)
+/* @platform NULL: none is wanted. */
+static char *registry_request(const struct image_store *store, const char *operation, const char *reference,
+                              const struct image_platform *platform, const char *auth)
 {
-    cleanup_json cJSON *document = document_new(store, "pull");
+    cleanup_json cJSON *document = document_new(store, operation);
     json_add_string(document, "reference", reference);
     json_add_string(document, "certsDir", store->certs_dir);
     json_add_strings(document, "insecureRegistries", (char *const *)(uintptr_t)store->insecure_registries.items,
                      store->insecure_registries.count);
-    add_platform(document, platform);
+    if (platform)
+        add_platform(document, platform);
     return with_auth(document, auth);
 }
 
@@ -125,18 +128,26 @@ static bool is_base64(const char *text)
     return strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_=") == strlen(text);
 }
 
+static int check_request(const char *name, const char *auth, struct image_reference *reference, struct error *err)
+{
+    int failed = image_reference_parse(name, reference, err);
+    if (failed < 0)
+        return failed;
+    if (strlen(auth) > IMAGE_AUTH_SIZE_BYTES || !is_base64(auth))
+        return error_set(err, ERR_INVALID, "the registry credentials are not base64 of at most %u bytes", IMAGE_AUTH_SIZE_BYTES);
+    return 0;
+}
+
 int image_pull(struct image_store *store, const struct image_pull_request *request, image_progress_cb on_progress, image_pulled_cb on_done,
                void *ctx, struct image_job **out, struct error *err)
 {
     struct image_reference reference;
-    int failed = image_reference_parse(request->reference, &reference, err);
+    const char *auth = request->registry_auth ? request->registry_auth : "";
+    int failed = check_request(request->reference, auth, &reference, err);
     if (failed < 0)
         return failed;
-    const char *auth = request->registry_auth ? request->registry_auth : "";
-    if (strlen(auth) > IMAGE_AUTH_SIZE_BYTES || !is_base64(auth))
-        return error_set(err, ERR_INVALID, "the registry credentials are not base64 of at most %u bytes", IMAGE_AUTH_SIZE_BYTES);
     struct image_platform platform = completed(store, &request->platform);
-    __attribute__((cleanup(wipe))) char *text = pull_request(store, request->reference, &platform, auth);
+    __attribute__((cleanup(wipe))) char *text = registry_request(store, "pull", request->reference, &platform, auth);
     cleanup_free char *key = key_of(text);
     struct image_work *work = find_same(store, key);
     if (work) {
@@ -151,6 +162,31 @@ int image_pull(struct image_store *store, const struct image_pull_request *reque
     if (is_here(store, &reference, request->reference, &platform))
         image_work_settle(work, NULL);
     else
+        image_work_start(work);
+    return 0;
+}
+
+int image_resolve(struct image_store *store, const char *reference, const char *registry_auth, image_done_cb on_done, void *ctx,
+                  struct image_job **out, struct error *err)
+{
+    struct image_reference parsed;
+    const char *auth = registry_auth ? registry_auth : "";
+    int failed = check_request(reference, auth, &parsed, err);
+    if (failed < 0)
+        return failed;
+    __attribute__((cleanup(wipe))) char *text = registry_request(store, "resolve", reference, NULL, auth);
+    cleanup_free char *key = key_of(text);
+    struct image_work *work = find_same(store, key);
+    bool is_new = work == NULL;
+    failed = is_new ? image_work_new(store, steal(&text), false, &work, err) : 0;
+    if (failed < 0)
+        return failed;
+    if (is_new)
+        work->key = steal(&key);
+    work->is_resolve = true;
+    *out = image_work_join(work, ctx);
+    (*out)->on_done = on_done;
+    if (is_new)
         image_work_start(work);
     return 0;
 }

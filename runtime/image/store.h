@@ -20,8 +20,8 @@ struct image_store {
     struct image_lock daemon_lock;
     struct image_pinned *pins;
     size_t pin_count, hold_count;
-    struct image_work *works; /* every job not yet over, oldest first */
-    size_t running_count;
+    struct image_work *works;              /* every job not yet over, oldest first */
+    size_t running_count, resolving_count; /* tools at work, and those of them that only ask a registry */
     bool is_closing;
     void (*on_closed)(void *ctx);
     void *closed_ctx;

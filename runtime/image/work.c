@@ -148,6 +148,7 @@ static void work_close(struct image_work *work)
     if (!was_running)
         return;
     work->store->running_count--;
+    work->store->resolving_count -= work->is_resolve;
     close_handle((uv_handle_t *)&work->process);
     close_handle((uv_handle_t *)&work->input);
     close_handle((uv_handle_t *)&work->output);
@@ -426,6 +427,7 @@ static void run(struct image_work *work)
 {
     move(work, WORK_RUNNING);
     work->store->running_count++;
+    work->store->resolving_count += work->is_resolve;
     int failed = spawn(work);
     if (failed < 0) {
         error_set_uv(&work->failure, failed, "start %s", work->store->tool_path);
@@ -438,13 +440,21 @@ static void run(struct image_work *work)
     feed(work);
 }
 
+static bool has_place(const struct image_work *work)
+{
+    const struct image_store *store = work->store;
+    if (work->is_resolve)
+        return store->resolving_count < IMAGE_RESOLVES_COUNT;
+    return store->running_count - store->resolving_count < IMAGE_JOBS_PARALLEL_COUNT;
+}
+
 void image_work_run_next(struct image_store *store)
 {
     if (store->is_closing)
         return;
-    for (struct image_work *work = store->works; work && store->running_count < IMAGE_JOBS_PARALLEL_COUNT; work = work->next) {
+    for (struct image_work *work = store->works; work; work = work->next) {
         bool is_held = work->removes && store->hold_count > 0;
-        if (work->machine.state == WORK_WAITING && !work->is_success && work->failure.code == 0 && !is_held)
+        if (has_place(work) && work->machine.state == WORK_WAITING && !work->is_success && work->failure.code == 0 && !is_held)
             run(work);
     }
 }

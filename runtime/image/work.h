@@ -44,6 +44,7 @@ struct image_work {
     struct image_platform platform; /* strings in arena */
     struct arena arena;
     bool takes_archive;
+    bool is_resolve; /* a short question: it has a lane of its own beside pulls that take minutes */
     bool archive_ended;
     bool removes;     /* the request is told what is pinned when it starts, and nothing else is pinned until it ends */
     struct buf early; /* pieces of an archive that came before the process started */

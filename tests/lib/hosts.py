@@ -189,25 +189,29 @@ class Host:
             return subprocess.Popen(self.inside(named), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
                                     env={**os.environ, **(env or {})})
 
-    def listen(self, address, port):
-        """A listening socket of this process on this host."""
+    def call(self, work, *arguments):
+        """work(*arguments) on this host: what it opens is opened here. Its result, or its error."""
         made = []
 
-        def listen():  # a namespace belongs to a thread: this one enters it, makes the socket and ends
+        def enter():  # a namespace belongs to a thread: this one enters it, works and ends
             try:
                 with open(f"{NETNS}/{self.ns}") as space:
                     if ctypes.CDLL(None, use_errno=True).setns(space.fileno(), 0x40000000) != 0:  # os.setns came with Python 3.12
                         raise OSError(ctypes.get_errno(), "setns")
-                made.append(socket.create_server((address, port)))
-            except OSError as err:
-                made.append(err)
+                made.append((work(*arguments), None))
+            except Exception as err:
+                made.append((None, err))
 
-        maker = threading.Thread(target=listen)
-        maker.start()
-        maker.join()
-        if isinstance(made[0], OSError):
-            raise made[0]
-        return made[0]
+        worker = threading.Thread(target=enter)
+        worker.start()
+        worker.join()
+        if made[0][1] is not None:
+            raise made[0][1]
+        return made[0][0]
+
+    def listen(self, address, port):
+        """A listening socket of this process on this host."""
+        return self.call(socket.create_server, (address, port))
 
     def cut(self):
         """Pull the cable."""

@@ -1,4 +1,4 @@
-"""Debian's docker-registry on a host's loopback, open or with basic authentication; and one of our own that goes away in mid-blob."""
+"""Debian's docker-registry on a host's loopback or its network, open or with basic authentication; and one of our own that goes away in mid-blob."""
 import http.server
 import os
 import re
@@ -14,11 +14,11 @@ HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 class Registry:
-    def __init__(self, host, port=5000, user=None, password=None):
+    def __init__(self, host, port=5000, user=None, password=None, ip="127.0.0.1"):
         self.host, self.port, self.user, self.password = host, port, user, password
         self.dir = os.path.join(host.dir, f"registry-{port}")
         os.makedirs(self.dir)
-        self.address = f"127.0.0.1:{port}"
+        self.address = f"{ip}:{port}"
         auth = ""
         if user:
             run(["htpasswd", "-Bbc", f"{self.dir}/htpasswd", user, password])
@@ -32,7 +32,7 @@ class Registry:
         with open(f"{self.dir}/log", "ab") as log:
             self.process = subprocess.Popen(self.host.inside([REGISTRY, "serve", f"{self.dir}/config.yml"]), stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=log, start_new_session=True)
-        wait_until(lambda: self.host.run(["curl", "-s", f"http://{self.address}/v2/"]), 10, "the registry answers")
+        wait_until(lambda: self.host.run(["curl", "-s", "--noproxy", "*", f"http://{self.address}/v2/"]), 10, "the registry answers")
         return self
 
     def stop(self):

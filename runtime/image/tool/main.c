@@ -20,6 +20,7 @@ static const char help[] =
     "Keeps Skep's store of images. skepd runs it for every job; by hand it works on any store.\n"
     "\n"
     "  pull REFERENCE          fetch an image from its registry and unpack it\n"
+    "  resolve REFERENCE       ask its registry what the name stands for, and for which platforms; nothing is fetched\n"
     "  load [FILE]             take the images of a `docker save` or OCI archive (default: standard input)\n"
     "  list                    what is there\n"
     "  tag REFERENCE NAME      give an image another name\n"
@@ -142,7 +143,8 @@ static int take_words(struct task *task, int count, char **words, struct error *
     static const struct {
         const char *command;
         int min, max;
-    } commands[] = {{"pull", 1, 1}, {"load", 0, 1}, {"list", 0, 0}, {"tag", 2, 2}, {"remove", 1, 1}, {"gc", 0, 0}, {"verify", 0, 0}};
+    } commands[] = {{"pull", 1, 1}, {"resolve", 1, 1}, {"load", 0, 1}, {"list", 0, 0},
+                    {"tag", 2, 2},  {"remove", 1, 1},  {"gc", 0, 0},   {"verify", 0, 0}};
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         if (strcmp(commands[i].command, task->operation) != 0)
             continue;
@@ -199,8 +201,8 @@ static int perform(struct task *task, struct error *err)
     static const struct {
         const char *operation;
         int (*perform)(struct task *task, struct error *err);
-    } operations[] = {{"pull", image_task_pull},     {"load", image_task_load}, {"list", image_task_list},    {"tag", image_task_tag},
-                      {"remove", image_task_remove}, {"gc", image_task_gc},     {"verify", image_task_verify}};
+    } operations[] = {{"pull", image_task_pull}, {"resolve", image_task_resolve}, {"load", image_task_load}, {"list", image_task_list},
+                      {"tag", image_task_tag},   {"remove", image_task_remove},   {"gc", image_task_gc},     {"verify", image_task_verify}};
     /* The store must be there before nothing outside it can be written. */
     int failed = image_layout_make(task->dir, err);
     if (failed == 0)

@@ -31,6 +31,7 @@ void image_task_deinit(struct task *task);
 
 /* Each reports its progress, its result or its failure is the caller's to report. */
 int image_task_pull(struct task *task, struct error *err);
+int image_task_resolve(struct task *task, struct error *err);
 int image_task_load(struct task *task, struct error *err);
 int image_task_tag(struct task *task, struct error *err);
 int image_task_remove(struct task *task, struct error *err);

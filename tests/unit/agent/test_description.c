@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "proto/swarmkit/types.pb-c.h"
+#include "runtime/hcs.h"
 #include "tests/unit/test.h"
 
 typedef Docker__Swarmkit__V1__NodeDescription Description;
@@ -68,6 +69,25 @@ static void a_windows_host_names_its_build(void **state)
         assert_string_not_equal(d->engine->plugins[i]->name, "bridge");
 }
 
+static void an_emulated_host_is_what_it_pretends(void **state)
+{
+    const struct hcs_host windows = {.back_end = "emulated", .os = "windows", .architecture = "amd64", .os_version = "10.0.20348.2322"};
+    const struct hcs_host arm = {.back_end = "emulated", .os = "linux", .architecture = "arm64"};
+    const struct hcs_host real = {.back_end = "linux", .os = "windows", .architecture = "arm64", .os_version = "10.0.1"};
+    struct host_facts facts = linux_host;
+    (void)state;
+    host_facts_pretend(&facts, &real);
+    assert_memory_equal(&facts, &linux_host, sizeof facts);
+    host_facts_pretend(&facts, &windows);
+    assert_string_equal(facts.os, "windows");
+    assert_string_equal(facts.os_build, "20348.2322");
+    assert_string_equal(facts.architecture, "x86_64"); /* as uname has it */
+    host_facts_pretend(&facts, &arm);
+    assert_string_equal(facts.os, "linux");
+    assert_string_equal(facts.os_build, "");
+    assert_string_equal(facts.architecture, "aarch64");
+}
+
 static void equality_is_of_content_not_of_order(void **state)
 {
     const char *one[] = {"a=1", "b=2"}, *other[] = {"b=2", "a=0", "a=1"}, *third[] = {"a=1", "b=3"};
@@ -121,7 +141,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_says_what_is_here_and_no_more),         cmocka_unit_test(a_windows_host_names_its_build),
         cmocka_unit_test(equality_is_of_content_not_of_order),      cmocka_unit_test(this_host_has_facts),
-        cmocka_unit_test(it_carries_what_a_root_rotation_compares),
+        cmocka_unit_test(it_carries_what_a_root_rotation_compares), cmocka_unit_test(an_emulated_host_is_what_it_pretends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

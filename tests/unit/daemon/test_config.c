@@ -82,6 +82,7 @@ static void what_cannot_be_is_refused_by_name(void **state)
     check_refused("--label", "novalue", "--label novalue: write KEY=VALUE");
     check_refused("--runtime", "hcs", "--runtime hcs: must be one of auto|emulated");
     check_refused("--runtime", "", "must be one of");
+    check_refused("--emulated-host", "os=linux", "--emulated-host: only with --runtime emulated");
     check_refused("--host", "tcp://0.0.0.0:2375", "tcp://0.0.0.0:2375: only unix");
     check_refused("--image-gc-interval", "-1h", "must not be negative");
     check_refused("--metrics-addr", "127.0.0.1", "--metrics-addr: not an address: 127.0.0.1: the port is missing");
@@ -90,6 +91,24 @@ static void what_cannot_be_is_refused_by_name(void **state)
     check_refused("--log-format=json", "--bridge", "--bridge: its value NAME is missing");
     struct config config;
     assert_fails(READ(&config, "--config", "/nonexistent.json"), ERR_NOT_FOUND, "/nonexistent.json");
+    config_deinit(&config);
+}
+
+static void an_emulated_host_says_what_tasks_get(void **state)
+{
+    (void)state;
+    struct config config;
+    assert_ok(READ(&config, "--runtime", "emulated", "--emulated-host", "os=windows,build=22631,product=client"));
+    assert_string_equal(config.default_isolation, "hyperv");
+    config_deinit(&config);
+    assert_ok(READ(&config, "--runtime=emulated", "--emulated-host=os=windows,build=22631,product=client", "--default-isolation=process"));
+    assert_string_equal(config.default_isolation, "process");
+    config_deinit(&config);
+    assert_ok(READ(&config, "--runtime", "emulated"));
+    assert_string_equal(config.default_isolation, "process");
+    config_deinit(&config);
+    assert_fails(READ(&config, "--runtime", "emulated", "--emulated-host", "os=windows"), ERR_INVALID,
+                 "--emulated-host: os=windows needs its build");
     config_deinit(&config);
 }
 
@@ -128,6 +147,7 @@ int main(void)
         cmocka_unit_test(flags_come_in_both_forms_and_lists_add_up), cmocka_unit_test(without_flags_the_hosts_defaults_hold),
         cmocka_unit_test(changes_that_need_a_restart_are_named),     cmocka_unit_test(what_cannot_be_is_refused_by_name),
         cmocka_unit_test(a_file_has_the_flags_names_and_flags_win),  cmocka_unit_test(metrics_are_told_nowhere_unless_asked),
+        cmocka_unit_test(an_emulated_host_says_what_tasks_get),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -142,6 +142,25 @@ static void errors_name_the_object(void **state)
     assert_fails(image_facts_read(&resource, &facts, err), ERR_INVALID, "resource r1: image facts: not JSON");
 }
 
+static void digest_is_kept_where_it_is_known(void **state)
+{
+    const struct scheduler_platform platform = {"linux", "amd64", ""};
+    struct image_facts facts = {.image = "app:1", .digest = "sha256:abc", .platforms = &platform, .count = 1}, read;
+    cleanup_buf struct buf payload = {0};
+    (void)state;
+    assert_ok(image_facts_print(&facts, &payload, err));
+    assert_ok(image_facts_parse(buf_bytes(&payload), &read, err));
+    assert_string_equal(read.digest, "sha256:abc");
+    image_facts_deinit(&read);
+    assert_ok(image_facts_parse(bytes_of_string("{\"image\":\"app:1\",\"platforms\":[]}"), &read, err));
+    assert_string_equal(read.digest, "");
+    image_facts_deinit(&read);
+    facts.digest = "sha256: abc";
+    assert_fails(image_facts_print(&facts, &payload, err), ERR_INVALID, "digest");
+    assert_fails(image_facts_parse(bytes_of_string("{\"image\":\"app:1\",\"digest\":7,\"platforms\":[]}"), &read, err), ERR_INVALID,
+                 "digest is no text");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -150,6 +169,7 @@ int main(void)
         cmocka_unit_test(what_is_too_long_is_refused),
         cmocka_unit_test(what_is_printed_is_read_again),
         cmocka_unit_test(what_would_not_be_read_is_not_printed),
+        cmocka_unit_test(digest_is_kept_where_it_is_known),
         cmocka_unit_test(errors_name_the_object),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,7 +83,10 @@ static void facts_are_followed(void **state)
     put_facts(&trial, "f1", "app:9", "10.0.20348.1");
     put_of_image(&trial, "t1", "app:9");
     trial_pass_ms(&trial, 20);
-    assert_string_equal(task_of(&trial, "t1")->status->err, "no suitable node (unsupported platform on 1 node)");
+    assert_string_equal(
+        task_of(&trial, "t1")->status->err,
+        "no suitable node (unsupported platform on 1 node): w: isolation default: process isolation needs an image of the same build: "
+        "the image is 10.0.20348.1, the host 10.0.17763.1; hyperv isolation is not offered here");
     const struct scheduler_explanation *why = scheduler_part_explain(scheduler_of(&trial), "t1");
     assert_int_equal(why->refusals[0].filter, SCHEDULER_FILTER_PLATFORM);
     put_facts(&trial, "f1", "app:9", "10.0.17763.5");
@@ -169,6 +172,71 @@ static void a_new_list_forgets(void **state)
     trial_end(&trial);
 }
 
+/* What an image is for decides among Windows' builds: tasks wait a moment for it, preassigned ones too. */
+static void tasks_wait_for_what_is_awaited(void **state)
+{
+    static struct trial trial;
+    (void)state;
+    trial_begin(&trial);
+    put_windows(&trial, "new", "20348.1");
+    trial_pass_ms(&trial, 20);
+    scheduler_part_await(scheduler_of(&trial), "app:9", true);
+    put_of_image(&trial, "t1", "app:9");
+    Task *fixed = task_make(&trial.make, "t2", "t2");
+    fixed->spec->container->image = swarm_copy(&trial.make, "app:9");
+    fixed->node_id = swarm_copy(&trial.make, "new");
+    put_task(&trial, fixed);
+    put_of_image(&trial, "t3", "other:1");
+    trial_pass_ms(&trial, 5000);
+    assert_string_equal(place_of(&trial, "t1"), "(nowhere)");
+    assert_string_equal(place_of(&trial, "t2"), "(nowhere)");
+    assert_string_equal(place_of(&trial, "t3"), "new");
+    assert_string_equal(task_of(&trial, "t1")->status->err, ""); /* nothing is refused yet */
+    put_windows(&trial, "old", "17763.1");
+    trial_pass_ms(&trial, 100);
+    assert_string_equal(place_of(&trial, "t1"), "(nowhere)");
+    put_facts(&trial, "f1", "app:9", "10.0.17763.1");
+    scheduler_part_await(scheduler_of(&trial), "app:9", false);
+    trial_pass_ms(&trial, 20);
+    assert_string_equal(place_of(&trial, "t1"), "old");
+    assert_non_null(strstr(task_of(&trial, "t2")->status->err, "the image is 10.0.17763.1, the host 10.0.20348.1"));
+    trial_end(&trial);
+}
+
+static void what_never_comes_is_awaited_no_more(void **state)
+{
+    static struct trial trial;
+    (void)state;
+    trial_begin(&trial);
+    put_windows(&trial, "w", "20348.1");
+    trial_pass_ms(&trial, 20);
+    scheduler_part_await(scheduler_of(&trial), "app:9", true);
+    scheduler_part_await(scheduler_of(&trial), "nobody:1", true);
+    put_of_image(&trial, "t1", "app:9");
+    trial_pass_ms(&trial, 100);
+    assert_string_equal(place_of(&trial, "t1"), "(nowhere)");
+    scheduler_part_await(scheduler_of(&trial), "app:9", false);
+    scheduler_part_await(scheduler_of(&trial), "nobody:1", false);
+    trial_pass_ms(&trial, 20);
+    assert_string_equal(place_of(&trial, "t1"), "w");
+    trial_end(&trial);
+}
+
+/* There no build decides. */
+static void without_windows_nothing_waits(void **state)
+{
+    static struct trial trial;
+    (void)state;
+    trial_begin(&trial);
+    put_node(&trial, node_make(&trial.make, "linux"));
+    trial_pass_ms(&trial, 20);
+    scheduler_part_await(scheduler_of(&trial), "app:9", true);
+    put_of_image(&trial, "t1", "app:9");
+    trial_pass_ms(&trial, 20);
+    assert_string_equal(place_of(&trial, "t1"), "linux");
+    trial_end(&trial);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +245,9 @@ int main(void)
         cmocka_unit_test(of_two_the_newer_counts),
         cmocka_unit_test(what_cannot_be_read_is_as_if_it_were_not_there),
         cmocka_unit_test(a_new_list_forgets),
+        cmocka_unit_test(tasks_wait_for_what_is_awaited),
+        cmocka_unit_test(what_never_comes_is_awaited_no_more),
+        cmocka_unit_test(without_windows_nothing_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

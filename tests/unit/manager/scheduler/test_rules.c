@@ -180,7 +180,7 @@ static void windows_builds_and_isolations(void **state)
                 if (got != hosts[h].want[i][w])
                     fail_msg("%s, image for %s, wish %zu: %c, want %c", hosts[h].name, images[i].name, w, got, hosts[h].want[i][w]);
                 if (got == '-')
-                    assert_string_equal(decided->text, "no suitable node (unsupported platform on 1 node)");
+                    assert_true(text_starts(decided->text, "no suitable node (unsupported platform on 1 node): host: "));
             }
         }
         swarm_deinit(&swarm);
@@ -202,6 +202,31 @@ static void refusal_says_that_hyperv_would_do(void **state)
     assert_details(&swarm, "t",
                    "platform: 1 node (win1): wanted image windows/amd64 10.0.17763 under process; got host windows/amd64 "
                    "10.0.20348.2322, with process and hyperv; would run with isolation hyperv");
+    assert_string_equal(swarm_text_of(&swarm, "t"),
+                        "no suitable node (unsupported platform on 1 node): win1: isolation process: process isolation needs an image "
+                        "build from 20348 to 20348: the image is 10.0.17763, the host 10.0.20348.2322; hyperv would work here");
+    swarm_deinit(&swarm);
+}
+
+/* A line for each kind of host, and no more than a few. */
+static void refusal_names_kinds_of_hosts(void **state)
+{
+    static struct swarm swarm;
+    static const char *const builds[] = {"14393.1", "17763.1", "17763.1", "18362.1", "19041.1", "20348.1"};
+    const struct scheduler_platform image = {"windows", "amd64", "10.0.26100.1"};
+    (void)state;
+    swarm_init(&swarm);
+    for (size_t i = 0; i < sizeof builds / sizeof builds[0]; i++)
+        node_set(&swarm, skep_node(&swarm, arena_format(&swarm.arena, "w%zu", i), "windows", builds[i], "true", "false", "process"));
+    assert_ok(scheduler_image_set(swarm.scheduler, "app:1", &image, 1, err));
+    task_set(&swarm, task_make(&swarm, "s", "t"));
+    swarm_run(&swarm);
+    const char *told = swarm_text_of(&swarm, "t");
+    assert_true(text_starts(told, "no suitable node (unsupported platform on 6 nodes): w1, w2: isolation default: "));
+    size_t lines = 1;
+    for (const char *at = told; (at = strstr(at, " | ")) != NULL; at++)
+        lines++;
+    assert_int_equal(lines, SCHEDULER_REFUSAL_NODES_COUNT);
     swarm_deinit(&swarm);
 }
 
@@ -216,7 +241,7 @@ static void what_is_learnt_of_an_image_counts_at_once(void **state)
     assert_ok(scheduler_image_set(swarm.scheduler, "app:1", &newer, 1, err));
     task_set(&swarm, task_make(&swarm, "s", "t"));
     swarm_run(&swarm);
-    assert_string_equal(swarm_text_of(&swarm, "t"), "no suitable node (unsupported platform on 1 node)");
+    assert_true(text_starts(swarm_text_of(&swarm, "t"), "no suitable node (unsupported platform on 1 node): win1: isolation default: "));
     assert_ok(scheduler_image_set(swarm.scheduler, "app:1", &fitting, 1, err));
     swarm_run(&swarm);
     assert_string_equal(swarm_node_of(&swarm, "t"), "win1");
@@ -368,6 +393,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(windows_builds_and_isolations),
         cmocka_unit_test(refusal_says_that_hyperv_would_do),
+        cmocka_unit_test(refusal_names_kinds_of_hosts),
         cmocka_unit_test(what_is_learnt_of_an_image_counts_at_once),
         cmocka_unit_test(node_of_docker_goes_by_its_platform),
         cmocka_unit_test(platforms_are_normalised),

@@ -457,6 +457,38 @@ static void pull_from_nowhere_names_the_host_and_is_shared(void **state)
     assert_int_equal(world->line_count, 0); /* nothing is shown before there is a manifest */
 }
 
+static void question_to_nowhere_names_the_host_and_is_shared(void **state)
+{
+    struct world *world = *state;
+    struct image_job *first, *second, *third;
+    assert_ok(image_resolve(world->store, "127.0.0.1:1/app", NULL, on_done, world, &first, err));
+    assert_ok(image_resolve(world->store, "127.0.0.1:1/app", "", on_done, world, &second, err));
+    assert_ok(image_resolve(world->store, "127.0.0.1:1/app", "e30=", on_done, world, &third, err)); /* as somebody else */
+    image_job_cancel(third);
+    uv_run(&world->loop, UV_RUN_DEFAULT);
+    assert_int_equal(world->done_count, 2);
+    assert_int_equal(world->err.code, ERR_UNAVAILABLE);
+    assert_non_null(strstr(world->err.message, "127.0.0.1:1"));
+    assert_fails(image_resolve(world->store, "UPPER", NULL, on_done, world, &first, err), ERR_INVALID, "must be lowercase");
+    assert_fails(image_resolve(world->store, "app", "no base64", on_done, world, &first, err), ERR_INVALID, "not base64");
+}
+
+/* Four loads that get nothing to load keep their places; a question has one of its own. */
+static void questions_do_not_wait_behind_pulls(void **state)
+{
+    struct world *world = *state;
+    struct image_job *loads[IMAGE_JOBS_PARALLEL_COUNT + 1], *question;
+    for (size_t i = 0; i < IMAGE_JOBS_PARALLEL_COUNT + 1; i++)
+        assert_ok(image_load(world->store, NULL, NULL, on_done, world, &loads[i], err));
+    assert_ok(image_resolve(world->store, "127.0.0.1:1/app", NULL, on_done, world, &question, err));
+    wait_for(world);
+    assert_int_equal(world->err.code, ERR_UNAVAILABLE);
+    for (size_t i = 0; i < IMAGE_JOBS_PARALLEL_COUNT + 1; i++)
+        image_job_cancel(loads[i]);
+    uv_run(&world->loop, UV_RUN_DEFAULT);
+    assert_int_equal(world->done_count, 1);
+}
+
 static void closing_ends_what_runs(void **state)
 {
     struct world *world = *state;
@@ -487,6 +519,8 @@ int main(void)
         IN_WORLD(canceled_job_calls_nobody),
         IN_WORLD(second_daemon_is_kept_out),
         IN_WORLD(pull_from_nowhere_names_the_host_and_is_shared),
+        IN_WORLD(question_to_nowhere_names_the_host_and_is_shared),
+        IN_WORLD(questions_do_not_wait_behind_pulls),
         IN_WORLD(closing_ends_what_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
