@@ -36,7 +36,7 @@ static void locked_key_is_told_apart_and_rewritten_as_it_was(void **state)
 static void docker_key_is_unlocked_by_its_unlock_key(void **state)
 {
     (void)state;
-    cleanup_buf struct buf text = {0}, key_text = {0}, chain = {0};
+    cleanup_buf struct buf text = {0}, key_text = {0};
     struct keyfile key;
     uint8_t kek[UNLOCK_KEY_SIZE_BYTES];
     fixture(&key_text, "unlock-key.txt");
