@@ -214,6 +214,7 @@ class Autolock(Scenario):
         manager = self.leader()
         done = manager.docker("swarm", "unlock-key", check=False)
         self.assertEqual((done.returncode, done.stderr.strip()), (1, "no unlock key is set"))
+        self.assertIn("no unlock key is set", manager.skep("unlock-key", check=False).stderr)
         self.assertIn("cannot rotate because autolock is not turned on", manager.docker("swarm", "unlock-key", "--rotate", check=False).stderr)
         for manager in (self.follower(), self.leader()):
             manager.kill()
