@@ -245,6 +245,13 @@ static void left(void *ctx, uint64_t index, const struct error *err)
     free_if_over(served);
 }
 
+/* One that is to be a worker may still have a manager's certificate: it was killed before the other came. */
+static bool is_to_be_worker(const struct manager *manager, const char *node_id)
+{
+    const Docker__Swarmkit__V1__Node *node = store_node(replica_store(manager->replica), node_id);
+    return node && node->spec && node->spec->desired_role != DOCKER__SWARMKIT__V1__NODE_ROLE__MANAGER;
+}
+
 /* Docker's managers tick ten times as slowly and know no pre-vote: with them in it the group would elect without end. */
 static void on_join(struct grpc_call *call, ProtobufCMessage *message, void *ctx)
 {
@@ -255,6 +262,11 @@ static void on_join(struct grpc_call *call, ProtobufCMessage *message, void *ctx
         log_warn(ROOM, "node %s at %s asks to be a manager and is none of Skep's: refused", served->node_id, served->address);
         grpc_call_finish(call, GRPC_FAILED_PRECONDITION,
                          "the managers of this swarm are Skep's, and Docker's cannot join their quorum yet: join it as a worker");
+        return;
+    }
+    if (is_to_be_worker(served->manager, served->node_id)) {
+        grpc_call_finish(call, GRPC_FAILED_PRECONDITION,
+                         "raft: this node is to be a worker (`docker node demote`): it is not let in among the managers");
         return;
     }
     served->is_asked = true;

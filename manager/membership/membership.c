@@ -190,6 +190,34 @@ static int check_leading(struct membership *membership, struct error *err)
     return error_set(err, ERR_PRECONDITION, "raft: failed to process the request: node lost leader status");
 }
 
+static void propose(struct joiner *joiner);
+
+static void on_old_removed(void *ctx, uint64_t index, const struct error *err)
+{
+    struct joiner *joiner = ctx;
+
+    (void)index;
+    if (err == NULL && joiner->membership) {
+        propose(joiner);
+        return;
+    }
+    if (err)
+        refuse(joiner, err);
+    free_joiner(joiner);
+}
+
+/* It asks, so it has no log; but this leader has seen it acknowledge one. As the same member it would be taken to have what it lost. */
+static bool has_lost_its_log(struct raft_node *raft, uint64_t id)
+{
+    struct raft_node_status status;
+
+    raft_node_status(raft, &status);
+    for (size_t i = 0; i < status.peers_count; i++)
+        if (status.peers[i].id == id)
+            return status.peers[i].match > 0;
+    return false;
+}
+
 static void propose(struct joiner *joiner)
 {
     struct membership *membership = joiner->membership;
@@ -198,6 +226,14 @@ static void propose(struct joiner *joiner)
     struct error err = {0};
     int failed = check_leading(membership, &err);
 
+    if (failed == 0 && known && has_lost_its_log(raft, known->id)) {
+        log_warn(ROOM, "manager %s comes back without its log: as another member, in the place of %" PRIx64, joiner->node_id, known->id);
+        if (raft_node_remove_member(raft, known->id, on_old_removed, joiner, &err) == 0)
+            return;
+        refuse(joiner, &err);
+        free_joiner(joiner);
+        return;
+    }
     if (failed == 0 && known && strcmp(known->address, joiner->address) == 0) {
         joiner->raft_id = known->id;
         answer(joiner);

@@ -1,9 +1,11 @@
-/* tests/unit/api/test_swarm_access.c – every call about the swarm × what the node is to it: in none, on its way into one, a worker, one whose
- * certificate is of no use any more (expired, or the node was removed), a manager that is locked, and a manager. Whoever reaches the
+/* tests/unit/api/test_swarm_access.c – every call about the swarm × what the node is to it: in none, on its way into one, a worker, one
+ * whose certificate is of no use any more (expired, or the node was removed), a manager that is locked, and a manager. Whoever reaches the
  * socket may call all of them (its mode and group say who does); what the node may say for the swarm depends on it. */
 #include "tests/unit/api/swarm_fixture.h"
 
-#define NO_SWARM "This node is not a swarm manager. Use \\\"docker swarm init\\\" or \\\"docker swarm join\\\" to connect this node to swarm and try again."
+#define NO_SWARM                                                                                                                           \
+    "This node is not a swarm manager. Use \\\"docker swarm init\\\" or \\\"docker swarm join\\\" to connect this node to swarm and try "  \
+    "again."
 #define WORKER                                                                                                                             \
     "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state. Please run this command on a manager "  \
     "node or promote the current node to a manager."
@@ -48,7 +50,8 @@ static const struct {
     enum node_local_state state;
     const char *refusal; /* 503; NULL: it is a manager */
 } nodes[] = {
-    {NODE_INACTIVE, NO_SWARM}, {NODE_PENDING, WORKER}, {NODE_ACTIVE, WORKER}, {NODE_ERROR, WORKER}, {NODE_LOCKED, LOCKED}, {NODE_ACTIVE, NULL},
+    {NODE_INACTIVE, NO_SWARM}, {NODE_PENDING, WORKER}, {NODE_ACTIVE, WORKER},
+    {NODE_ERROR, WORKER},      {NODE_LOCKED, LOCKED},  {NODE_ACTIVE, NULL},
 };
 
 static void every_call_at_every_kind_of_node(void **state)

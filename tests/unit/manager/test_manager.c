@@ -194,6 +194,30 @@ static void a_manager_of_dockers_is_not_let_in(void **state)
     assert_managers(&trial->hosts[0], 1);
 }
 
+static int put_one_to_be_a_worker(struct store_tx *tx, void *ctx, struct error *err)
+{
+    Docker__Swarmkit__V1__NodeSpec spec = DOCKER__SWARMKIT__V1__NODE_SPEC__INIT;
+    int failed = put_node(tx, ctx, err);
+    if (failed < 0)
+        return failed;
+    Docker__Swarmkit__V1__Node node = *store_tx_node(tx, ((struct host *)ctx)->id);
+    spec.membership = DOCKER__SWARMKIT__V1__NODE_SPEC__MEMBERSHIP__ACCEPTED;
+    node.spec = &spec;
+    return store_tx_update(tx, &node.base, err);
+}
+
+static void one_that_is_being_demoted_is_not_let_in(void **state)
+{
+    struct trial *trial = *state;
+    struct host *host = &trial->hosts[1];
+    found(trial);
+    assert_ok(replica_update(manager_replica(trial->hosts[0].manager), put_one_to_be_a_worker, is_put, host, err));
+    assert_ok(open_host(host, NULL, trial->hosts[0].address, err));
+    run_until(&trial->loop, host->failed.code);
+    assert_non_null(strstr(host->failed.message, "is to be a worker"));
+    assert_managers(&trial->hosts[0], 1);
+}
+
 static void what_cannot_be_opened_is_said(void **state)
 {
     struct trial *trial = *state;
@@ -296,6 +320,7 @@ int main(void)
         T(a_leader_that_goes_hands_over),
         T(who_calls_is_asked_for_papers_at_leaders_and_followers),
         T(a_manager_of_dockers_is_not_let_in),
+        T(one_that_is_being_demoted_is_not_let_in),
         T(what_cannot_be_opened_is_said),
         T(an_asker_that_goes_is_not_answered),
         T(numbers_are_told_and_of_the_cluster_by_its_leader_alone),

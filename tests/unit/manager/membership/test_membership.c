@@ -190,6 +190,29 @@ static void one_that_can_be_called_back_becomes_a_member(void **state)
     world->members[1].id = 2;
 }
 
+static void one_that_lost_its_log_comes_back_as_another(void **state)
+{
+    struct world *world = *state;
+    struct admission admission;
+    bool is_stopped = false;
+    world_begin(world, 3);
+    run_until(&world->loop, leader(world));
+    struct world_member *first = leader(world), *lost = &world->members[first->id % 3];
+    size_t at = (size_t)(lost - world->members);
+    run_until(&world->loop, world_status(lost).applied == world_status(first).applied);
+    world_stop(world, at);
+    is_serving[at] = true;
+    struct grpc_server *room = waiting_room(world, at);
+    ask(world, at, first, lost->address, &admission);
+    assert_string_equal(admission.err.message, "");
+    assert_true(admission.raft_id != lost->id);
+    assert_int_equal(admission.count, 3);
+    assert_false(raft_ids_has(&world_status(first).conf->voters, lost->id));
+    assert_true(raft_ids_has(&world_status(first).conf->voters, admission.raft_id));
+    grpc_server_stop(room, 0, stopped, &is_stopped);
+    run_until(&world->loop, is_stopped);
+}
+
 static void one_that_cannot_is_refused(void **state)
 {
     struct world *world = *state;
@@ -257,6 +280,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(one_that_can_be_called_back_becomes_a_member, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_that_lost_its_log_comes_back_as_another, setup, teardown),
         cmocka_unit_test_setup_teardown(one_that_cannot_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_follower_does_not_decide, setup, teardown),
         cmocka_unit_test_setup_teardown(nobody_leaves_whom_the_quorum_needs, setup, teardown),
