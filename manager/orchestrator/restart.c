@@ -85,7 +85,8 @@ void restart_task(struct orchestrator *orchestrator, struct view_task *task, enu
     bool is_allowed = restart_is_allowed(slot, task);
     const Docker__Swarmkit__V1__Node *node = task->node ? node_message(task->node) : NULL;
     bool is_drained = node && node->spec && node->spec->availability == DOCKER__SWARMKIT__V1__NODE_SPEC__AVAILABILITY__DRAIN;
-    bool waits_for_stop = trouble == TROUBLE_DRAINED && task->node->down_ns == TIMER_NEVER; /* else it has stopped, or nobody can tell */
+    bool is_stopping = trouble == TROUBLE_DRAINED && task->node->down_ns == TIMER_NEVER; /* else it has stopped, or nobody can tell */
+    bool waits_for_stop = is_stopping || slot_is_stopping(orchestrator, task);           /* what it waited for itself, say */
 
     if (leaves_old && !is_allowed)
         return;

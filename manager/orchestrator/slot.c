@@ -131,6 +131,14 @@ static uint64_t stopped_ns(const struct view_task *task)
     return lost_after_ns == 0 || is_drained(task) ? 0 : task->node->down_ns + lost_after_ns;
 }
 
+bool slot_is_stopping(const struct orchestrator *orchestrator, const struct view_task *task)
+{
+    for (const struct view_task *older = task->slot_prev; older; older = older->slot_prev)
+        if (!task_is_wanted(older) && stopped_ns(older) > orchestrator->now_ns)
+            return true;
+    return false;
+}
+
 /* When it may start: now or earlier, or when to ask again. It waits for the older ones of its slot: for those that can be told to stop not
  * for ever, for those on lost nodes as long as they are awaited. */
 static uint64_t start_ns(const struct view_start *start, const struct view_task *task)

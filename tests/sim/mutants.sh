@@ -11,10 +11,10 @@ for mutant in $("$program" --help | sed -n 's/^  *\([A-Z_]*\): .*/\1/p'); do
     profile=mixed
     # Where the search begins: under the sanitizers every seed takes its time.
     case $mutant in
-    ANY_AVAILABILITY) from=110 ;;
-    LOWER_STATUS) from=145 ;;
-    READ_EARLY) from=17 ;;
-    NO_STOP_AFTER) from=260 ;;
+    ANY_AVAILABILITY) from=335 ;;
+    LOWER_STATUS) from=60 ;;
+    READ_EARLY) from=280 ;;
+    NO_STOP_AFTER) from=350 ;;
     *) from=1 ;;
     esac
     if [ "$mutant" = OVERLAP_CHANGES ] || [ "$mutant" = IGNORE_OUTGOING ]; then

@@ -74,15 +74,17 @@ static void acknowledge_service(struct cluster *cluster, struct service_entry *e
             sim_violated(cluster->sim, "what is acknowledged was done", "%s was removed, and is there", entry->name);
         return;
     }
+    bool is_undone = asking->wish.action == ROLLBACK && entry->previous.generation == asking->wish.generation;
+    if (is_undone) { /* rolled back by the time the answer came */
+        forget_attempt(entry, asking->wish.generation);
+        return;
+    }
     entry->is_acknowledged = true;
     entry->wish = asking->wish;
     entry->attempts_count = 0;
     if (asking->what == ASK_CREATE)
         snprintf(entry->id, sizeof entry->id, "%s", asking->service_id);
-    bool is_undone = asking->wish.action == ROLLBACK && entry->generation_in_store == entry->previous.generation;
-    if (is_undone) /* by the time the answer came */
-        clients_rolled_back(entry);
-    if (!is_undone && (!entry->is_in_store || entry->generation_in_store != asking->wish.generation))
+    if (!entry->is_in_store || entry->generation_in_store != asking->wish.generation)
         sim_violated(cluster->sim, "what is acknowledged was done", "%s: wish %u was answered, wish %u is there", entry->name,
                      asking->wish.generation, entry->is_in_store ? entry->generation_in_store : 0);
 }

@@ -122,6 +122,30 @@ static void stop_first_waits_for_the_old_task_to_stop(void **state)
     swarm_end(&swarm);
 }
 
+/* The new one ends before it was to start; the one in its place waits for the old copy as it did. */
+static void what_stands_in_for_a_task_that_waits_waits_as_well(void **state)
+{
+    (void)state;
+    struct swarm swarm;
+    struct spec spec;
+    swarm_begin(&swarm, 1);
+    spec_init(&spec, "web", 1);
+    spec_restart(&spec, RESTART_ANY, 1, 0);
+    swarm_create(&swarm, &spec);
+    swarm.stops_slowly = true;
+    swarm.fails_prepare = "image:2";
+    spec.container.image = word("image:2");
+    swarm_update(&swarm, &spec);
+    swarm.fails_prepare = NULL;
+    swarm_pass_s(&swarm, 20);
+    assert_int_equal(swarm_count(&swarm, "web", STATE(SHUTDOWN), STATE(RUNNING)), 1); /* the old copy */
+    assert_int_equal(swarm_count(&swarm, "web", STATE(RUNNING), STATE(RUNNING)), 0);
+    swarm.stops_slowly = false;
+    swarm_pass_s(&swarm, 2);
+    assert_int_equal(swarm_count(&swarm, "web", STATE(RUNNING), STATE(RUNNING)), 1);
+    swarm_end(&swarm);
+}
+
 static void start_first_stops_the_old_task_when_the_new_one_runs(void **state)
 {
     (void)state;
@@ -567,6 +591,7 @@ int main(void)
         cmocka_unit_test(scaling_is_no_update),
         cmocka_unit_test(one_slot_after_the_other_with_a_delay_between),
         cmocka_unit_test(stop_first_waits_for_the_old_task_to_stop),
+        cmocka_unit_test(what_stands_in_for_a_task_that_waits_waits_as_well),
         cmocka_unit_test(start_first_stops_the_old_task_when_the_new_one_runs),
         cmocka_unit_test(parallelism_zero_is_all_at_once),
         cmocka_unit_test(parallelism_bounds_what_is_replaced_at_once),
