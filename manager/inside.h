@@ -67,6 +67,7 @@ struct manager {
     uv_timer_t timer; /* looks around: is there a leader, which managers can be reached */
     bool is_serving;  /* Health says so */
     bool is_ready, is_closing, is_stopping;
+    bool is_bootstrap_due;  /* it leads, and what a cluster begins with was not taken: again, or it leads without parts */
     uint64_t closing_ns;    /* leadership is being handed over since */
     uint64_t seen_managers; /* a digest of what dispatchers were last told */
     void (*on_closed)(void *ctx);

@@ -110,10 +110,11 @@ static void bootstrapped(void *ctx, const struct error *err)
     struct manager *manager = ctx;
 
     if (err) {
+        manager->is_bootstrap_due = manager->root_ca == NULL && replica_is_leading(manager->replica);
         if (manager->root_ca)
             fail(manager, err);
-        else if (replica_is_leading(manager->replica))
-            log_error(ROOM, "the cluster's first objects: %s", err->message);
+        else if (manager->is_bootstrap_due)
+            log_warn(ROOM, "the cluster's first objects: %s; trying again", err->message);
         return;
     }
     forget_bootstrap(manager);
@@ -137,20 +138,28 @@ static void end_leading(struct manager *manager)
     tally_end(&manager->tally);
 }
 
+static void begin_leading(struct manager *manager)
+{
+    struct control_bootstrap_options options = manager->bootstrap;
+
+    manager->is_bootstrap_due = false;
+    options.cluster_id = manager->options.cluster_id;
+    options.node_id = manager->options.node_id;
+    control_bootstrap(manager->control, &options, bootstrapped, manager);
+}
+
 static void on_leading(void *ctx, bool is_leading)
 {
     struct manager *manager = ctx;
-    struct control_bootstrap_options options = manager->bootstrap;
 
     if (!is_leading) {
         log_info(ROOM, "this manager does not lead any more");
+        manager->is_bootstrap_due = false;
         end_leading(manager);
         return;
     }
     log_info(ROOM, "this manager leads");
-    options.cluster_id = manager->options.cluster_id;
-    options.node_id = manager->options.node_id;
-    control_bootstrap(manager->control, &options, bootstrapped, manager);
+    begin_leading(manager);
 }
 
 static void on_removed(void *ctx)
@@ -208,6 +217,8 @@ static void on_look(uv_timer_t *timer)
     }
     if (manager->replica == NULL)
         return;
+    if (manager->is_bootstrap_due)
+        begin_leading(manager);
     tell_dispatcher(manager);
     raft_node_status(replica_raft(manager->replica), &status);
     gate_look(manager, &status);

@@ -1,5 +1,6 @@
 /* Whole managers over real TLS on loopback: one founds a cluster, others are let in, calls find the leader, and a leader that goes hands
  * over. */
+#include "manager/inside.h"
 #include "manager/member.h"
 #include "proto/message.h"
 #include "proto/swarmkit/ca.pb-c.h"
@@ -194,6 +195,22 @@ static void a_manager_of_dockers_is_not_let_in(void **state)
     assert_managers(&trial->hosts[0], 1);
 }
 
+static void a_leader_whose_first_write_fails_writes_it_again(void **state)
+{
+    struct trial *trial = *state;
+    struct host *host = &trial->hosts[0];
+    struct error why;
+    found(trial);
+    close_host(host);
+    assert_ok(open_host(host, NULL, NULL, err));
+    run_until(&trial->loop, manager_is_leading(host->manager));
+    error_set(&why, ERR_UNAVAILABLE, "leadership is being handed over");
+    store_fail(manager_store(host->manager), &why);
+    run_until(&trial->loop, host->is_ready && parts_dispatcher(host->manager));
+    assert_string_equal(host->failed.message, "");
+    assert_managers(host, 1);
+}
+
 static int put_one_to_be_a_worker(struct store_tx *tx, void *ctx, struct error *err)
 {
     Docker__Swarmkit__V1__NodeSpec spec = DOCKER__SWARMKIT__V1__NODE_SPEC__INIT;
@@ -320,6 +337,7 @@ int main(void)
         T(a_leader_that_goes_hands_over),
         T(who_calls_is_asked_for_papers_at_leaders_and_followers),
         T(a_manager_of_dockers_is_not_let_in),
+        T(a_leader_whose_first_write_fails_writes_it_again),
         T(one_that_is_being_demoted_is_not_let_in),
         T(what_cannot_be_opened_is_said),
         T(an_asker_that_goes_is_not_answered),
