@@ -133,7 +133,7 @@ class Skep(NodeApi):
         self.assertIn("skep join --token manager-anew 10.0.0.1:2377", self.ok("join-token", "--rotate", "manager"))
         self.assertEqual(self.ok("swarm", "update", "--task-history-limit", "7", "--autolock=false"), "Swarm updated.\n")
         self.assertEqual(json.loads(self.ok("info", "-f", "json"))["Swarm"]["Cluster"]["Spec"]["Orchestration"]["TaskHistoryRetentionLimit"], 7)
-        self.assertEqual(self.ok("unlock-key"), "")
+        self.refused("no unlock key is set", "unlock-key")
         self.refused("autolock is not turned on", "unlock-key", "--rotate")
         self.assertEqual(self.code("unlock", input=b"SWMKEY-1-x\n"), 70)
         self.refused("already part of a swarm", "init")

@@ -104,7 +104,7 @@ static void check_copies(struct agent *agent, const struct seen_container *seen)
     struct cluster *cluster = agent->cluster;
     const struct service_entry *entry = service_of(cluster, seen->service_id);
 
-    if (!entry || !entry->wish.is_guarded || seen->slot == 0)
+    if (!entry || !entry->wish.is_guarded || seen->slot == 0 || was_given_up(cluster, seen))
         return;
     for (unsigned i = 0; i < cluster->plan.agents_count; i++) {
         const struct agent *other = &cluster->agents[i];
