@@ -245,8 +245,10 @@ static void lose(struct agent *agent, const char *what, const char *why)
     note_error(what, why);
     agent->link = NULL;
     link->is_closed = true;
+    link->calls++; /* its calls may end while the channel closes */
     grpc_channel_close(agent->channel);
     agent->channel = NULL;
+    link->calls--;
     link_drop(link);
     tls_credentials_free(agent->credentials);
     agent->credentials = NULL;
