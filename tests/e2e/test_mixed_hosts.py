@@ -236,7 +236,7 @@ class MixedHosts(Scenario):
         self.assertEqual({name: shown.count(name) for name in set(shown)}, {"win2019": 4, "core2019": 4})
         self.manager.docker("service", "create", "--detach", "--quiet", "--name", "nowhere", "--isolation", "process", "--constraint",
                             "node.hostname!=win2025", f"{address}/b26100:1")
-        error = wait_until(lambda: self.manager.tasks("nowhere")[0]["Status"].get("Err"), 20, "it is told why")
+        error = self.manager.wait_task("nowhere", lambda task: task["Status"].get("Err"), 20, "is told why")["Status"]["Err"]
         self.assertRegex(error, r"^no suitable node \(unsupported platform on 6 nodes; ")
         self.assertIn("the image is 10.0.26100.1, the host 10.0.20348.2402", error)
 

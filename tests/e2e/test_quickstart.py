@@ -76,6 +76,9 @@ class Quickstart(unittest.TestCase):
         self.assertRegex(said, r"(?m)^\S+ \*? *skep-node +Ready +Active +Leader ")
         self.assertEqual({number for number in re.findall(r"(?m)^\S+ +bees\.(\d) +skep/bees:1 +skep-node +Running +Running ", said)}, {"1", "2", "3"})
         self.assertEqual(set(re.findall(r"bee (\d) is back from trip \d+", said)), {"1", "2", "3"})
+        self.assertIn("http://127.0.0.1:9323/health", said)
+        self.assertRegex(said, r'"ready":true,"quorum":true')
+        self.assertRegex(said, r"(?m)^skep_service_tasks_running\{.*service_name=\"bees\".*\} 3$")
         self.assertRegex(said, r"(?m)^done in \d+ s$|done in \d+ s")
         self.assert_nothing_left()
 
@@ -88,9 +91,6 @@ class Quickstart(unittest.TestCase):
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does for Ctrl-C
         said = process.stdout.read()
         self.assertEqual(process.wait(30), 130, said)
-        self.assertIn("http://127.0.0.1:9323/health", said)
-        self.assertRegex(said, r'"ready":true,"quorum":true')
-        self.assertRegex(said, r"(?m)^skep_service_tasks_running\{.*service_name=\"bees\".*\} 3$")
         self.assertIn("taking it all away", said)
         self.assert_nothing_left()
 

@@ -111,7 +111,7 @@ static void check_copies(struct agent *agent, const struct seen_container *seen)
         for (size_t k = 0; k < other->seen_count; k++) {
             const struct seen_container *copy = &other->seen[k];
             bool is_copy = copy != seen && text_equal(copy->service_id, seen->service_id) && copy->slot == seen->slot;
-            bool are_bound = other == agent || (keeps_word(other) && keeps_word(agent)); /* the one that comes back may find it running */
+            bool are_bound = keeps_word(other) && keeps_word(agent); /* who comes back may find it running, and starts the next beside it */
             if (is_copy && are_bound && !was_given_up(cluster, copy))
                 sim_violated(cluster->sim, "never two copies of a slot where skep.stop-after says so",
                              "slot %" PRIu64 " of %s: task %s on %s, and %s on %s", seen->slot, entry->name, copy->task_id, other->hostname,
