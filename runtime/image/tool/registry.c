@@ -419,7 +419,7 @@ void registry_close(struct registry *registry)
     free(registry);
 }
 
-/* --- manifests ----------------------------------------------------------------------------------------------------------------------- */
+/* --- manifests and configs ------------------------------------------------------------------------------------------------------------ */
 
 static char *shown_manifest(const struct registry *registry, const char *which)
 {
@@ -427,32 +427,55 @@ static char *shown_manifest(const struct registry *registry, const char *which)
     return mem_format("manifest for %s%c%s", repository, image_digest_is_valid(which) ? '@' : ':', which);
 }
 
-static int manifest_once(struct registry *registry, struct http *http, const char *which, struct http_response *response, struct buf *out,
-                         struct error *err)
+/* What is small enough for memory. @shown begins the message of what the registry refuses. */
+struct wanted {
+    const char *url, *shown, *accept; /* accept NULL: anything */
+    struct buf *out;
+};
+
+static int fetch_once(struct registry *registry, struct http *http, const struct wanted *wanted, struct http_response *response,
+                      struct error *err)
 {
-    cleanup_free char *url = mem_format("%s/manifests/%s", registry->base_url, which), *shown = shown_manifest(registry, which);
-    struct http_request request = {.accept = ACCEPT, .on_body = append_body, .ctx = out};
-    int failed = registry_get(registry, http, url, &request, response, err);
+    struct http_request request = {.accept = wanted->accept, .on_body = append_body, .ctx = wanted->out};
+    int failed = registry_get(registry, http, wanted->url, &request, response, err);
     if (failed < 0)
-        return error_wrap(err, "%s", shown);
-    return response->status == 200 ? 0 : registry_problem(response, shown, err);
+        return error_wrap(err, "%s", wanted->shown);
+    return response->status == 200 ? 0 : registry_problem(response, wanted->shown, err);
+}
+
+/* Tried again on what passes by itself. */
+static int fetch(struct registry *registry, struct http *http, const struct wanted *wanted, struct error *err)
+{
+    cleanup_http_response struct http_response response = {0};
+    for (unsigned tries = 1;; tries++) {
+        buf_clear(wanted->out);
+        int failed = fetch_once(registry, http, wanted, &response, err);
+        if (failed == 0 || !registry_try_again(err, &response, tries, &registry->task->is_canceled))
+            return failed;
+    }
+}
+
+static int check_digest(const struct buf *document, const char *kind, const char *digest, struct error *err)
+{
+    char found[IMAGE_DIGEST_SIZE_CHARS + 1];
+    blob_digest_of(buf_bytes(document), found);
+    if (strcmp(found, digest) != 0)
+        return error_set(err, ERR_CORRUPT, "wrong digest: the registry sent %s for the %s %s", found, kind, digest);
+    return 0;
 }
 
 int registry_manifest(struct registry *registry, struct http *http, const char *which, struct buf *out, struct error *err)
 {
-    cleanup_http_response struct http_response response = {0};
-    char found[IMAGE_DIGEST_SIZE_CHARS + 1];
+    cleanup_free char *url = mem_format("%s/manifests/%s", registry->base_url, which), *shown = shown_manifest(registry, which);
     out->limit = IMAGE_MANIFEST_SIZE_BYTES;
-    for (unsigned tries = 1;; tries++) {
-        buf_clear(out);
-        int failed = manifest_once(registry, http, which, &response, out, err);
-        if (failed == 0)
-            break;
-        if (!registry_try_again(err, &response, tries, &registry->task->is_canceled))
-            return failed;
-    }
-    blob_digest_of(buf_bytes(out), found);
-    if (image_digest_is_valid(which) && strcmp(found, which) != 0)
-        return error_set(err, ERR_CORRUPT, "wrong digest: the registry sent %s for the manifest %s", found, which);
-    return 0;
+    int failed = fetch(registry, http, &(struct wanted){url, shown, ACCEPT, out}, err);
+    return failed < 0 || !image_digest_is_valid(which) ? failed : check_digest(out, "manifest", which, err);
+}
+
+int registry_config(struct registry *registry, struct http *http, const char *digest, struct buf *out, struct error *err)
+{
+    cleanup_free char *url = mem_format("%s/blobs/%s", registry->base_url, digest), *shown = mem_format("blob %s", digest);
+    out->limit = IMAGE_CONFIG_SIZE_BYTES;
+    int failed = fetch(registry, http, &(struct wanted){url, shown, NULL, out}, err);
+    return failed < 0 ? failed : check_digest(out, "blob", digest, err);
 }

@@ -22,6 +22,9 @@ void registry_close(struct registry *registry);
  * ERR_PERMISSION "unauthorized: …", ERR_LIMIT, ERR_CORRUPT. Tried again on what passes by itself. */
 int registry_manifest(struct registry *registry, struct http *http, const char *which, struct buf *out, struct error *err);
 
+/* The config of an image, by its digest, which is checked; into memory and not into the store. Errors as above. */
+int registry_config(struct registry *registry, struct http *http, const char *digest, struct buf *out, struct error *err);
+
 /* Into the store, resumed where an earlier try ended, and checked against digest and size. @shown is the short id in progress lines,
  * NULL for none.
  * Foreign layers come from their own addresses when the registry has none. ERR_CORRUPT for a wrong digest. The caller holds the blob's

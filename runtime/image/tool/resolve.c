@@ -34,48 +34,11 @@ static void add_platform(struct resolving *resolving, const struct image_platfor
     cJSON_AddItemToArray(resolving->platforms, item);
 }
 
-static int append_body(void *ctx, const void *data, size_t size, struct error *err)
-{
-    return buf_append_checked(ctx, data, size, err);
-}
-
-static int config_once(struct resolving *resolving, struct http_response *response, struct buf *out, struct error *err)
-{
-    const struct image_descriptor *config = &resolving->document.config;
-    cleanup_free char *url = mem_format("%s/blobs/%s", registry_base_url(resolving->registry), config->digest);
-    cleanup_free char *what = mem_format("blob %s", config->digest);
-    struct http_request request = {.on_body = append_body, .ctx = out};
-    int failed = registry_get(resolving->registry, resolving->http, url, &request, response, err);
-    if (failed < 0)
-        return error_wrap(err, "%s", what);
-    return response->status == 200 ? 0 : registry_problem(response, what, err);
-}
-
-static int fetch_config(struct resolving *resolving, struct buf *out, struct error *err)
-{
-    cleanup_http_response struct http_response response = {0};
-    const struct image_descriptor *config = &resolving->document.config;
-    char found[IMAGE_DIGEST_SIZE_CHARS + 1];
-    out->limit = IMAGE_CONFIG_SIZE_BYTES;
-    for (unsigned tries = 1;; tries++) {
-        buf_clear(out);
-        int failed = config_once(resolving, &response, out, err);
-        if (failed == 0)
-            break;
-        if (!registry_try_again(err, &response, tries, &resolving->task->is_canceled))
-            return failed;
-    }
-    blob_digest_of(buf_bytes(out), found);
-    if (strcmp(found, config->digest) != 0)
-        return error_set(err, ERR_CORRUPT, "wrong digest: the registry sent %s for the blob %s", found, config->digest);
-    return 0;
-}
-
 static int take_config(struct resolving *resolving, struct error *err)
 {
     cleanup_buf struct buf text = {0};
     struct image_spec spec;
-    int failed = fetch_config(resolving, &text, err);
+    int failed = registry_config(resolving->registry, resolving->http, resolving->document.config.digest, &text, err);
     if (failed == 0)
         failed = image_spec_parse(buf_bytes(&text), &resolving->arena, &spec, err);
     if (failed == 0)
