@@ -78,17 +78,13 @@ static bool actor_matches(const cJSON *json, const char *type, const char *value
     return text_equal(json_string(json, "Type", ""), type) && (text_equal(name, value) || (*value && text_starts(id, value)));
 }
 
-static bool container_matches(const void *subject, const char *value)
-{
-    return actor_matches(subject, "container", value);
-}
-
 #define MATCHES(type)                                                                                                                      \
     static bool type##_matches(const void *subject, const char *value)                                                                     \
     {                                                                                                                                      \
         return actor_matches(subject, #type, value);                                                                                       \
     }
 MATCHES(config)
+MATCHES(container)
 MATCHES(network)
 MATCHES(node)
 MATCHES(plugin)

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "api/swarm/json_common.h"
 #include "base/text.h"
 #include "manager/store/object.h"
 
@@ -42,16 +43,12 @@ static void add_change(struct attributes *to, const char *what, const char *old,
 
 static const char *availability(const Node *node)
 {
-    static const char *const names[] = {"active", "pause", "drain"};
-    unsigned at = node->spec ? (unsigned)node->spec->availability : 0;
-    return at < sizeof names / sizeof *names ? names[at] : "";
+    return shape_name_of(swarm_availabilities, node->spec ? (int)node->spec->availability : 0);
 }
 
 static const char *state(const Node *node)
 {
-    static const char *const names[] = {"unknown", "down", "ready", "disconnected"};
-    unsigned at = node->status ? (unsigned)node->status->state : 0;
-    return at < sizeof names / sizeof *names ? names[at] : "";
+    return shape_name_of(swarm_node_states, node->status ? (int)node->status->state : 0);
 }
 
 static const char *role(const Node *node)
@@ -92,9 +89,7 @@ static const char *replicas(const Service *service, struct arena *arena)
 
 static const char *update_state(const Service *service)
 {
-    static const char *const names[] = {"", "updating", "paused", "completed", "rollback_started", "rollback_paused", "rollback_completed"};
-    unsigned at = service->update_status ? (unsigned)service->update_status->state : 0;
-    return at < sizeof names / sizeof *names ? names[at] : "";
+    return shape_name_of(swarm_update_states, service->update_status ? (int)service->update_status->state : 0);
 }
 
 static void compare_services(struct attributes *to, const Service *old, const Service *now)

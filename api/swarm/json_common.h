@@ -15,6 +15,10 @@ extern const struct shape_member swarm_generic_resource[]; /* GenericResource */
 extern const struct shape_member swarm_port[];             /* PortConfig */
 extern const struct shape_member swarm_network[];          /* Network as a task's attachment shows it; json_network.c */
 
+/* What enums are called. */
+extern const struct shape_name swarm_node_states[], swarm_availabilities[]; /* json_node.c */
+extern const struct shape_name swarm_update_states[];                       /* json_service.c */
+
 /* The specs of services and tasks, by file. */
 extern const struct shape_member swarm_container_spec[];    /* json_container_spec.c */
 extern const struct shape_member swarm_task_spec[];         /* json_task_spec.c: of a task */

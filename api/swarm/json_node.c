@@ -43,7 +43,7 @@ static const struct shape_member description[] = {
     {0},
 };
 
-static const struct shape_name states[] = {
+const struct shape_name swarm_node_states[] = {
     {"unknown", DOCKER__SWARMKIT__V1__NODE_STATUS__STATE__UNKNOWN},
     {"down", DOCKER__SWARMKIT__V1__NODE_STATUS__STATE__DOWN},
     {"ready", DOCKER__SWARMKIT__V1__NODE_STATUS__STATE__READY},
@@ -52,7 +52,7 @@ static const struct shape_name states[] = {
 };
 
 static const struct shape_member status[] = {
-    {.json = "State", .field = "state", .names = states},
+    {.json = "State", .field = "state", .names = swarm_node_states},
     {.json = "Message", .field = "message"},
     {.json = "Addr", .field = "addr"},
     {0},
@@ -78,7 +78,7 @@ static const struct shape_name roles[] = {
     {0},
 };
 
-static const struct shape_name availabilities[] = {
+const struct shape_name swarm_availabilities[] = {
     {"active", DOCKER__SWARMKIT__V1__NODE_SPEC__AVAILABILITY__ACTIVE},
     {"pause", DOCKER__SWARMKIT__V1__NODE_SPEC__AVAILABILITY__PAUSE},
     {"drain", DOCKER__SWARMKIT__V1__NODE_SPEC__AVAILABILITY__DRAIN},
@@ -88,7 +88,7 @@ static const struct shape_name availabilities[] = {
 static const struct shape_member spec[] = {
     {.field = "annotations", .flags = SHAPE_INLINE, .shape = swarm_annotations},
     {.json = "Role", .field = "desired_role", .names = roles, .fallback = SHAPE_NO_FALLBACK},
-    {.json = "Availability", .field = "availability", .names = availabilities, .fallback = SHAPE_NO_FALLBACK},
+    {.json = "Availability", .field = "availability", .names = swarm_availabilities, .fallback = SHAPE_NO_FALLBACK},
     {0},
 };
 

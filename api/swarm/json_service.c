@@ -74,7 +74,7 @@ static const struct shape_member update_config[] = {
     {0},
 };
 
-static const struct shape_name update_states[] = {
+const struct shape_name swarm_update_states[] = {
     {"updating", DOCKER__SWARMKIT__V1__UPDATE_STATUS__UPDATE_STATE__UPDATING},
     {"paused", DOCKER__SWARMKIT__V1__UPDATE_STATUS__UPDATE_STATE__PAUSED},
     {"completed", DOCKER__SWARMKIT__V1__UPDATE_STATUS__UPDATE_STATE__COMPLETED},
@@ -85,7 +85,7 @@ static const struct shape_name update_states[] = {
 };
 
 static const struct shape_member update_status[] = {
-    {.json = "State", .field = "state", .names = update_states},
+    {.json = "State", .field = "state", .names = swarm_update_states},
     {.json = "StartedAt", .field = "started_at", .flags = SHAPE_ONLY_WRITTEN},
     {.json = "CompletedAt", .field = "completed_at", .flags = SHAPE_ONLY_WRITTEN},
     {.json = "Message", .field = "message"},

@@ -50,6 +50,8 @@ struct shape_name {
     int value;
 };
 
+const char *shape_name_of(const struct shape_name *names, int value); /* "" for a value that has none */
+
 struct shape_place;
 
 /* The object that is being read, for hooks. @json is NULL where it is absent and read as an empty one. */

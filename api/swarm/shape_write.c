@@ -149,7 +149,7 @@ static bool is_chosen(const ProtobufCMessage *message, const ProtobufCFieldDescr
     return chosen == field->id;
 }
 
-static const char *name_of(const struct shape_name *names, int value)
+const char *shape_name_of(const struct shape_name *names, int value)
 {
     for (; names->text; names++)
         if (names->value == value)
@@ -293,7 +293,7 @@ static cJSON *write_field(const struct shape_member *member, const ProtobufCMess
         return truth || always ? cJSON_CreateBool(truth) : NULL;
     case PROTOBUF_C_TYPE_ENUM:
         memcpy(&number, value, sizeof number);
-        return text_or_null(name_of(member->names, number), always);
+        return text_or_null(shape_name_of(member->names, number), always);
     case PROTOBUF_C_TYPE_BYTES:
         return write_bytes(member, value);
     case PROTOBUF_C_TYPE_MESSAGE:
