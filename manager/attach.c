@@ -18,10 +18,9 @@ static const Docker__Swarmkit__V1__Network *find(const struct store *store, cons
     return (const void *)store_next(&cursor);
 }
 
-static void on_attach(struct grpc_call *call, ProtobufCMessage *message, void *ctx)
+static void on_attach(struct grpc_call *call, const ProtobufCMessage *message, struct manager *manager)
 {
     const Docker__Swarmkit__V1__AttachNetworkRequest *request = (const void *)message;
-    struct manager *manager = ctx;
     const char *target = request->config ? request->config->target : "";
     struct error err;
 
@@ -36,12 +35,11 @@ static void on_attach(struct grpc_call *call, ProtobufCMessage *message, void *c
     grpc_call_finish_error(call, &err);
 }
 
-static void on_detach(struct grpc_call *call, ProtobufCMessage *message, void *ctx)
+static void on_detach(struct grpc_call *call, const ProtobufCMessage *message)
 {
     const Docker__Swarmkit__V1__DetachNetworkRequest *request = (const void *)message;
     struct error err;
 
-    (void)ctx;
     if (*request->attachment_id == 0)
         error_set(&err, ERR_INVALID, "an attachment's id is needed");
     else
@@ -49,18 +47,17 @@ static void on_detach(struct grpc_call *call, ProtobufCMessage *message, void *c
     grpc_call_finish_error(call, &err);
 }
 
-static void serve_attach(struct grpc_call *call, void *ctx)
+static void on_message(struct grpc_call *call, ProtobufCMessage *message, void *ctx)
 {
-    static const struct grpc_call_handlers handlers = {.on_message = on_attach};
-    struct gate gate;
-
-    if (gate_enter(ctx, call, &gate))
-        grpc_call_accept(call, &handlers, ctx);
+    if (grpc_call_method(call) == METHOD(ResourceAllocator, AttachNetwork))
+        on_attach(call, message, ctx);
+    else
+        on_detach(call, message);
 }
 
-static void serve_detach(struct grpc_call *call, void *ctx)
+static void serve(struct grpc_call *call, void *ctx)
 {
-    static const struct grpc_call_handlers handlers = {.on_message = on_detach};
+    static const struct grpc_call_handlers handlers = {.on_message = on_message};
     struct gate gate;
 
     if (gate_enter(ctx, call, &gate))
@@ -69,6 +66,6 @@ static void serve_detach(struct grpc_call *call, void *ctx)
 
 void attach_serve(struct manager *manager, struct grpc_server *server)
 {
-    grpc_server_handle(server, METHOD(ResourceAllocator, AttachNetwork), serve_attach, manager);
-    grpc_server_handle(server, METHOD(ResourceAllocator, DetachNetwork), serve_detach, manager);
+    grpc_server_handle(server, METHOD(ResourceAllocator, AttachNetwork), serve, manager);
+    grpc_server_handle(server, METHOD(ResourceAllocator, DetachNetwork), serve, manager);
 }

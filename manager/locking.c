@@ -14,13 +14,11 @@ static const uint8_t *lock_of(const struct manager *manager)
 
 static void set(struct manager *manager, const uint8_t *lock)
 {
-    uint8_t copy[SEALED_KEY_SIZE_BYTES] = {0};
-
-    if (lock)
-        memcpy(copy, lock, sizeof copy);
-    memcpy(manager->lock, copy, sizeof copy);
     manager->has_lock = lock != NULL;
-    mem_wipe(copy, sizeof copy);
+    if (lock)
+        memcpy(manager->lock, lock, sizeof manager->lock);
+    else
+        mem_wipe(manager->lock, sizeof manager->lock);
 }
 
 int locking_write(struct manager *manager, struct error *err)

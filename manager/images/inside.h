@@ -63,6 +63,13 @@ struct images_part {
     uint64_t now_ns, due_ns;
 };
 
+/* NULL: this service runs no containers. */
+static inline const Docker__Swarmkit__V1__ContainerSpec *images_container_of(const Docker__Swarmkit__V1__ServiceSpec *spec)
+{
+    const Docker__Swarmkit__V1__TaskSpec *task = spec ? spec->task : NULL;
+    return task && task->runtime_case == DOCKER__SWARMKIT__V1__TASK_SPEC__RUNTIME_CONTAINER ? task->container : NULL;
+}
+
 /* write.c: image->payload becomes the facts in the store, or they go. is_writing until then. */
 void images_write(struct image *image);
 void images_remove(struct image *image);

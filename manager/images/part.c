@@ -56,15 +56,9 @@ static void free_image(struct image *image)
 
 /* --- what the store has --- */
 
-static const Docker__Swarmkit__V1__ContainerSpec *container_of(const ServiceSpec *spec)
-{
-    const Docker__Swarmkit__V1__TaskSpec *task = spec ? spec->task : NULL;
-    return task && task->runtime_case == DOCKER__SWARMKIT__V1__TASK_SPEC__RUNTIME_CONTAINER ? task->container : NULL;
-}
-
 static struct image *image_of(struct images_part *part, const ServiceSpec *spec)
 {
-    const Docker__Swarmkit__V1__ContainerSpec *container = container_of(spec);
+    const Docker__Swarmkit__V1__ContainerSpec *container = images_container_of(spec);
     return container && !text_empty(container->image) ? need_image(part, container->image) : NULL;
 }
 
@@ -329,7 +323,7 @@ static const char *find_auth(const struct image *image)
 
     for (service = part->services; service; service = service->hh.next) {
         const Service *message = service->image == image ? store_service(part->options.host.store, service->id) : NULL;
-        const Docker__Swarmkit__V1__ContainerSpec *container = message ? container_of(message->spec) : NULL;
+        const Docker__Swarmkit__V1__ContainerSpec *container = message ? images_container_of(message->spec) : NULL;
         if (container && container->pull_options && !text_empty(container->pull_options->registry_auth))
             auth = container->pull_options->registry_auth;
     }

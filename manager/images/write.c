@@ -69,10 +69,8 @@ static int put(struct store_tx *tx, void *ctx, struct error *err)
 
 static bool names(const Docker__Swarmkit__V1__ServiceSpec *spec, const char *reference)
 {
-    const Docker__Swarmkit__V1__TaskSpec *task = spec ? spec->task : NULL;
-
-    return task && task->runtime_case == DOCKER__SWARMKIT__V1__TASK_SPEC__RUNTIME_CONTAINER && task->container &&
-           strcmp(task->container->image, reference) == 0;
+    const Docker__Swarmkit__V1__ContainerSpec *container = images_container_of(spec);
+    return container && strcmp(container->image, reference) == 0;
 }
 
 /* A service may have come meanwhile. */

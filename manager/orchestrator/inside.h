@@ -36,6 +36,7 @@ void slot_promise(struct view_slot *slot, enum slot_class class);
 
 bool task_is_of_iteration(const struct view_task *task); /* of a job: of its present one; of others always */
 bool task_is_wanted(const struct view_task *task);
+bool task_is_drained(const struct view_task *task); /* its node is there, and is to have no tasks */
 bool slot_has_wanted(const struct view_slot *slot);
 bool slot_is_stopping(const struct orchestrator *orchestrator, const struct view_task *task); /* an older one of its slot still is */
 void slot_classify(struct orchestrator *orchestrator, struct view_slot *slot);

@@ -83,8 +83,6 @@ void restart_task(struct orchestrator *orchestrator, struct view_task *task, enu
 {
     struct view_slot *slot = task->slot;
     bool is_allowed = restart_is_allowed(slot, task);
-    const Docker__Swarmkit__V1__Node *node = task->node ? node_message(task->node) : NULL;
-    bool is_drained = node && node->spec && node->spec->availability == DOCKER__SWARMKIT__V1__NODE_SPEC__AVAILABILITY__DRAIN;
     bool is_stopping = trouble == TROUBLE_DRAINED && task->node->down_ns == TIMER_NEVER; /* else it has stopped, or nobody can tell */
     bool waits_for_stop = is_stopping || slot_is_stopping(orchestrator, task);           /* what it waited for itself, say */
 
@@ -94,7 +92,7 @@ void restart_task(struct orchestrator *orchestrator, struct view_task *task, enu
     if (!leaves_old)
         changes_desire(orchestrator, task, STATE(SHUTDOWN));
     if (is_allowed) {
-        uint64_t delay_ns = is_drained ? 0 : restart_delay_ns(task_message(task)), now_ns = orchestrator->now_ns;
+        uint64_t delay_ns = task_is_drained(task) ? 0 : restart_delay_ns(task_message(task)), now_ns = orchestrator->now_ns;
         const char *id = changes_create(orchestrator, slot, STATE(READY));
         view_expect_start(&orchestrator->view, id, now_ns + delay_ns, waits_for_stop ? now_ns + RESTART_STOP_WAIT_MS * NS_PER_MS : 0);
     }

@@ -76,10 +76,10 @@ void slot_classify(struct orchestrator *orchestrator, struct view_slot *slot)
 
 /* --- a task's trouble --- */
 
-static bool is_drained(const struct view_task *task)
+bool task_is_drained(const struct view_task *task)
 {
-    const Docker__Swarmkit__V1__Node *node = node_message(task->node);
-    return node->spec && node->spec->availability == DOCKER__SWARMKIT__V1__NODE_SPEC__AVAILABILITY__DRAIN;
+    const Docker__Swarmkit__V1__Node *node = task->node ? node_message(task->node) : NULL;
+    return node && node->spec && node->spec->availability == DOCKER__SWARMKIT__V1__NODE_SPEC__AVAILABILITY__DRAIN;
 }
 
 enum trouble task_trouble(const struct orchestrator *orchestrator, const struct view_task *task, uint64_t *again_ns)
@@ -92,7 +92,7 @@ enum trouble task_trouble(const struct orchestrator *orchestrator, const struct 
         return TROUBLE_NONE;
     if (node == NULL)
         return TROUBLE_LOST;
-    if (is_drained(task))
+    if (task_is_drained(task))
         return TROUBLE_DRAINED;
     if (task->node->down_ns == TIMER_NEVER)
         return TROUBLE_NONE;
@@ -128,7 +128,7 @@ static uint64_t stopped_ns(const struct view_task *task)
     if (task->node->down_ns == TIMER_NEVER)
         return TIMER_NEVER;
     uint64_t lost_after_ns = task->slot->service->lost_after_ns;
-    return lost_after_ns == 0 || is_drained(task) ? 0 : task->node->down_ns + lost_after_ns;
+    return lost_after_ns == 0 || task_is_drained(task) ? 0 : task->node->down_ns + lost_after_ns;
 }
 
 bool slot_is_stopping(const struct orchestrator *orchestrator, const struct view_task *task)
