@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "google/protobuf/timestamp.pb-c.h"
+#include "manager/orchestrator/labels.h"
 #include "manager/scheduler/fit.h"
 #include "proto/message.h"
 
@@ -34,7 +35,7 @@ struct enforcer {
 /* One node on its way through the store. */
 struct look {
     struct enforcer *enforcer;
-    size_t rejected_count;
+    size_t misfits_count;
     struct error why; /* of the last one */
     bool is_unfinished;
     char id[];
@@ -80,7 +81,22 @@ static size_t find_misfits(struct store_tx *tx, struct look *look, const Node *n
     return count;
 }
 
-/* Its state, not what is desired of it: that is for whoever orchestrates it. */
+/* Where a slot is guarded its next task is to wait until this one has stopped, so it is asked to. */
+static bool is_guarded(struct store_tx *tx, const Task *task)
+{
+    const Docker__Swarmkit__V1__Service *service = task->service_id[0] ? store_tx_service(tx, task->service_id) : NULL;
+    return service && labels_read(service).stop_after_ns > 0;
+}
+
+static int ask_to_stop(struct store_tx *tx, const Task *old, struct error *err)
+{
+    Task task = *old;
+
+    task.desired_state = STATE(SHUTDOWN);
+    return store_tx_update(tx, &task.base, err);
+}
+
+/* Else as in Swarm: its state, not what is desired of it, which is for whoever orchestrates it. */
 static int reject(struct store_tx *tx, const Task *old, struct error *err)
 {
     Google__Protobuf__Timestamp timestamp;
@@ -103,13 +119,15 @@ static int look_at_node(struct store_tx *tx, void *ctx, struct error *err)
     const Task *misfits[STORE_ACTIONS_COUNT];
     int failed = 0;
 
-    look->rejected_count = 0;
+    look->misfits_count = 0;
     look->is_unfinished = false;
     if (node == NULL || (node->spec && node->spec->availability != DOCKER__SWARMKIT__V1__NODE_SPEC__AVAILABILITY__ACTIVE))
         return 0;
     size_t count = find_misfits(tx, look, node, misfits, store_tx_room(tx));
-    for (; look->rejected_count < count && failed == 0; look->rejected_count++)
-        failed = reject(tx, misfits[look->rejected_count], err);
+    for (; look->misfits_count < count && failed == 0; look->misfits_count++) {
+        const Task *task = misfits[look->misfits_count];
+        failed = is_guarded(tx, task) ? ask_to_stop(tx, task, err) : reject(tx, task, err);
+    }
     return failed;
 }
 
@@ -170,10 +188,10 @@ static void done(void *ctx, const struct error *err)
     struct enforcer *enforcer = look->enforcer;
 
     if (err) {
-        log_warn("enforcer", "node %s: the tasks that it no longer satisfies were not rejected: %s", look->id, err->message);
+        log_warn("enforcer", "node %s: the tasks that it no longer satisfies were not taken from it: %s", look->id, err->message);
         enforcer->has_failed = true;
-    } else if (look->rejected_count > 0) {
-        log_info("enforcer", "%zu tasks rejected: %s", look->rejected_count, look->why.message);
+    } else if (look->misfits_count > 0) {
+        log_info("enforcer", "node %s no longer satisfies %zu of its tasks: %s", look->id, look->misfits_count, look->why.message);
     }
     if (err || look->is_unfinished)
         mark(enforcer, look->id);

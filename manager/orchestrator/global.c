@@ -56,14 +56,13 @@ uint64_t global_look_slot(struct orchestrator *orchestrator, struct view_slot *s
     struct view_node *node = view_node(&orchestrator->view, slot->key);
     const Docker__Swarmkit__V1__Node *message = node ? node_message(node) : NULL;
     uint64_t again_ns = TIMER_NEVER;
-    bool is_job = slot->service->mode == VIEW_GLOBAL_JOB;
 
     if (message == NULL) {
         remove_with_node(orchestrator, slot);
         return TIMER_NEVER;
     }
     bool is_drained = availability_of(message) == AVAILABILITY(DRAIN), is_down = node->down_ns != TIMER_NEVER;
-    uint64_t lost_ns = is_down ? node->down_ns + slot->service->lost_after_ns : 0;
+    uint64_t lost_ns = is_down ? node->down_ns + slot->service->labels.lost_after_ns : 0;
     bool fits = orchestrator->rules.node_fits(orchestrator->rules.self, message, service_placement(slot->service));
     if (is_down && fits && !is_drained && lost_ns > orchestrator->now_ns)
         return lost_ns;
@@ -77,9 +76,7 @@ uint64_t global_look_slot(struct orchestrator *orchestrator, struct view_slot *s
     if (slot->writes == 0)
         again_ns = slot_supervise(orchestrator, slot);
     if (!is_paused && may_create(slot, message)) {
-        changes_group(orchestrator);
-        changes_create(orchestrator, slot, is_job ? STATE(COMPLETE) : STATE(RUNNING));
-        slot_promise(slot, SLOT_WANTED);
+        slot_fill(orchestrator, slot);
     } else if (!is_paused) {
         updater_notice(orchestrator, slot);
     }

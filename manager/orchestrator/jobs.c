@@ -33,8 +33,6 @@ void jobs_look(struct orchestrator *orchestrator, struct view_service *service)
         struct view_slot *slot = take_unused_slot(orchestrator, service, 0, job->total_completions);
         if (slot == NULL) /* one has a write on its way: its turn comes when that is through */
             return;
-        changes_group(orchestrator);
-        changes_create(orchestrator, slot, STATE(COMPLETE));
-        slot_promise(slot, SLOT_WANTED);
+        slot_fill(orchestrator, slot);
     }
 }

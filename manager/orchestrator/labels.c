@@ -43,22 +43,22 @@ static int read_keep(const Docker__Swarmkit__V1__Annotations *annotations, bool 
 
 int labels_check(const Docker__Swarmkit__V1__ServiceSpec *spec, struct error *err)
 {
-    uint64_t ns;
-    bool keeps_old;
-    int failed = read_duration(spec->annotations, LABEL_LOST_AFTER, &ns, err);
+    struct service_labels unused;
+    int failed = read_duration(spec->annotations, LABEL_LOST_AFTER, &unused.lost_after_ns, err);
 
     if (failed == 0)
-        failed = read_duration(spec->annotations, LABEL_STOP_AFTER, &ns, err);
-    return failed < 0 ? failed : read_keep(spec->annotations, &keeps_old, err);
+        failed = read_duration(spec->annotations, LABEL_STOP_AFTER, &unused.stop_after_ns, err);
+    return failed < 0 ? failed : read_keep(spec->annotations, &unused.keeps_old, err);
 }
 
-void labels_read(const Docker__Swarmkit__V1__Service *service, uint64_t *lost_after_ns, bool *keeps_old)
+struct service_labels labels_read(const Docker__Swarmkit__V1__Service *service)
 {
     const Docker__Swarmkit__V1__Annotations *annotations = service->spec ? service->spec->annotations : NULL;
-    struct error err = {0};
+    struct service_labels labels = {0};
+    struct error unused = {0};
 
-    *lost_after_ns = 0;
-    *keeps_old = false;
-    read_duration(annotations, LABEL_LOST_AFTER, lost_after_ns, &err);
-    read_keep(annotations, keeps_old, &err);
+    read_duration(annotations, LABEL_LOST_AFTER, &labels.lost_after_ns, &unused);
+    read_duration(annotations, LABEL_STOP_AFTER, &labels.stop_after_ns, &unused);
+    read_keep(annotations, &labels.keeps_old, &unused);
+    return labels;
 }

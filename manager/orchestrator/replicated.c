@@ -44,11 +44,9 @@ static void grow(struct orchestrator *orchestrator, struct view_service *service
 {
     for (uint64_t i = 0; i < count && orchestrator->changes_count < ORCHESTRATOR_STEP_CHANGES_COUNT; i++) {
         struct view_slot *slot = take_unused_slot(orchestrator, service, 1, UINT64_MAX);
-        changes_group(orchestrator);
-        changes_create(orchestrator, slot, STATE(RUNNING));
+        slot_fill(orchestrator, slot);
         if (CLUSTER_MUTANT(TWO_FOR_SLOT))
-            changes_create(orchestrator, slot, STATE(RUNNING));
-        slot_promise(slot, SLOT_WANTED);
+            slot_fill(orchestrator, slot);
     }
 }
 

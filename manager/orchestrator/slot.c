@@ -96,7 +96,7 @@ enum trouble task_trouble(const struct orchestrator *orchestrator, const struct 
         return TROUBLE_DRAINED;
     if (task->node->down_ns == TIMER_NEVER)
         return TROUBLE_NONE;
-    uint64_t lost_ns = task->node->down_ns + task->slot->service->lost_after_ns;
+    uint64_t lost_ns = task->node->down_ns + task->slot->service->labels.lost_after_ns;
     if (lost_ns <= orchestrator->now_ns)
         return TROUBLE_LOST;
     *again_ns = earlier(*again_ns, lost_ns);
@@ -104,6 +104,11 @@ enum trouble task_trouble(const struct orchestrator *orchestrator, const struct 
 }
 
 /* --- starting what waits --- */
+
+static int run_state(const struct view_service *service)
+{
+    return view_mode_is_job(service->mode) ? STATE(COMPLETE) : STATE(RUNNING);
+}
 
 /* Made by an earlier leader: from when it was made, as its own policy says. */
 static struct view_start *derive_start(struct orchestrator *orchestrator, const struct view_task *task)
@@ -127,16 +132,28 @@ static uint64_t stopped_ns(const struct view_task *task)
         return 0;
     if (task->node->down_ns == TIMER_NEVER)
         return TIMER_NEVER;
-    uint64_t lost_after_ns = task->slot->service->lost_after_ns;
+    uint64_t lost_after_ns = task->slot->service->labels.lost_after_ns;
     return lost_after_ns == 0 || task_is_drained(task) ? 0 : task->node->down_ns + lost_after_ns;
 }
 
-bool slot_is_stopping(const struct orchestrator *orchestrator, const struct view_task *task)
+bool slot_is_stopping(const struct orchestrator *orchestrator, const struct view_task *newest)
 {
-    for (const struct view_task *older = task->slot_prev; older; older = older->slot_prev)
-        if (!task_is_wanted(older) && stopped_ns(older) > orchestrator->now_ns)
+    for (const struct view_task *task = newest; task; task = task->slot_prev)
+        if (!task_is_wanted(task) && stopped_ns(task) > orchestrator->now_ns)
             return true;
     return false;
+}
+
+void slot_fill(struct orchestrator *orchestrator, struct view_slot *slot)
+{
+    bool waits_for_stop = slot->service->labels.stop_after_ns > 0 && slot_is_stopping(orchestrator, slot->last);
+    uint64_t now_ns = orchestrator->now_ns;
+
+    changes_group(orchestrator);
+    const char *id = changes_create(orchestrator, slot, waits_for_stop ? STATE(READY) : run_state(slot->service));
+    if (waits_for_stop)
+        view_expect_start(&orchestrator->view, id, now_ns, now_ns + RESTART_STOP_WAIT_MS * NS_PER_MS);
+    slot_promise(slot, SLOT_WANTED);
 }
 
 /* When it may start: now or earlier, or when to ask again. It waits for the older ones of its slot: for those that can be told to stop not
@@ -187,7 +204,7 @@ static bool has_older_wanted(const struct view_task *task)
 static void replace(struct orchestrator *orchestrator, struct view_task *task, enum trouble trouble)
 {
     struct view_slot *slot = task->slot;
-    bool may_return = trouble == TROUBLE_LOST && slot->service->keeps_old && task->node->object;
+    bool may_return = trouble == TROUBLE_LOST && slot->service->labels.keeps_old && task->node->object;
 
     if (has_older_wanted(task)) /* a substitute: it is the first one that is kept */
         may_return = false;
@@ -212,7 +229,7 @@ static uint64_t look_at_task(struct orchestrator *orchestrator, struct view_task
         if (due_ns > now_ns)
             return earlier(again_ns, due_ns);
         changes_group(orchestrator);
-        changes_desire(orchestrator, task, view_mode_is_job(task->slot->service->mode) ? STATE(COMPLETE) : STATE(RUNNING));
+        changes_desire(orchestrator, task, run_state(task->slot->service));
         slot_promise(task->slot, SLOT_WANTED);
         return again_ns;
     }
@@ -245,7 +262,7 @@ static struct view_task *choose(const struct orchestrator *orchestrator, const s
         bool runs = task_state(task) == STATE(RUNNING), is_clean = !updater_is_dirty(orchestrator, task);
         bool is_better = best == NULL || is_clean > best_is_clean;
         if (best && is_clean == best_is_clean)
-            is_better = runs > best_runs || (runs == best_runs && !slot->service->keeps_old);
+            is_better = runs > best_runs || (runs == best_runs && !slot->service->labels.keeps_old);
         if (!is_better)
             continue;
         best = task;

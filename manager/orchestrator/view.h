@@ -9,6 +9,7 @@
 #define SKEP_MANAGER_ORCHESTRATOR_VIEW_H
 
 #include "base/hash.h"
+#include "manager/orchestrator/labels.h"
 #include "manager/orchestrator/timers.h"
 #include "manager/store/store.h"
 
@@ -69,8 +70,7 @@ struct view_service {
     struct update *update;                          /* NULL: none under way */
     struct timer timer;
     unsigned writes;
-    uint64_t lost_after_ns; /* skep.lost-after */
-    bool keeps_old;         /* skep.keep */
+    struct service_labels labels;
     char id[];
 };
 

@@ -37,7 +37,7 @@ static void take_service(struct view *view, const char *id, struct store_object 
     if (object == NULL)
         return;
     service->mode = mode_of(service_message(service));
-    labels_read(service_message(service), &service->lost_after_ns, &service->keeps_old);
+    service->labels = labels_read(service_message(service));
     if (view_mode_is_global(service->mode))
         DL_APPEND2(view->globals, service, global_prev, global_next);
 }

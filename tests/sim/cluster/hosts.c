@@ -92,19 +92,12 @@ static bool keeps_word(const struct agent *agent)
     return agent->is_up && was_well;
 }
 
-/* Who asks for fewer replicas and then for more fills the slots anew, whether the old copies have stopped or not: as in Swarm. */
-static bool was_given_up(const struct cluster *cluster, const struct seen_container *seen)
-{
-    const Task *task = store_task(cluster->witness, seen->task_id);
-    return !task || task->desired_state == STATE(REMOVE);
-}
-
 static void check_copies(struct agent *agent, const struct seen_container *seen)
 {
     struct cluster *cluster = agent->cluster;
     const struct service_entry *entry = service_of(cluster, seen->service_id);
 
-    if (!entry || !entry->wish.is_guarded || seen->slot == 0 || was_given_up(cluster, seen))
+    if (!entry || !entry->wish.is_guarded || seen->slot == 0)
         return;
     for (unsigned i = 0; i < cluster->plan.agents_count; i++) {
         const struct agent *other = &cluster->agents[i];
@@ -112,7 +105,7 @@ static void check_copies(struct agent *agent, const struct seen_container *seen)
             const struct seen_container *copy = &other->seen[k];
             bool is_copy = copy != seen && text_equal(copy->service_id, seen->service_id) && copy->slot == seen->slot;
             bool are_bound = keeps_word(other) && keeps_word(agent); /* who comes back may find it running, and starts the next beside it */
-            if (is_copy && are_bound && !was_given_up(cluster, copy))
+            if (is_copy && are_bound)
                 sim_violated(cluster->sim, "never two copies of a slot where skep.stop-after says so",
                              "slot %" PRIu64 " of %s: task %s on %s, and %s on %s", seen->slot, entry->name, copy->task_id, other->hostname,
                              seen->task_id, agent->hostname);

@@ -1,4 +1,5 @@
 /* Tasks leave nodes that no longer satisfy what they ask for. */
+#include "manager/orchestrator/labels.h"
 #include "tests/unit/manager/orchestrator/fixture.h"
 
 static void describe(struct swarm *swarm, const char *id, int64_t memory_bytes, int64_t gpus)
@@ -52,6 +53,34 @@ static void a_label_that_is_gone_rejects(void **state)
     swarm_pass_s(&swarm, 5);
     assert_int_equal(swarm_count(&swarm, "web", STATE(RUNNING), STATE(RUNNING)), 2);
     assert_null(swarm_task_on(&swarm, "web", "n0", STATE(RUNNING)));
+    swarm_end(&swarm);
+}
+
+/* Rejected, it would count as ended while it still runs. */
+static void where_slots_are_guarded_the_next_waits_for_the_stop(void **state)
+{
+    (void)state;
+    struct swarm swarm;
+    struct spec spec;
+    swarm_begin(&swarm, 2);
+    swarm_label_node(&swarm, "n0", "east");
+    spec_init(&spec, "web", 1);
+    spec_constraint(&spec, "node.labels.zone==east");
+    spec_label(&spec, LABEL_STOP_AFTER, "30s");
+    swarm_create(&swarm, &spec);
+    KEEP_ID(id, swarm_task(&swarm, "web", 1, 0));
+    swarm_label_node(&swarm, "n1", "east");
+    swarm.stops_slowly = true;
+    swarm_label_node(&swarm, "n0", "west");
+    swarm_pass_s(&swarm, 10);
+    const task_type *task = store_task(swarm.world.store, id);
+    assert_int_equal(task->status->state, STATE(RUNNING));
+    assert_int_equal(task->desired_state, STATE(SHUTDOWN));
+    assert_int_equal(swarm_count(&swarm, "web", STATE(READY), STATE(READY)), 1);
+    swarm.stops_slowly = false;
+    swarm_pass_s(&swarm, 1);
+    assert_int_equal(store_task(swarm.world.store, id)->status->state, STATE(SHUTDOWN));
+    assert_non_null(swarm_task_on(&swarm, "web", "n1", STATE(RUNNING)));
     swarm_end(&swarm);
 }
 
@@ -304,6 +333,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_label_that_is_gone_rejects),
+        cmocka_unit_test(where_slots_are_guarded_the_next_waits_for_the_stop),
         cmocka_unit_test(the_services_constraints_of_now_count),
         cmocka_unit_test(paused_and_drained_nodes_are_left_alone),
         cmocka_unit_test(reservations_that_no_longer_fit_reject_the_last),

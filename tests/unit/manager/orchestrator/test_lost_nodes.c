@@ -255,13 +255,12 @@ static void labels_that_cannot_be_read_are_refused(void **state)
     spec.labels[2].value = word("old");
     assert_ok(labels_check(&spec.spec, err));
     service_type service;
-    uint64_t lost_after_ns;
-    bool keeps_old;
     docker__swarmkit__v1__service__init(&service);
     service.spec = &spec.spec;
-    labels_read(&service, &lost_after_ns, &keeps_old);
-    assert_true(lost_after_ns == 5400 * NS_PER_S);
-    assert_true(keeps_old);
+    struct service_labels labels = labels_read(&service);
+    assert_true(labels.lost_after_ns == 5400 * NS_PER_S);
+    assert_true(labels.stop_after_ns == 120 * NS_PER_S);
+    assert_true(labels.keeps_old);
 }
 
 int main(void)

@@ -1,4 +1,5 @@
 /* Replicated services: slots, growing, shrinking, what happens with their nodes. */
+#include "manager/orchestrator/labels.h"
 #include "tests/unit/manager/orchestrator/fixture.h"
 
 static void a_service_gets_tasks_as_swarm_makes_them(void **state)
@@ -135,6 +136,31 @@ static void what_is_removed_stays_until_it_has_stopped(void **state)
     assert_int_equal(swarm_count(&swarm, "web", STATE(REMOVE), STATE(RUNNING)), 1);
     swarm.stops_slowly = false;
     swarm_pass_s(&swarm, 1);
+    assert_int_equal(swarm_count(&swarm, "web", -1, -1), 1);
+    swarm_end(&swarm);
+}
+
+/* Asked for again before it has stopped: where the service guards its slots, the next waits. */
+static void a_guarded_slot_is_not_filled_before_it_is_empty(void **state)
+{
+    (void)state;
+    struct swarm swarm;
+    struct spec spec;
+    swarm_begin(&swarm, 1);
+    spec_init(&spec, "web", 1);
+    spec_label(&spec, LABEL_STOP_AFTER, "30s");
+    swarm_create(&swarm, &spec);
+    swarm.stops_slowly = true;
+    spec.replicated.replicas = 0;
+    swarm_update(&swarm, &spec);
+    spec.replicated.replicas = 1;
+    swarm_update(&swarm, &spec);
+    swarm_pass_s(&swarm, 10);
+    assert_int_equal(swarm_count(&swarm, "web", STATE(REMOVE), STATE(RUNNING)), 1);
+    assert_int_equal(swarm_count(&swarm, "web", STATE(READY), STATE(READY)), 1);
+    swarm.stops_slowly = false;
+    swarm_pass_s(&swarm, 1);
+    assert_int_equal(swarm_count(&swarm, "web", STATE(RUNNING), STATE(RUNNING)), 1);
     assert_int_equal(swarm_count(&swarm, "web", -1, -1), 1);
     swarm_end(&swarm);
 }
@@ -288,6 +314,7 @@ int main(void)
         cmocka_unit_test(shrinking_takes_from_the_node_with_most),
         cmocka_unit_test(shrinking_prefers_what_runs),
         cmocka_unit_test(what_is_removed_stays_until_it_has_stopped),
+        cmocka_unit_test(a_guarded_slot_is_not_filled_before_it_is_empty),
         cmocka_unit_test(a_removed_service_takes_its_tasks_along),
         cmocka_unit_test(a_drained_node_is_emptied_without_delay),
         cmocka_unit_test(replacements_of_a_drained_node_wait_for_the_old_ones_but_a_minute_at_most),
