@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/socket.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -197,6 +198,12 @@ static int check_emulation(struct config *config, struct error *err)
     return 0;
 }
 
+static int check_host(const char *address, struct error *err)
+{
+    cleanup_free char *path = socket_path(address, err);
+    return path ? 0 : error_wrap(err, "--host");
+}
+
 static int check_whole(struct config *config, struct error *err)
 {
     if (check_emulation(config, err) < 0)
@@ -205,8 +212,8 @@ static int check_whole(struct config *config, struct error *err)
         if (text_key_length(config->labels.values[i]) < 0)
             return error_set(err, ERR_INVALID, "--label %s: write KEY=VALUE", config->labels.values[i]);
     for (size_t i = 0; i < config->hosts.count; i++)
-        if (!text_starts(config->hosts.values[i], "unix:///"))
-            return error_set(err, ERR_INVALID, "--host %s: only unix:///PATH is spoken here", config->hosts.values[i]);
+        if (check_host(config->hosts.values[i], err) < 0)
+            return err->code;
     if (config->metrics_addr && check_address("metrics-addr", config->metrics_addr, err) < 0)
         return err->code;
     if (config->image_gc_interval < 0)
