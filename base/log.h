@@ -27,6 +27,11 @@ struct log_field {
 };
 
 void log_init(enum log_format format, enum log_level lowest, FILE *out); /* out borrowed; the default is text, info, stderr */
+
+/* Whoever else is to have each line, from its room on and without the time: a system's own log. NULL: nobody. */
+typedef void (*log_observer_cb)(void *ctx, enum log_level level, const char *line);
+void log_observe(log_observer_cb observer, void *ctx);
+
 bool log_level_parse(const char *text, enum log_level *level);
 bool log_enabled(enum log_level level);
 

@@ -167,8 +167,8 @@ static const char *file_named_by(int argc, char **argv)
 
 static void set_defaults(struct config *config)
 {
-    config->state_dir = mem_string(config_defaults.state_dir);
-    config->run_dir = mem_string(config_defaults.run_dir);
+    config->state_dir = mem_string(config_defaults()->state_dir);
+    config->run_dir = mem_string(config_defaults()->run_dir);
     config->runtime = mem_string("auto");
     config->bridge = mem_string("skep0");
     config->bridge_subnet = mem_string("172.30.0.0/16");
@@ -224,7 +224,7 @@ static int check_whole(struct config *config, struct error *err)
         return error_set(err, ERR_INVALID, "--state-dir and --run-dir are the same directory %s: one outlasts a reboot, the other must not",
                          config->state_dir);
     if (config->hosts.count == 0)
-        config->hosts.values[config->hosts.count++] = mem_string(config_defaults.host);
+        config->hosts.values[config->hosts.count++] = mem_string(config_defaults()->host);
     return 0;
 }
 
@@ -300,8 +300,8 @@ void config_print_help(FILE *out)
     fprintf(out, "  %-36s %s\n", "--check", "read and check the configuration, then exit");
     fprintf(out, "  %-36s %s\n", "-v, --version", "print the version and exit");
     fprintf(out, "  %-36s %s\n", "-h, --help", "print this and exit");
-    fprintf(out, "\nDefaults: --state-dir %s --run-dir %s --host %s\n", config_defaults.state_dir, config_defaults.run_dir,
-            config_defaults.host);
+    fprintf(out, "\nDefaults: --state-dir %s --run-dir %s --host %s\n", config_defaults()->state_dir, config_defaults()->run_dir,
+            config_defaults()->host);
     fputs("Containers are no children of skepd: stopping it, or killing it, leaves them running.\nSee skepd(8).\n", out);
 }
 

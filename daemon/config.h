@@ -72,6 +72,6 @@ struct config_defaults {
     const char *state_dir, *run_dir, *host;
     const char *group; /* taken where the host has it; one that is asked for must be there */
 };
-extern const struct config_defaults config_defaults;
+const struct config_defaults *config_defaults(void);
 
 #endif

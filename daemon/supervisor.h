@@ -23,7 +23,8 @@ struct supervisor_watch;
 
 struct supervisor_watch *supervisor_watch(uv_loop_t *loop, supervisor_request_cb on_request, void *ctx);
 
-/* No more requests; whoever asks again then ends the process at once. Its memory goes when the loop has closed its handles. NULL: nothing. */
+/* No more requests; whoever asks again then ends the process at once. Its memory goes when the loop has closed its handles. NULL: nothing.
+ */
 void supervisor_unwatch(struct supervisor_watch *watch);
 
 #endif

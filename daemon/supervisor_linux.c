@@ -51,7 +51,8 @@ static const struct {
     int number;
     const char *name;
     enum supervisor_request request;
-} signals[SIGNALS_COUNT] = {{SIGINT, "SIGINT", SUPERVISOR_STOP}, {SIGTERM, "SIGTERM", SUPERVISOR_STOP}, {SIGHUP, "SIGHUP", SUPERVISOR_RELOAD}};
+} signals[SIGNALS_COUNT] = {
+    {SIGINT, "SIGINT", SUPERVISOR_STOP}, {SIGTERM, "SIGTERM", SUPERVISOR_STOP}, {SIGHUP, "SIGHUP", SUPERVISOR_RELOAD}};
 
 struct supervisor_watch {
     uv_signal_t handles[SIGNALS_COUNT];

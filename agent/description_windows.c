@@ -1,0 +1,56 @@
+/* agent/description_windows.c – what a Windows host says of itself. The build is read from the registry: GetVersionEx tells programs without
+ * a manifest what they like to hear, and has no revision. */
+#include <stdio.h>
+#include <windows.h>
+
+#include "agent/description.h"
+#include "base/clock.h"
+#include "base/wide_windows.h"
+
+static const wchar_t version_key[] = L"SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion";
+
+/* "20348.2322" */
+static int read_build(char *out, size_t size, struct error *err)
+{
+    wchar_t value[16];
+    char build[16];
+    DWORD revision = 0, bytes = sizeof value;
+
+    LSTATUS failed = RegGetValueW(HKEY_LOCAL_MACHINE, version_key, L"CurrentBuildNumber", RRF_RT_REG_SZ, NULL, value, &bytes);
+    if (failed != ERROR_SUCCESS)
+        return error_set_windows(err, (unsigned long)failed, "describe the host: read CurrentBuildNumber");
+    bytes = sizeof revision;
+    RegGetValueW(HKEY_LOCAL_MACHINE, version_key, L"UBR", RRF_RT_REG_DWORD, NULL, &revision, &bytes); /* early builds have none */
+    wide_copy(value, build, sizeof build);
+    snprintf(out, size, "%s.%lu", build, revision);
+    return 0;
+}
+
+static const char *architecture_of(const SYSTEM_INFO *system)
+{
+    switch (system->wProcessorArchitecture) {
+    case PROCESSOR_ARCHITECTURE_AMD64:
+        return "x86_64";
+    case PROCESSOR_ARCHITECTURE_ARM64:
+        return "aarch64";
+    default:
+        return "unknown";
+    }
+}
+
+int host_facts_read(struct host_facts *facts, struct error *err)
+{
+    SYSTEM_INFO system;
+    MEMORYSTATUSEX memory = {.dwLength = sizeof memory};
+
+    *facts = (struct host_facts){.os = "windows"};
+    if (!GlobalMemoryStatusEx(&memory))
+        return error_set_windows(err, GetLastError(), "describe the host: its memory");
+    if (read_build(facts->os_build, sizeof facts->os_build, err) < 0)
+        return err->code;
+    GetNativeSystemInfo(&system);
+    snprintf(facts->architecture, sizeof facts->architecture, "%s", architecture_of(&system));
+    facts->nano_cpus = (int64_t)GetActiveProcessorCount(ALL_PROCESSOR_GROUPS) * (int64_t)NS_PER_S;
+    facts->memory_bytes = (int64_t)memory.ullTotalPhys;
+    return 0;
+}
