@@ -1,5 +1,5 @@
-/* agent/description_windows.c – what a Windows host says of itself. The build is read from the registry: GetVersionEx tells programs without
- * a manifest what they like to hear, and has no revision. */
+/* agent/description_windows.c – what a Windows host says of itself. The build is read from the registry: GetVersionEx tells programs
+ * without a manifest what they like to hear, and has no revision. */
 #include <stdio.h>
 #include <windows.h>
 

@@ -1,6 +1,6 @@
 /* api/host_facts_windows.c – see host_facts.h: the product's name and version as the registry has them, in dockerd's form. */
-#include <stdio.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <windows.h>
 
@@ -34,8 +34,8 @@ void api_host_read_os(struct api_host_facts *facts)
     size = sizeof major;
     RegGetValueW(HKEY_LOCAL_MACHINE, version_key, L"CurrentMajorVersionNumber", RRF_RT_REG_DWORD, NULL, &major, &size);
     bool is_server = strncmp(kind, "Server", 6) == 0 || strcmp(kind, "Nano Server") == 0;
-    snprintf(facts->operating_system, sizeof facts->operating_system, "Microsoft Windows%s%s%s (OS Build %s.%lu)", is_server ? " Server" : "",
-             display[0] ? " Version " : "", display, build, revision);
+    snprintf(facts->operating_system, sizeof facts->operating_system, "Microsoft Windows%s%s%s (OS Build %s.%lu)",
+             is_server ? " Server" : "", display[0] ? " Version " : "", display, build, revision);
     snprintf(facts->kernel_version, sizeof facts->kernel_version, "%lu.0 %s", major, build);
     snprintf(facts->os_version, sizeof facts->os_version, "%lu.0.%s.%lu", major, build, revision);
     facts->cgroup_version = "";

@@ -7,8 +7,8 @@
 
 #include "base/error.h"
 
-wchar_t *wide_from_utf8(const char *text);    /* the caller's to free */
-char *wide_to_utf8(const wchar_t *wide);      /* the caller's to free */
+wchar_t *wide_from_utf8(const char *text);                   /* the caller's to free */
+char *wide_to_utf8(const wchar_t *wide);                     /* the caller's to free */
 void wide_copy(const wchar_t *wide, char *out, size_t size); /* cut where @out ends, never within a character */
 
 /* ERR_PERMISSION, ERR_NOT_FOUND, ERR_EXISTS, ERR_NO_SPACE … for what GetLastError() or an HRESULT says; the message is "@what: <system's

@@ -18,8 +18,8 @@
 #include "base/wide_windows.h"
 
 /* Between 1601, where Windows' times begin, and 1970; in its unit of 100 ns. */
-#define EPOCH_FILETIME  116444736000000000ull
-#define FILETIME_PER_S  1e7
+#define EPOCH_FILETIME 116444736000000000ull
+#define FILETIME_PER_S 1e7
 
 /* Administrators, SYSTEM and whoever made it: nobody else, whatever is inherited from above. */
 static int make_private(const char *dir, const wchar_t *wide_dir, struct error *err)

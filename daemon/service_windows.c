@@ -111,7 +111,8 @@ static void configure(SC_HANDLE service)
     SERVICE_FAILURE_ACTIONS_FLAG also_exits = {.fFailureActionsOnNonCrashFailures = TRUE};
     SERVICE_DELAYED_AUTO_START_INFO delayed = {.fDelayedAutostart = TRUE};
     SERVICE_PRESHUTDOWN_INFO preshutdown = {.dwPreshutdownTimeout = PRESHUTDOWN_MS};
-    SERVICE_DESCRIPTIONW description = {.lpDescription = L"Joins a swarm and runs the tasks that it is given. Stopping it leaves containers running."};
+    SERVICE_DESCRIPTIONW description = {.lpDescription =
+                                            L"Joins a swarm and runs the tasks that it is given. Stopping it leaves containers running."};
 
     /* What an older Windows does not know is a comfort less, not a reason to fail. */
     ChangeServiceConfig2W(service, SERVICE_CONFIG_FAILURE_ACTIONS, &failures);
