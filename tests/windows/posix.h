@@ -21,6 +21,9 @@ int test_fclose(FILE *file);
 #define fflush(file) test_fflush(file)
 #define fclose(file) test_fclose(file)
 
+#define flockfile(file)   _lock_file(file)
+#define funlockfile(file) _unlock_file(file)
+
 #define mkdir(path, mode) ((void)(mode), _mkdir(path))
 
 #endif
