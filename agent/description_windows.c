@@ -5,24 +5,17 @@
 
 #include "agent/description.h"
 #include "base/clock.h"
-#include "base/wide_windows.h"
-
-static const wchar_t version_key[] = L"SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion";
+#include "base/system_windows.h"
 
 /* "20348.2322" */
 static int read_build(char *out, size_t size, struct error *err)
 {
-    wchar_t value[16];
     char build[16];
-    DWORD revision = 0, bytes = sizeof value;
 
-    LSTATUS failed = RegGetValueW(HKEY_LOCAL_MACHINE, version_key, L"CurrentBuildNumber", RRF_RT_REG_SZ, NULL, value, &bytes);
-    if (failed != ERROR_SUCCESS)
-        return error_set_windows(err, (unsigned long)failed, "describe the host: read CurrentBuildNumber");
-    bytes = sizeof revision;
-    RegGetValueW(HKEY_LOCAL_MACHINE, version_key, L"UBR", RRF_RT_REG_DWORD, NULL, &revision, &bytes); /* early builds have none */
-    wide_copy(value, build, sizeof build);
-    snprintf(out, size, "%s.%lu", build, revision);
+    version_read_text(L"CurrentBuildNumber", build, sizeof build);
+    if (build[0] == '\0')
+        return error_set(err, ERR_INTERNAL, "describe the host: the registry does not say which build of Windows this is");
+    snprintf(out, size, "%s.%u", build, version_read_number(L"UBR")); /* early builds have no revision */
     return 0;
 }
 

@@ -9,8 +9,8 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/system_windows.h"
 #include "base/text.h"
-#include "base/wide_windows.h"
 
 const char *const socket_default_address = "npipe:////./pipe/skep";
 

@@ -1,5 +1,5 @@
-/* base/guard_windows.c – see guard.h: DPAPI, under the machine's key, so that the service and a person at the console read the same file. Who
- * may read that file is its access list's business; what DPAPI adds is that a copy of the disk is worth nothing. */
+/* base/guard_windows.c – see guard.h: DPAPI, under the machine's key, so that the service and a person at the console read the same file.
+ * Who may read that file is its access list's business; what DPAPI adds is that a copy of the disk is worth nothing. */
 #include "base/guard.h"
 
 #include <string.h>
@@ -8,7 +8,7 @@
 #include <dpapi.h>
 
 #include "base/mem.h"
-#include "base/wide_windows.h"
+#include "base/system_windows.h"
 
 static const char head[] = "SKEP-DPAPI-1\n";
 

@@ -3,7 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
-#include "base/wide_windows.h"
+#include "base/system_windows.h"
 #include "daemon/config.h"
 
 const struct config_defaults *config_defaults(void)
@@ -12,7 +12,7 @@ const struct config_defaults *config_defaults(void)
 
     if (defaults.state_dir == NULL) {
         const wchar_t *data = _wgetenv(L"ProgramData");
-        cleanup_free char *root = wide_to_utf8(data ? data : L"C:\\ProgramData");
+        cleanup_free char *root = utf8_from_wide(data ? data : L"C:\\ProgramData");
         defaults = (struct config_defaults){
             .state_dir = mem_format("%s\\skep", root), .run_dir = mem_format("%s\\skep\\run", root), .host = "npipe:////./pipe/skep"};
     }

@@ -15,7 +15,7 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/mem.h"
-#include "base/wide_windows.h"
+#include "base/system_windows.h"
 
 /* Between 1601, where Windows' times begin, and 1970; in its unit of 100 ns. */
 #define EPOCH_FILETIME 116444736000000000ull

@@ -2,6 +2,7 @@
 #include "daemon/service_windows.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <windows.h>
@@ -9,7 +10,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/mem.h"
-#include "base/wide_windows.h"
+#include "base/system_windows.h"
 
 enum {
     PATH_SIZE_CHARS = 32768,
@@ -56,7 +57,7 @@ static int own_path(char **out, struct error *err)
 
     if (count == 0 || count == PATH_SIZE_CHARS)
         return error_set_windows(err, GetLastError(), "find this program's own file");
-    *out = wide_to_utf8(path);
+    *out = utf8_from_wide(path);
     return 0;
 }
 
@@ -111,8 +112,8 @@ static void configure(SC_HANDLE service)
     SERVICE_FAILURE_ACTIONS_FLAG also_exits = {.fFailureActionsOnNonCrashFailures = TRUE};
     SERVICE_DELAYED_AUTO_START_INFO delayed = {.fDelayedAutostart = TRUE};
     SERVICE_PRESHUTDOWN_INFO preshutdown = {.dwPreshutdownTimeout = PRESHUTDOWN_MS};
-    SERVICE_DESCRIPTIONW description = {.lpDescription =
-                                            L"Joins a swarm and runs the tasks that it is given. Stopping it leaves containers running."};
+    SERVICE_DESCRIPTIONW description = {
+        .lpDescription = (wchar_t *)(uintptr_t)L"Joins a swarm and runs the tasks that it is given. Stopping it leaves containers running."};
 
     /* What an older Windows does not know is a comfort less, not a reason to fail. */
     ChangeServiceConfig2W(service, SERVICE_CONFIG_FAILURE_ACTIONS, &failures);

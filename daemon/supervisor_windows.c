@@ -16,8 +16,8 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/system_windows.h"
 #include "base/text.h"
-#include "base/wide_windows.h"
 #include "daemon/messages_windows.h"
 #include "daemon/service_windows.h"
 

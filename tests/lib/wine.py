@@ -74,6 +74,7 @@ class WineSkepd(Daemon):
         self.metrics = f"{host.ip}:9323"
         self.env = wine_env(self.prefix)
         self._mount()
+        self.keeper = self._keep()
         self._be(build, product)
 
     def _mount(self):
@@ -81,6 +82,13 @@ class WineSkepd(Daemon):
         for path in (upper, work, self.prefix):
             os.makedirs(path)
         run(["mount", "-t", "overlay", "overlay", "-o", f"lowerdir={_template(self.host.net)},upperdir={upper},workdir={work}", self.prefix])
+
+    def _keep(self):
+        """A program that only waits: without one, Wine and its services end, and begin anew with the next."""
+        keeper = subprocess.Popen(self.host.inside(["wine", "cmd", "/c", "echo here & pause"]), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                  stderr=subprocess.DEVNULL, env=self.env, start_new_session=True)
+        keeper.stdout.readline()  # two programs that begin at once may wait for each other
+        return keeper
 
     def _be(self, build, product):
         number, _, revision = build.partition(".")
@@ -119,4 +127,7 @@ class WineSkepd(Daemon):
     def destroy(self):
         super().destroy()
         end_server(self.prefix)
+        self.keeper.stdin.close()
+        self.keeper.stdout.close()
+        self.keeper.wait(10)
         wait_until(lambda: run(["umount", self.prefix], check=False).returncode == 0 or not os.path.ismount(self.prefix), 10, "the prefix is unmounted")
