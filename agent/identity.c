@@ -7,6 +7,7 @@
 
 #include "agent/identity_state.h"
 #include "base/file.h"
+#include "base/guard.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -19,6 +20,13 @@ static char *path_of(const struct identity *identity, const char *name)
     return mem_format("%s/%s", identity->dir, name);
 }
 
+static void wipe_buf(struct buf *buf)
+{
+    if (buf->data)
+        mem_wipe(buf->data, buf->capacity);
+    buf_deinit(buf);
+}
+
 static int change(const struct identity *identity, const char *what, struct error *err)
 {
     return identity->fault ? identity->fault(identity->fault_ctx, what, err) : 0;
@@ -29,6 +37,13 @@ static int write_one(const struct identity *identity, const char *name, struct b
     cleanup_free char *what = mem_format("write %s", name), *path = path_of(identity, name);
     int failed = change(identity, what, err);
     return failed < 0 ? failed : file_write(path, content, mode, err);
+}
+
+static int write_guarded(const struct identity *identity, const char *name, struct bytes key_pem, struct error *err)
+{
+    cleanup_buf struct buf sealed = {.is_secret = true};
+    int failed = guard_seal(key_pem, &sealed, err);
+    return failed < 0 ? failed : write_one(identity, name, buf_bytes(&sealed), 0600, err);
 }
 
 static int remove_one(const struct identity *identity, const char *name, struct error *err)
@@ -56,11 +71,11 @@ static int read_one(const struct identity *identity, const char *name, struct bu
     return file_read(path, CERTIFICATE_PEM_SIZE_BYTES, out, err);
 }
 
-static void wipe_buf(struct buf *buf)
+static int read_guarded(const struct identity *identity, const char *name, struct buf *out, struct error *err)
 {
-    if (buf->data)
-        mem_wipe(buf->data, buf->capacity);
-    buf_deinit(buf);
+    cleanup_buf struct buf sealed = {.is_secret = true};
+    int failed = read_one(identity, name, &sealed, err);
+    return failed < 0 ? failed : guard_open(buf_bytes(&sealed), out, err);
 }
 
 static void set_buf(struct buf *buf, struct bytes content)
@@ -160,7 +175,7 @@ static int load_join_key(struct identity *identity, struct error *err)
 {
     if (!identity->join.is_pending)
         return remove_one(identity, "join.key", err);
-    int failed = read_one(identity, "join.key", &identity->join.key_pem, err);
+    int failed = read_guarded(identity, "join.key", &identity->join.key_pem, err);
     if (failed < 0)
         return failed;
     if (certificate_match_request(buf_bytes(&identity->join.request_pem), buf_bytes(&identity->join.key_pem), NULL) < 0) {
@@ -208,7 +223,7 @@ static int read_key(const struct identity *identity, struct keyfile *key, struct
 {
     cleanup_buf struct buf text = {.is_secret = true};
     *key = (struct keyfile){0};
-    int failed = read_one(identity, "node.key", &text, err);
+    int failed = read_guarded(identity, "node.key", &text, err);
     if (failed < 0 || text.size == 0)
         return failed;
     failed = keyfile_parse(buf_bytes(&text), key, err);
@@ -391,7 +406,7 @@ static int write_key(const struct identity *identity, const struct keyfile *key,
     }
     if (failed < 0)
         return failed;
-    return write_one(identity, "node.key", buf_bytes(identity->has_lock ? &text : &plain), 0600, err);
+    return write_guarded(identity, "node.key", buf_bytes(identity->has_lock ? &text : &plain), err);
 }
 
 static int write_pair(struct identity *identity, struct bytes chain_pem, const struct keyfile *key, struct error *err)
@@ -560,7 +575,7 @@ int identity_store_join(struct identity *identity, const struct identity_join *j
         return end_join(identity, err);
     /* The key first: a state.json without its key would be of no use. */
     bool has_key = identity->join.is_pending && bytes_equal(buf_bytes(&join->key_pem), buf_bytes(&identity->join.key_pem));
-    int failed = has_key ? 0 : write_one(identity, "join.key", buf_bytes(&join->key_pem), 0600, err);
+    int failed = has_key ? 0 : write_guarded(identity, "join.key", buf_bytes(&join->key_pem), err);
     if (failed < 0)
         return failed;
     struct identity_join next, before = identity->join;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "api/call.h"
+#include "api/socket.h"
 #include "api/swarm_call.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -214,10 +215,8 @@ void api_set_labels(struct api *api, const char *const *labels, size_t count)
 
 int api_listen(struct api *api, const char *address, const char *group, struct error *err)
 {
-    static const char scheme[] = "unix://";
-    if (!text_starts(address, scheme) || address[sizeof scheme - 1] != '/')
-        return error_set(err, ERR_INVALID, "%s: the API listens at unix:///PATH only", address);
-    return http_server_listen(api->http, address + sizeof scheme - 1, group, err);
+    cleanup_free char *path = socket_path(address, err);
+    return path ? http_server_listen(api->http, path, group, err) : err->code;
 }
 
 int api_listen_metrics(struct api *api, const char *address, struct error *err)

@@ -43,8 +43,8 @@ struct api_options {
 
 struct api *api_new(const struct api_options *options);
 
-/* Listen at "unix:///run/skep.sock"; up to API_LISTENERS_COUNT times. The socket has mode 0660; its group is @group (NULL: the process'
- * own). A socket file that no one listens at is replaced; ERR_EXISTS when someone does. ERR_INVALID for another kind of address,
+/* Listen at "unix:///run/skep.sock" (socket.h); up to API_LISTENERS_COUNT times. The socket has mode 0660; its group is @group (NULL: the
+ * process' own). A socket file that no one listens at is replaced; ERR_EXISTS when someone does. ERR_INVALID for another kind of address,
  * ERR_NOT_FOUND for the group, ERR_PERMISSION, ERR_IO. */
 int api_listen(struct api *api, const char *address, const char *group, struct error *err);
 

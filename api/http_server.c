@@ -315,7 +315,7 @@ static int bind_listener(struct listener *listener, const char *path, const char
     int code = uv_pipe_bind(&listener->socket.pipe, path);
     if (code < 0)
         return error_set_uv(err, code, "listen at %s", path);
-    if (socket_protect(path, group, err) < 0)
+    if (socket_protect(&listener->socket.pipe, path, group, err) < 0)
         return err->code;
     code = uv_listen(&listener->socket.stream, BACKLOG_COUNT, on_connection);
     return code < 0 ? error_set_uv(err, code, "listen at %s", path) : 0;

@@ -12,6 +12,18 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/text.h"
+
+const char *const socket_default_address = "unix:///run/skep.sock";
+
+char *socket_path(const char *address, struct error *err)
+{
+    static const char scheme[] = "unix://";
+    if (text_starts(address, scheme) && address[sizeof scheme - 1] == '/')
+        return mem_string(address + sizeof scheme - 1);
+    error_set(err, ERR_INVALID, "%s: only unix:///PATH is spoken here", address);
+    return NULL;
+}
 
 static int probe(const struct sockaddr_un *address)
 {
@@ -64,8 +76,9 @@ static int find_group(const char *name, gid_t *gid, struct error *err)
     return 0;
 }
 
-int socket_protect(const char *path, const char *group, struct error *err)
+int socket_protect(const uv_pipe_t *pipe, const char *path, const char *group, struct error *err)
 {
+    (void)pipe;
     gid_t gid = (gid_t)-1;
     if (group && find_group(group, &gid, err) < 0)
         return err->code;

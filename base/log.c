@@ -19,13 +19,21 @@ static struct {
     enum log_format format;
     enum log_level lowest;
     FILE *out;
-} target = {LOG_TEXT, LOG_INFO, NULL};
+    log_observer_cb observer;
+    void *observer_ctx;
+} target = {LOG_TEXT, LOG_INFO, NULL, NULL, NULL};
 
 void log_init(enum log_format format, enum log_level lowest, FILE *out)
 {
     target.format = format;
     target.lowest = lowest;
     target.out = out;
+}
+
+void log_observe(log_observer_cb observer, void *ctx)
+{
+    target.observer = observer;
+    target.observer_ctx = ctx;
 }
 
 bool log_level_parse(const char *text, enum log_level *level)
@@ -88,6 +96,28 @@ static void put_json_member(struct line *line, const char *key, const char *valu
     put_string(line, "\"");
 }
 
+static void put_sentence(struct line *line, const char *room, const char *message, const struct log_field *fields, size_t field_count)
+{
+    put_string(line, room);
+    put_string(line, ": ");
+    put_escaped(line, message, false);
+    for (size_t i = 0; i < field_count; i++)
+        if (fields[i].value) {
+            put_string(line, " ");
+            put_string(line, fields[i].key);
+            put_string(line, "=");
+            put_escaped(line, fields[i].value, false);
+        }
+}
+
+static void tell_observer(enum log_level level, const char *room, const char *message, const struct log_field *fields, size_t field_count)
+{
+    struct line line = {.size = 0};
+    put_sentence(&line, room, message, fields, field_count);
+    line.text[line.size] = '\0';
+    target.observer(target.observer_ctx, level, line.text);
+}
+
 void log_write(enum log_level level, const char *room, const struct log_field *fields, size_t field_count, const char *format, ...)
 {
     if (!log_enabled(level))
@@ -116,19 +146,12 @@ void log_write(enum log_level level, const char *room, const struct log_field *f
         for (const char *c = level_names[level]; *c; c++)
             put(&line, (char[]){(char)(*c - 'a' + 'A')}, 1);
         put_string(&line, " ");
-        put_string(&line, room);
-        put_string(&line, ": ");
-        put_escaped(&line, message, false);
-        for (size_t i = 0; i < field_count; i++)
-            if (fields[i].value) {
-                put_string(&line, " ");
-                put_string(&line, fields[i].key);
-                put_string(&line, "=");
-                put_escaped(&line, fields[i].value, false);
-            }
+        put_sentence(&line, room, message, fields, field_count);
     }
     line.text[line.size++] = '\n';
     FILE *out = target.out ? target.out : stderr;
     fwrite(line.text, 1, line.size, out);
     fflush(out);
+    if (target.observer)
+        tell_observer(level, room, message, fields, field_count);
 }

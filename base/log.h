@@ -27,12 +27,17 @@ struct log_field {
 };
 
 void log_init(enum log_format format, enum log_level lowest, FILE *out); /* out borrowed; the default is text, info, stderr */
+
+/* Whoever else is to have each line, from its room on and without the time: a system's own log. NULL: nobody. */
+typedef void (*log_observer_cb)(void *ctx, enum log_level level, const char *line);
+void log_observe(log_observer_cb observer, void *ctx);
+
 bool log_level_parse(const char *text, enum log_level *level);
 bool log_enabled(enum log_level level);
 
 /* @room is where it happened ("session", "worker"). Text: `2026-11-23T22:00:01.123Z INFO worker: message task=…`. */
 void log_write(enum log_level level, const char *room, const struct log_field *fields, size_t field_count, const char *format, ...)
-    __attribute__((format(printf, 5, 6)));
+    __attribute__((format(SKEP_PRINTF, 5, 6)));
 
 #define log_debug(room, ...) log_write(LOG_DEBUG, room, NULL, 0, __VA_ARGS__)
 #define log_info(room, ...)  log_write(LOG_INFO, room, NULL, 0, __VA_ARGS__)

@@ -16,7 +16,8 @@ static const struct command *const commands[] = {
 };
 
 static const struct option_spec global_specs[] = {
-    {"host", 'H', OPTION_TEXT, "string", "Address of the daemon's socket (SKEP_HOST; unix:///run/skep.sock)"},
+    {"host", 'H', OPTION_TEXT, "string",
+     "Address of the daemon's socket (SKEP_HOST; unix:///run/skep.sock, on Windows npipe:////./pipe/skep)"},
     {"help", 'h', OPTION_SWITCH, NULL, "Print usage"},
     {"version", 'v', OPTION_SWITCH, NULL, "Print the version of this command"},
     {0},

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "api/socket.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -271,16 +272,16 @@ static void run(struct call *call, const char *path)
 
 int client_call(const struct client_request *request, struct client_response *out, struct error *err)
 {
-    static const char scheme[] = "unix://";
     *out = (struct client_response){.body = {.limit = API_SEND_MAX_BYTES}};
-    if (!text_starts(request->host, scheme) || request->host[sizeof scheme - 1] != '/')
-        return error_set(err, ERR_INVALID, "%s is no address of a Skep daemon: write unix:///run/skep.sock", request->host);
+    cleanup_free char *path = socket_path(request->host, err);
+    if (path == NULL)
+        return err->code;
     struct call *call = mem_alloc(sizeof *call);
     call->request = request;
     call->response = out;
     call->err = err;
     http_parser_init(&call->parser, HTTP_RESPONSE);
-    run(call, request->host + sizeof scheme - 1);
+    run(call, path);
     int code = call->code;
     free(call);
     return code != 0 ? code : check_status(out, err);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/socket.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -166,8 +167,8 @@ static const char *file_named_by(int argc, char **argv)
 
 static void set_defaults(struct config *config)
 {
-    config->state_dir = mem_string(config_defaults.state_dir);
-    config->run_dir = mem_string(config_defaults.run_dir);
+    config->state_dir = mem_string(config_defaults()->state_dir);
+    config->run_dir = mem_string(config_defaults()->run_dir);
     config->runtime = mem_string("auto");
     config->bridge = mem_string("skep0");
     config->bridge_subnet = mem_string("172.30.0.0/16");
@@ -197,6 +198,12 @@ static int check_emulation(struct config *config, struct error *err)
     return 0;
 }
 
+static int check_host(const char *address, struct error *err)
+{
+    cleanup_free char *path = socket_path(address, err);
+    return path ? 0 : error_wrap(err, "--host");
+}
+
 static int check_whole(struct config *config, struct error *err)
 {
     if (check_emulation(config, err) < 0)
@@ -205,8 +212,8 @@ static int check_whole(struct config *config, struct error *err)
         if (text_key_length(config->labels.values[i]) < 0)
             return error_set(err, ERR_INVALID, "--label %s: write KEY=VALUE", config->labels.values[i]);
     for (size_t i = 0; i < config->hosts.count; i++)
-        if (!text_starts(config->hosts.values[i], "unix:///"))
-            return error_set(err, ERR_INVALID, "--host %s: only unix:///PATH is spoken here", config->hosts.values[i]);
+        if (check_host(config->hosts.values[i], err) < 0)
+            return err->code;
     if (config->metrics_addr && check_address("metrics-addr", config->metrics_addr, err) < 0)
         return err->code;
     if (config->image_gc_interval < 0)
@@ -217,7 +224,7 @@ static int check_whole(struct config *config, struct error *err)
         return error_set(err, ERR_INVALID, "--state-dir and --run-dir are the same directory %s: one outlasts a reboot, the other must not",
                          config->state_dir);
     if (config->hosts.count == 0)
-        config->hosts.values[config->hosts.count++] = mem_string(config_defaults.host);
+        config->hosts.values[config->hosts.count++] = mem_string(config_defaults()->host);
     return 0;
 }
 
@@ -293,8 +300,8 @@ void config_print_help(FILE *out)
     fprintf(out, "  %-36s %s\n", "--check", "read and check the configuration, then exit");
     fprintf(out, "  %-36s %s\n", "-v, --version", "print the version and exit");
     fprintf(out, "  %-36s %s\n", "-h, --help", "print this and exit");
-    fprintf(out, "\nDefaults: --state-dir %s --run-dir %s --host %s\n", config_defaults.state_dir, config_defaults.run_dir,
-            config_defaults.host);
+    fprintf(out, "\nDefaults: --state-dir %s --run-dir %s --host %s\n", config_defaults()->state_dir, config_defaults()->run_dir,
+            config_defaults()->host);
     fputs("Containers are no children of skepd: stopping it, or killing it, leaves them running.\nSee skepd(8).\n", out);
 }
 

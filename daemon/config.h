@@ -19,7 +19,7 @@
     X(config_file, "config", TEXT, "FILE", "read options from this JSON file first")                                                       \
     X(state_dir, "state-dir", TEXT, "DIR", "what must outlast a reboot: identity, tasks, images, containers")                              \
     X(run_dir, "run-dir", TEXT, "DIR", "what a reboot may lose: secrets, namespaces, sockets")                                             \
-    X(hosts, "host", LIST, "unix:///PATH", "where the API listens; may be given several times")                                            \
+    X(hosts, "host", LIST, "ADDRESS", "where the API listens: unix:///PATH, on Windows npipe:////./pipe/NAME; may be given several times") \
     X(group, "group", TEXT, "GROUP", "the group that may use the API's sockets; default: docker, where there is one")                      \
     X(metrics_addr, "metrics-addr", TEXT, "HOST:PORT", "where /metrics and /health are answered over TCP, to anyone; default: nowhere")    \
     X(hostname, "hostname", TEXT, "NAME", "the node's name in the swarm; default: the host's")                                             \
@@ -72,6 +72,6 @@ struct config_defaults {
     const char *state_dir, *run_dir, *host;
     const char *group; /* taken where the host has it; one that is asked for must be there */
 };
-extern const struct config_defaults config_defaults;
+const struct config_defaults *config_defaults(void);
 
 #endif

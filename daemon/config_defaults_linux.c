@@ -1,9 +1,13 @@
 /* daemon/config_defaults_linux.c – the places that the file hierarchy standard gives a daemon. */
 #include "daemon/config.h"
 
-const struct config_defaults config_defaults = {
-    .state_dir = "/var/lib/skep",
-    .run_dir = "/run/skep",
-    .host = "unix:///run/skep.sock",
-    .group = "docker",
-};
+const struct config_defaults *config_defaults(void)
+{
+    static const struct config_defaults defaults = {
+        .state_dir = "/var/lib/skep",
+        .run_dir = "/run/skep",
+        .host = "unix:///run/skep.sock",
+        .group = "docker",
+    };
+    return &defaults;
+}

@@ -171,11 +171,11 @@ static const char *health_of(void *self, const char *container_id)
 /* As dockerd: without a group of the default's name, the API is root's alone. */
 static const char *group_of_sockets(const struct config *config)
 {
-    if (config->group || config_defaults.group == NULL)
+    if (config->group || config_defaults()->group == NULL)
         return config->group;
-    if (host_has_group(config_defaults.group))
-        return config_defaults.group;
-    log_warn("skepd", "there is no group %s: only root may use the API (give another with --group)", config_defaults.group);
+    if (host_has_group(config_defaults()->group))
+        return config_defaults()->group;
+    log_warn("skepd", "there is no group %s: only root may use the API (give another with --group)", config_defaults()->group);
     return NULL;
 }
 

@@ -1,5 +1,5 @@
-/* daemon/host.h – what a daemon asks of the system it runs on, beyond libuv: being the only one on its directories, and telling the
- * supervisor. */
+/* daemon/host.h – what a daemon asks of the system it runs on, beyond libuv: being the only one on its directories, and what it takes of
+ * the system. */
 #ifndef SKEP_DAEMON_HOST_H
 #define SKEP_DAEMON_HOST_H
 
@@ -13,9 +13,6 @@
 int host_claim_directory(const char *dir, struct error *err);
 
 bool host_has_group(const char *name);
-
-/* Tell systemd (or whatever set NOTIFY_SOCKET) one of sd_notify(3)'s lines, such as "READY=1". Nothing happens where nobody listens. */
-void host_notify(const char *line);
 
 /* Before anything is opened: no signal for a broken pipe, new files for nobody else, as many open files as the system allows (1,000
  * containers take some thousand descriptors), as many workers as containers start at once, few heaps. Before the loop's first use. */

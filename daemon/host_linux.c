@@ -1,4 +1,4 @@
-/* daemon/host_linux.c – see host.h: flock(2), sd_notify(3)'s datagram, setrlimit(2). */
+/* daemon/host_linux.c – see host.h: flock(2), setrlimit(2). */
 #include "daemon/host.h"
 
 #include <dirent.h>
@@ -8,16 +8,13 @@
 #include <link.h>
 #include <malloc.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -70,24 +67,6 @@ bool host_has_group(const char *name)
     cleanup_free char *record = mem_alloc(RECORD_SIZE_BYTES);
     struct group group, *found = NULL;
     return getgrnam_r(name, &group, record, RECORD_SIZE_BYTES, &found) == 0 && found != NULL;
-}
-
-void host_notify(const char *line)
-{
-    const char *path = getenv("NOTIFY_SOCKET");
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (path == NULL || (*path != '/' && *path != '@') || strlen(path) >= sizeof address.sun_path)
-        return;
-    memcpy(address.sun_path, path, strlen(path));
-    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
-    if (*path == '@')
-        address.sun_path[0] = '\0';
-    int socket_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (socket_fd < 0)
-        return;
-    ssize_t sent = sendto(socket_fd, line, strlen(line), MSG_NOSIGNAL, (struct sockaddr *)&address, size);
-    (void)sent; /* a supervisor that went away is its own problem */
-    close(socket_fd);
 }
 
 void host_prepare_process(void)

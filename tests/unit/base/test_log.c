@@ -58,6 +58,24 @@ static void a_line_too_long_still_ends_well(void **state)
     assert_string_equal(text + strlen(text) - 2, "}\n");
 }
 
+static void keep_line(void *ctx, enum log_level level, const char *line)
+{
+    assert_int_equal(level, LOG_WARN);
+    snprintf(ctx, 128, "%s", line);
+}
+
+static void an_observer_has_each_line_in_either_format(void **state)
+{
+    (void)state;
+    char seen[128] = "";
+    log_observe(keep_line, seen);
+    written(LOG_JSON, "hello\nworld");
+    assert_string_equal(seen, "test: hello\\nworld task=t1");
+    log_observe(NULL, NULL);
+    written(LOG_TEXT, "nobody");
+    assert_string_equal(seen, "test: hello\\nworld task=t1");
+}
+
 static void levels_have_names(void **state)
 {
     (void)state;
@@ -73,6 +91,7 @@ int main(void)
         cmocka_unit_test(a_json_line_parses_and_holds_every_field),
         cmocka_unit_test(a_text_line_cannot_be_forged_by_what_a_peer_sent),
         cmocka_unit_test(a_line_too_long_still_ends_well),
+        cmocka_unit_test(an_observer_has_each_line_in_either_format),
         cmocka_unit_test(levels_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

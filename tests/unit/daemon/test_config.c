@@ -31,10 +31,10 @@ static void without_flags_the_hosts_defaults_hold(void **state)
     (void)state;
     struct config config;
     assert_ok(READ(&config, "--log-level", "debug"));
-    assert_string_equal(config.state_dir, config_defaults.state_dir);
+    assert_string_equal(config.state_dir, config_defaults()->state_dir);
     assert_null(config.group); /* nobody asked for one: the default's need not be there */
     assert_int_equal(config.hosts.count, 1);
-    assert_string_equal(config.hosts.values[0], config_defaults.host);
+    assert_string_equal(config.hosts.values[0], config_defaults()->host);
     assert_int_equal(config_log_level(&config), LOG_DEBUG);
     assert_int_equal(config_log_format(&config), LOG_TEXT);
     config_deinit(&config);
@@ -87,7 +87,7 @@ static void what_cannot_be_is_refused_by_name(void **state)
     check_refused("--image-gc-interval", "-1h", "must not be negative");
     check_refused("--metrics-addr", "127.0.0.1", "--metrics-addr: not an address: 127.0.0.1: the port is missing");
     check_refused("--clock-offset", "later", "--clock-offset: not a duration: later");
-    check_refused("--run-dir", config_defaults.state_dir, "the same directory");
+    check_refused("--run-dir", config_defaults()->state_dir, "the same directory");
     check_refused("--log-format=json", "--bridge", "--bridge: its value NAME is missing");
     struct config config;
     assert_fails(READ(&config, "--config", "/nonexistent.json"), ERR_NOT_FOUND, "/nonexistent.json");

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "daemon/host.h"
+#include "daemon/supervisor.h"
 #include "tests/unit/test.h"
 
 static char dir[] = "/tmp/skep-test-host-XXXXXX";
@@ -72,14 +73,14 @@ static void the_supervisor_hears_what_it_is_told(void **state)
     snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
     assert_int_equal(bind(server, (struct sockaddr *)&address, sizeof address), 0);
     setenv("NOTIFY_SOCKET", path, 1);
-    host_notify("READY=1");
+    supervisor_tell(SUPERVISOR_READY);
     char got[32] = "";
     assert_int_equal(recv(server, got, sizeof got - 1, MSG_DONTWAIT), 7);
     assert_string_equal(got, "READY=1");
     close(server);
-    host_notify("STOPPING=1");
+    supervisor_tell(SUPERVISOR_STOPPING);
     unsetenv("NOTIFY_SOCKET");
-    host_notify("READY=1");
+    supervisor_tell(SUPERVISOR_READY);
 }
 
 static void memory_that_is_given_back_comes_again_when_wanted(void **state)

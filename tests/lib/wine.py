@@ -1,0 +1,133 @@
+"""skepd.exe under Wine, on a host of its own: what is Windows' own door is real up to the DLLs of HCS, which are ours ("emulated HCS",
+tests/emulated_hcs): they lie beside skepd.exe.
+
+A prefix (Wine's disk and registry, and its server, whose sockets are those of the host it was started on) is made once for each network and
+laid under each host's own changes by overlayfs: it is 700 MB."""
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import unittest
+
+from lib.daemon import Daemon
+from lib.hosts import run, wait_until
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.path.join(ROOT, os.environ.get("SKEP_WINDOWS_BUILD", "build/windows-release"))
+SKEPD = os.path.join(BUILD, "skepd.exe")
+SKEP = os.path.join(BUILD, "skep.exe")
+ENV = {"WINEDEBUG": "-all", "WINEDLLOVERRIDES": "mscoree,mshtml="}
+VERSION_KEY = r"HKLM\Software\Microsoft\Windows NT\CurrentVersion"
+
+
+def need_wine():
+    """Skip while there is nothing to test, or nothing to test it with."""
+    if not shutil.which("wine"):
+        raise unittest.SkipTest("Wine is not installed (deploy/install-deps.sh windows)")
+    for program in (SKEPD, SKEP):
+        if not os.path.exists(program):
+            raise unittest.SkipTest(f"{os.path.relpath(program, ROOT)} is not built yet")
+
+
+def wine_env(prefix):
+    env = {**os.environ, **ENV, "WINEPREFIX": prefix}
+    env.pop("DISPLAY", None)
+    return env
+
+
+def end_server(prefix):
+    """Wine's server of this prefix, and with it all that runs there."""
+    run(["wineserver", "-k"], env=wine_env(prefix), check=False)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        run(["wineserver", "-w"], env=wine_env(prefix), check=False, timeout=20)
+
+
+def windows_path(path):
+    """The path within Wine, where Z: is this machine's root."""
+    return "Z:" + path.replace("/", "\\")
+
+
+def _template(net):
+    """The network's bare prefix."""
+    prefix = os.path.join(net.dir, "wine")
+    if not os.path.isdir(prefix):
+        os.makedirs(prefix)
+        for argv in (["wineboot", "-i"], ["winecfg", "-v", "win10"]):
+            run(["wine", *argv], env=wine_env(prefix), timeout=180)
+        end_server(prefix)
+    return prefix
+
+
+class WineSkepd(Daemon):
+    """skepd.exe; Windows' build and product as told: "20348.2322", "server" or "client"."""
+
+    kind = "skepd.exe"
+
+    def __init__(self, host, *options, build="20348.2322", product="server"):
+        super().__init__(host)
+        self.options = options
+        self.pipe = f"npipe:////./pipe/{host.ns}"
+        self.state = os.path.join(self.dir, "state")
+        self.run_dir = os.path.join(self.dir, "run")
+        self.prefix = os.path.join(self.dir, "prefix")
+        self.metrics = f"{host.ip}:9323"
+        self.env = wine_env(self.prefix)
+        self._mount()
+        self.keeper = self._keep()
+        self._be(build, product)
+
+    def _mount(self):
+        upper, work = os.path.join(self.dir, "upper"), os.path.join(self.dir, "work")
+        for path in (upper, work, self.prefix):
+            os.makedirs(path)
+        run(["mount", "-t", "overlay", "overlay", "-o", f"lowerdir={_template(self.host.net)},upperdir={upper},workdir={work}", self.prefix])
+
+    def _keep(self):
+        """A program that only waits: without one, Wine and its services end, and begin anew with the next."""
+        keeper = subprocess.Popen(self.host.inside(["wine", "cmd", "/c", "echo here & pause"]), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                  stderr=subprocess.DEVNULL, env=self.env, start_new_session=True)
+        keeper.stdout.readline()  # two programs that begin at once may wait for each other
+        return keeper
+
+    def _be(self, build, product):
+        number, _, revision = build.partition(".")
+        kind = "Client" if product == "client" else "Server"
+        for name, form, value in (("CurrentBuildNumber", "REG_SZ", number), ("CurrentBuild", "REG_SZ", number), ("UBR", "REG_DWORD", revision or "0"),
+                                  ("InstallationType", "REG_SZ", kind), ("EditionID", "REG_SZ", "Professional" if product == "client" else "ServerDatacenter"),
+                                  ("ProductName", "REG_SZ", "Windows 10 Pro" if product == "client" else "Windows Server Datacenter")):
+            self.wine("reg", "add", VERSION_KEY, "/v", name, "/t", form, "/d", value, "/f")
+
+    def wine(self, *argv, check=True, timeout=60, **more):
+        """A program of Windows on this host."""
+        return self.host.run(["wine", *argv], env=self.env, check=check, timeout=timeout, **more)
+
+    def argv(self, extra):
+        return ["wine", SKEPD, "--state-dir", windows_path(self.state), "--run-dir", windows_path(self.run_dir), "--host", self.pipe, "--hostname",
+                self.name, "--metrics-addr", self.metrics, *self.options, *extra]
+
+    def answers(self):
+        code = self.process.poll()
+        if code is not None:
+            raise SystemError(f"{self.kind} on {self.name} ended with code {code}:\n{self.tail(30)}")
+        return self.skep("info").returncode == 0
+
+    def skep(self, *args, check=True, timeout=60, **more):
+        """Run skep.exe against this daemon."""
+        return self.wine(SKEP, "-H", self.pipe, *args, check=check, timeout=timeout, **more)
+
+    def join(self, manager, token=None, role="worker", timeout=60, check=True):
+        return self.skep("join", "--token", token or manager.token(role), manager.address, timeout=timeout, check=check)
+
+    def stop(self, timeout_s=30):
+        """As Ctrl-C at its console: Wine makes it of SIGINT, and of SIGTERM an end at once."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(timeout_s)
+
+    def destroy(self):
+        super().destroy()
+        end_server(self.prefix)
+        self.keeper.stdin.close()
+        self.keeper.stdout.close()
+        self.keeper.wait(10)
+        wait_until(lambda: run(["umount", self.prefix], check=False).returncode == 0 or not os.path.ismount(self.prefix), 10, "the prefix is unmounted")
