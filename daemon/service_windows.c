@@ -113,7 +113,8 @@ static void configure(SC_HANDLE service)
     SERVICE_DELAYED_AUTO_START_INFO delayed = {.fDelayedAutostart = TRUE};
     SERVICE_PRESHUTDOWN_INFO preshutdown = {.dwPreshutdownTimeout = PRESHUTDOWN_MS};
     SERVICE_DESCRIPTIONW description = {
-        .lpDescription = (wchar_t *)(uintptr_t)L"Joins a swarm and runs the tasks that it is given. Stopping it leaves containers running."};
+        .lpDescription =
+            (wchar_t *)(uintptr_t)L"Joins a swarm and runs the tasks that it is given. Stopping it leaves containers running."};
 
     /* What an older Windows does not know is a comfort less, not a reason to fail. */
     ChangeServiceConfig2W(service, SERVICE_CONFIG_FAILURE_ACTIONS, &failures);

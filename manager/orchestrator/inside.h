@@ -38,6 +38,7 @@ bool task_is_of_iteration(const struct view_task *task); /* of a job: of its pre
 bool task_is_wanted(const struct view_task *task);
 bool task_is_drained(const struct view_task *task); /* its node is there, and is to have no tasks */
 bool slot_has_wanted(const struct view_slot *slot);
+bool task_is_stopping(const struct orchestrator *orchestrator, const struct view_task *task);   /* what is to end may still run */
 bool slot_is_stopping(const struct orchestrator *orchestrator, const struct view_task *newest); /* it, or an older one of its slot */
 void slot_classify(struct orchestrator *orchestrator, struct view_slot *slot);
 void slot_look(struct orchestrator *orchestrator, struct view_slot *slot); /* do what it needs now, and set its timer */

@@ -83,7 +83,7 @@ void restart_task(struct orchestrator *orchestrator, struct view_task *task, enu
 {
     struct view_slot *slot = task->slot;
     bool is_allowed = restart_is_allowed(slot, task);
-    bool is_stopping = trouble == TROUBLE_DRAINED && task->node->down_ns == TIMER_NEVER;  /* else it has stopped, or nobody can tell */
+    bool is_stopping = trouble == TROUBLE_DRAINED && task_is_stopping(orchestrator, task);
     bool waits_for_stop = is_stopping || slot_is_stopping(orchestrator, task->slot_prev); /* what it waited for itself, say */
 
     if (leaves_old && !is_allowed)

@@ -124,22 +124,39 @@ static struct view_start *derive_start(struct orchestrator *orchestrator, const 
     return view_start(&orchestrator->view, message->id);
 }
 
+/* By then a node of ours that has lost all managers has stopped the task by itself; 0: it does not. */
+static uint64_t own_stop_ns(const struct view_task *task)
+{
+    const Docker__Swarmkit__V1__TaskSpec *spec = task_message(task)->spec;
+    const Google__Protobuf__Duration *grace = spec && spec->container ? spec->container->stop_grace_period : NULL;
+    uint64_t stop_after_ns = task->slot->service->labels.stop_after_ns;
+
+    return stop_after_ns ? stop_after_ns + (uint64_t)message_duration_ns(grace, (int64_t)(TASK_STOP_GRACE_MS * NS_PER_MS)) : 0;
+}
+
 /* When a task that is to stop counts as stopped: 0: it has. TIMER_NEVER: when it says so. On a node that is down nobody knows: it is
- * awaited as one that is to run. */
+ * awaited as one that is to run; on a drained one, which nobody expects back, no longer than until it must have stopped by itself. */
 static uint64_t stopped_ns(const struct view_task *task)
 {
     if (task_state(task) > STATE(RUNNING) || task->node == NULL || task_state(task) < STATE(ASSIGNED) || task->node->object == NULL)
         return 0;
     if (task->node->down_ns == TIMER_NEVER)
         return TIMER_NEVER;
-    uint64_t lost_after_ns = task->slot->service->labels.lost_after_ns;
-    return lost_after_ns == 0 || task_is_drained(task) ? 0 : task->node->down_ns + lost_after_ns;
+    uint64_t awaited_ns = task->slot->service->labels.lost_after_ns;
+    if (task_is_drained(task))
+        awaited_ns = earlier(awaited_ns, own_stop_ns(task));
+    return awaited_ns == 0 ? 0 : task->node->down_ns + awaited_ns;
+}
+
+bool task_is_stopping(const struct orchestrator *orchestrator, const struct view_task *task)
+{
+    return stopped_ns(task) > orchestrator->now_ns;
 }
 
 bool slot_is_stopping(const struct orchestrator *orchestrator, const struct view_task *newest)
 {
     for (const struct view_task *task = newest; task; task = task->slot_prev)
-        if (!task_is_wanted(task) && stopped_ns(task) > orchestrator->now_ns)
+        if (!task_is_wanted(task) && task_is_stopping(orchestrator, task))
             return true;
     return false;
 }

@@ -14,7 +14,7 @@ for mutant in $("$program" --help | sed -n 's/^  *\([A-Z_]*\): .*/\1/p'); do
     ANY_AVAILABILITY) from=335 ;;
     LOWER_STATUS) from=60 ;;
     READ_EARLY) from=280 ;;
-    NO_STOP_AFTER) from=820 ;;
+    NO_STOP_AFTER) from=1540 ;;
     *) from=1 ;;
     esac
     if [ "$mutant" = OVERLAP_CHANGES ] || [ "$mutant" = IGNORE_OUTGOING ]; then

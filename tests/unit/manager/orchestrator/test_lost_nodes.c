@@ -236,6 +236,53 @@ static void an_update_goes_on_when_the_lost_node_returns(void **state)
     swarm_end(&swarm);
 }
 
+/* Lost while it stops what it is to give up: that may run on, until the node stops it by itself. */
+static void a_drained_node_that_is_lost_is_given_the_time_to_stop_by_itself(void **state)
+{
+    (void)state;
+    struct swarm swarm;
+    struct spec spec;
+    swarm_begin(&swarm, 2);
+    spec_init(&spec, "web", 2);
+    spec_label(&spec, LABEL_LOST_AFTER, "10m");
+    spec_label(&spec, LABEL_STOP_AFTER, "30s");
+    swarm_create(&swarm, &spec);
+    swarm_add_node(&swarm, "n2");
+    swarm.stops_slowly = true;
+    swarm_drain(&swarm, "n0", AVAILABILITY(DRAIN));
+    assert_int_equal(swarm_count(&swarm, "web", STATE(SHUTDOWN), STATE(RUNNING)), 1);
+    swarm_lose_node(&swarm, "n0");
+    swarm_pass_s(&swarm, 38); /* 30 s, and the grace period of 10 */
+    assert_int_equal(swarm_count(&swarm, "web", STATE(READY), STATE(READY)), 1);
+    swarm_pass_s(&swarm, 3);
+    assert_int_equal(swarm_count(&swarm, "web", STATE(READY), STATE(READY)), 0);
+    assert_non_null(swarm_task_on(&swarm, "web", "n2", STATE(RUNNING)));
+    swarm_end(&swarm);
+}
+
+/* Drained once it is lost, it is not expected back: its other tasks are not awaited for ten minutes. */
+static void draining_a_lost_node_shortens_the_wait_to_its_own_stop(void **state)
+{
+    (void)state;
+    struct swarm swarm;
+    struct spec spec;
+    swarm_begin(&swarm, 2);
+    spec_init(&spec, "web", 2);
+    spec_label(&spec, LABEL_LOST_AFTER, "10m");
+    spec_label(&spec, LABEL_STOP_AFTER, "30s");
+    swarm_create(&swarm, &spec);
+    swarm_add_node(&swarm, "n2");
+    swarm_lose_node(&swarm, "n0");
+    swarm_pass_s(&swarm, 20);
+    swarm_drain(&swarm, "n0", AVAILABILITY(DRAIN));
+    assert_int_equal(swarm_count(&swarm, "web", STATE(READY), STATE(READY)), 1);
+    swarm_pass_s(&swarm, 18);
+    assert_int_equal(swarm_count(&swarm, "web", STATE(READY), STATE(READY)), 1);
+    swarm_pass_s(&swarm, 3);
+    assert_non_null(swarm_task_on(&swarm, "web", "n2", STATE(RUNNING)));
+    swarm_end(&swarm);
+}
+
 static void labels_that_cannot_be_read_are_refused(void **state)
 {
     (void)state;
@@ -278,6 +325,8 @@ int main(void)
         cmocka_unit_test(the_next_leader_counts_from_when_the_node_went_down),
         cmocka_unit_test(an_update_awaits_the_copy_on_a_lost_node_as_well),
         cmocka_unit_test(an_update_goes_on_when_the_lost_node_returns),
+        cmocka_unit_test(a_drained_node_that_is_lost_is_given_the_time_to_stop_by_itself),
+        cmocka_unit_test(draining_a_lost_node_shortens_the_wait_to_its_own_stop),
         cmocka_unit_test(labels_that_cannot_be_read_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
