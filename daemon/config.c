@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "daemon/emulated_host.h"
+#include "daemon/host.h"
 
 enum kind { TEXT, LIST, CHOICE, DURATION };
 
@@ -194,7 +195,7 @@ static int check_emulation(struct config *config, struct error *err)
     if (config->emulated_host && emulated_host_parse(config->emulated_host, &host, err) < 0)
         return error_wrap(err, "--emulated-host");
     if (config->default_isolation == NULL)
-        config->default_isolation = mem_string(emulated_host_default_isolation(&host));
+        config->default_isolation = mem_string(config->emulated_host ? emulated_host_default_isolation(&host) : host_default_isolation());
     return 0;
 }
 

@@ -12,6 +12,9 @@
  * the process that holds it; ERR_PERMISSION, ERR_NO_SPACE when nothing can be written there. */
 int host_claim_directory(const char *dir, struct error *err);
 
+/* What tasks are given that ask for nothing: "hyperv" on a Windows of people, "process" elsewhere. */
+const char *host_default_isolation(void);
+
 bool host_has_group(const char *name);
 
 /* Before anything is opened: no signal for a broken pipe, new files for nobody else, as many open files as the system allows (1,000

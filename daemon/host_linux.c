@@ -61,6 +61,11 @@ int host_claim_directory(const char *dir, struct error *err)
     return 0; /* the descriptor stays open: the lock lives as long as the process */
 }
 
+const char *host_default_isolation(void)
+{
+    return "process";
+}
+
 bool host_has_group(const char *name)
 {
     enum { RECORD_SIZE_BYTES = 16384 };

@@ -81,6 +81,14 @@ int host_claim_directory(const char *dir, struct error *err)
     return 0; /* the handle stays open: nobody else may write the file as long as the process lives */
 }
 
+const char *host_default_isolation(void)
+{
+    char kind[32];
+
+    version_read_text(L"InstallationType", kind, sizeof kind); /* "Client", "Server", "Server Core", "Nano Server" */
+    return strcmp(kind, "Client") == 0 ? "hyperv" : "process";
+}
+
 bool host_has_group(const char *name)
 {
     cleanup_free wchar_t *wide = wide_from_utf8(name);
