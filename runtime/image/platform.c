@@ -25,20 +25,6 @@ const char *image_architecture_normal(const char *architecture)
     return architecture;
 }
 
-struct image_platform image_platform_of_machine(void)
-{
-    static uv_utsname_t machine;
-    struct image_platform platform = {.os = "linux"};
-    if (uv_os_uname(&machine) < 0)
-        return platform;
-    if (text_starts(machine.sysname, "Windows") || text_starts(machine.sysname, "MINGW"))
-        platform.os = "windows";
-    platform.architecture = image_architecture_normal(machine.machine);
-    if (text_starts(machine.machine, "armv6"))
-        platform.variant = "v6";
-    return platform;
-}
-
 char *image_platform_text(const struct image_platform *platform)
 {
     const char *variant = platform->variant ? platform->variant : "", *version = platform->os_version ? platform->os_version : "";

@@ -1,4 +1,4 @@
-/* runtime/image/platform.h – which image fits which host: os, architecture, variant, Windows version. Pure.
+/* runtime/image/platform.h – which image fits which host: os, architecture, variant, Windows version. Pure, but for what this machine is.
  *
  * Fitting means: could run here in some isolation. Which isolation a Windows image gets on a Windows host is decided by the worker. */
 #ifndef SKEP_RUNTIME_IMAGE_PLATFORM_H
@@ -9,7 +9,7 @@
 /* Docker's word for an architecture: `x86_64` is amd64, `aarch64` is arm64, `armhf` is arm; others as they are. Never NULL. */
 const char *image_architecture_normal(const char *architecture);
 
-/* What this machine is: os and architecture (static strings). */
+/* What this machine is: os, architecture, and of Windows its version (static strings). In machine_<os>.c. */
 struct image_platform image_platform_of_machine(void);
 
 /* "linux/amd64", "linux/arm/v7", "windows/amd64:10.0.20348.2113". Freed by the caller. */
