@@ -15,8 +15,11 @@ from lib.hosts import run, wait_until
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, os.environ.get("SKEP_WINDOWS_BUILD", "build/windows-release"))
-SKEPD = os.path.join(BUILD, "skepd.exe")
+# Built to look for HCS beside itself, as what is shipped never does.
+SKEPD = os.path.join(BUILD, "tests", "skepd.exe")
 SKEP = os.path.join(BUILD, "skep.exe")
+BESIDE = [os.path.join(BUILD, name) for name in ("skep-image.exe", "skep-log.exe")] + [
+    os.path.join(BUILD, "tests", name) for name in ("computecore.dll", "computenetwork.dll", "computestorage.dll", "vmcompute.dll", "hcs_emulator.exe")]
 ENV = {"WINEDEBUG": "-all", "WINEDLLOVERRIDES": "mscoree,mshtml="}
 VERSION_KEY = r"HKLM\Software\Microsoft\Windows NT\CurrentVersion"
 
@@ -25,7 +28,7 @@ def need_wine():
     """Skip while there is nothing to test, or nothing to test it with."""
     if not shutil.which("wine"):
         raise unittest.SkipTest("Wine is not installed (deploy/install-deps.sh windows)")
-    for program in (SKEPD, SKEP):
+    for program in (SKEPD, SKEP, *BESIDE):
         if not os.path.exists(program):
             raise unittest.SkipTest(f"{os.path.relpath(program, ROOT)} is not built yet")
 
@@ -60,19 +63,26 @@ def _template(net):
 
 
 class WineSkepd(Daemon):
-    """skepd.exe; Windows' build and product as told: "20348.2322", "server" or "client"."""
+    """skepd.exe; Windows' build and product as told: "20348.2322", "server" or "client". What is shipped looks for HCS in System32 only; this
+    one, tests/skepd.exe, finds the emulated HCS beside it, whose state and faults lie in `hcs`."""
 
     kind = "skepd.exe"
 
-    def __init__(self, host, *options, build="20348.2322", product="server"):
+    def __init__(self, host, *options, build="20348.2322", product="server", has_hyperv=False):
         super().__init__(host)
         self.options = options
         self.pipe = f"npipe:////./pipe/{host.ns}"
         self.state = os.path.join(self.dir, "state")
         self.run_dir = os.path.join(self.dir, "run")
         self.prefix = os.path.join(self.dir, "prefix")
+        self.hcs = os.path.join(self.dir, "hcs")
+        self.programs = os.path.join(self.dir, "programs")
         self.metrics = f"{host.ip}:9323"
-        self.env = wine_env(self.prefix)
+        self.env = {**wine_env(self.prefix), "SKEP_EMULATED_HCS": windows_path(self.hcs), "SKEP_EMULATED_HYPERVISOR": str(int(has_hyperv))}
+        for path in (self.hcs, self.programs):
+            os.makedirs(path)
+        for program in (SKEPD, *BESIDE):
+            shutil.copy(program, self.programs)
         self._mount()
         self.keeper = self._keep()
         self._be(build, product)
@@ -103,8 +113,19 @@ class WineSkepd(Daemon):
         return self.host.run(["wine", *argv], env=self.env, check=check, timeout=timeout, **more)
 
     def argv(self, extra):
-        return ["wine", SKEPD, "--state-dir", windows_path(self.state), "--run-dir", windows_path(self.run_dir), "--host", self.pipe, "--hostname",
+        return ["wine", self.program, "--state-dir", windows_path(self.state), "--run-dir", windows_path(self.run_dir), "--host", self.pipe, "--hostname",
                 self.name, "--metrics-addr", self.metrics, *self.options, *extra]
+
+    @property
+    def program(self):
+        return os.path.join(self.programs, "skepd.exe")
+
+    def faults(self, *lines):
+        """What the emulated HCS does wrong from now on (tests/emulated_hcs/README.md)."""
+        path = os.path.join(self.hcs, "script.txt")
+        with open(path + ".new", "w") as file:
+            file.writelines(line + "\n" for line in lines)
+        os.replace(path + ".new", path)
 
     def answers(self):
         code = self.process.poll()

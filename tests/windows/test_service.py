@@ -2,7 +2,7 @@
 import unittest
 
 from lib.hosts import Network, wait_until
-from lib.wine import SKEPD, WineSkepd, need_wine, windows_path
+from lib.wine import WineSkepd, need_wine, windows_path
 
 
 class Service(unittest.TestCase):
@@ -23,9 +23,9 @@ class Service(unittest.TestCase):
                                check=False).stdout
 
     def test_1_registered_with_its_flags(self):
-        said = self.skepd.wine(SKEPD, "--register-service", "--service-name", "skep-test", *self.flags, "--label", 'site="north hall"')
+        said = self.skepd.wine(self.skepd.program, "--register-service", "--service-name", "skep-test", *self.flags, "--label", 'site="north hall"')
         self.assertIn("service skep-test registered", said.stdout)
-        again = self.skepd.wine(SKEPD, "--register-service", "--service-name=skep-test", check=False)
+        again = self.skepd.wine(self.skepd.program, "--register-service", "--service-name=skep-test", check=False)
         self.assertEqual(again.returncode, 73, again.stderr)
         self.assertIn("register the service skep-test", again.stderr)
         self.assertIn("skepd.exe", self.events_file())
@@ -41,7 +41,7 @@ class Service(unittest.TestCase):
         self.assertIn(self.skepd.name, said)
 
     def test_3_the_directories_are_its_own(self):
-        second = self.skepd.wine(SKEPD, *self.flags, check=False)
+        second = self.skepd.wine(self.skepd.program, *self.flags, check=False)
         self.assertEqual(second.returncode, 73, second.stderr)
         self.assertIn("is in use by another skepd (process ", second.stderr)
 
@@ -49,7 +49,7 @@ class Service(unittest.TestCase):
         flags = list(self.flags)
         flags[flags.index("--state-dir") + 1] = windows_path(self.skepd.dir + "/other")
         flags[flags.index("--run-dir") + 1] = windows_path(self.skepd.dir + "/other-run")
-        second = self.skepd.wine(SKEPD, *flags, check=False)
+        second = self.skepd.wine(self.skepd.program, *flags, check=False)
         self.assertEqual(second.returncode, 73, second.stderr)
         self.assertIn("another daemon listens at", second.stderr)
 
@@ -62,13 +62,13 @@ class Service(unittest.TestCase):
         self.skepd.skep("info")
 
     def test_6_taken_out_while_it_runs(self):
-        said = self.skepd.wine(SKEPD, "--unregister-service", "--service-name", "skep-test")
+        said = self.skepd.wine(self.skepd.program, "--unregister-service", "--service-name", "skep-test")
         self.assertIn("service skep-test unregistered", said.stdout)
-        gone = self.skepd.wine(SKEPD, "--unregister-service", "--service-name", "skep-test", check=False)
+        gone = self.skepd.wine(self.skepd.program, "--unregister-service", "--service-name", "skep-test", check=False)
         self.assertEqual(gone.returncode, 66, gone.stderr)
         self.assertNotIn("skepd.exe", self.events_file())
 
     def test_7_run_service_is_not_for_people(self):
-        said = self.skepd.wine(SKEPD, "--run-service", "--service-name", "skep-test", check=False)
+        said = self.skepd.wine(self.skepd.program, "--run-service", "--service-name", "skep-test", check=False)
         self.assertNotEqual(said.returncode, 0)
         self.assertIn("--run-service is for the service control manager", said.stderr)
