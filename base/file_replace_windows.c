@@ -1,5 +1,5 @@
-/* base/file_replace_windows.c – see file.h. MoveFileEx() cannot replace a file that somebody has open; since Windows 10 the system can, asked
- * in another way, where everybody lets others delete the file, as libuv's callers do. */
+/* base/file_replace_windows.c – see file.h. MoveFileEx() cannot replace a file that somebody has open; since Windows 10 the system can,
+ * asked in another way, where everybody lets others delete the file, as libuv's callers do. */
 #include <stddef.h>
 #include <string.h>
 #include <uv.h>

@@ -196,6 +196,7 @@ run_ctest() { # LABEL [PRESET]
 
 # A prefix of its own, new: one that exists already may say anything, and making one takes seconds.
 wine_prefix=
+# shellcheck disable=SC2317 # called through step
 begin_wine() {
     wine_prefix=$(mktemp -d)
     export WINEPREFIX=$wine_prefix WINEDEBUG=-all WINEDLLOVERRIDES='mscoree,mshtml='

@@ -107,12 +107,9 @@ static void renaming_moves(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(writing_replaces_the_whole_content),
-        cmocka_unit_test(a_failed_write_leaves_nothing_behind),
-        cmocka_unit_test(reading_is_bounded_and_names_the_path),
-        cmocka_unit_test(a_wide_tree_is_removed_whole),
-        cmocka_unit_test(what_stands_beside_the_program_is_found),
-        cmocka_unit_test(renaming_moves),
+        cmocka_unit_test(writing_replaces_the_whole_content),      cmocka_unit_test(a_failed_write_leaves_nothing_behind),
+        cmocka_unit_test(reading_is_bounded_and_names_the_path),   cmocka_unit_test(a_wide_tree_is_removed_whole),
+        cmocka_unit_test(what_stands_beside_the_program_is_found), cmocka_unit_test(renaming_moves),
     };
     return cmocka_run_group_tests(tests, make_dir, drop_dir);
 }
