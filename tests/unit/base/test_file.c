@@ -86,28 +86,6 @@ static void a_wide_tree_is_removed_whole(void **state)
     assert_ok(file_remove(tree, err));
 }
 
-static void a_file_that_is_read_is_replaced(void **state)
-{
-    (void)state;
-    cleanup_free char *path = mem_format("%s/read", dir);
-    assert_ok(file_write(path, bytes_of_string("old"), 0644, err));
-    uv_fs_t req;
-    int file = uv_fs_open(NULL, &req, path, UV_FS_O_RDONLY, 0, NULL);
-    uv_fs_req_cleanup(&req);
-    assert_true(file >= 0);
-    char text[4] = "";
-    uv_buf_t room = uv_buf_init(text, 3);
-    assert_ok(file_write(path, bytes_of_string("new"), 0644, err));
-    assert_int_equal(uv_fs_read(NULL, &req, file, &room, 1, 0, NULL), 3);
-    uv_fs_req_cleanup(&req);
-    uv_fs_close(NULL, &req, file, NULL);
-    uv_fs_req_cleanup(&req);
-    assert_string_equal(text, "old");
-    cleanup_buf struct buf content = {0};
-    assert_ok(file_read(path, 100, &content, err));
-    assert_string_equal((char *)content.data, "new");
-}
-
 static void what_stands_beside_the_program_is_found(void **state)
 {
     (void)state;
@@ -129,13 +107,9 @@ static void renaming_moves(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(writing_replaces_the_whole_content),
-        cmocka_unit_test(a_failed_write_leaves_nothing_behind),
-        cmocka_unit_test(reading_is_bounded_and_names_the_path),
-        cmocka_unit_test(a_wide_tree_is_removed_whole),
-        cmocka_unit_test(a_file_that_is_read_is_replaced),
-        cmocka_unit_test(what_stands_beside_the_program_is_found),
-        cmocka_unit_test(renaming_moves),
+        cmocka_unit_test(writing_replaces_the_whole_content),      cmocka_unit_test(a_failed_write_leaves_nothing_behind),
+        cmocka_unit_test(reading_is_bounded_and_names_the_path),   cmocka_unit_test(a_wide_tree_is_removed_whole),
+        cmocka_unit_test(what_stands_beside_the_program_is_found), cmocka_unit_test(renaming_moves),
     };
     return cmocka_run_group_tests(tests, make_dir, drop_dir);
 }
