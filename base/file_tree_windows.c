@@ -2,8 +2,8 @@
  *
  * Depth first. What lies DEPTH_MAX levels down is not entered but moved up, to beside the tree's first level, where it is found again: so a
  * tree of any depth is taken down in slices, and no path gets near the 32,767 characters that Windows takes. A link or junction is removed,
- * never followed. Layers of images are not for us: the files in them deny everybody but TrustedInstaller, and HcsDestroyLayer() is there for
- * them. */
+ * never followed. Layers of images are not for us: the files in them deny everybody but TrustedInstaller, and HcsDestroyLayer() is there
+ * for them. */
 #include <stdio.h>
 #include <string.h>
 #include <windows.h>

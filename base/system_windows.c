@@ -59,8 +59,8 @@ wchar_t *wide_path(const char *path)
 static void describe(uint32_t code, char *out, size_t size)
 {
     wchar_t *text = NULL;
-    DWORD length = FormatMessageW(FORMAT_MESSAGE_ALLOCATE_BUFFER | FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS, NULL, code, 0,
-                                  (wchar_t *)&text, 0, NULL);
+    DWORD length = FormatMessageW(FORMAT_MESSAGE_ALLOCATE_BUFFER | FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS, NULL, code,
+                                  0, (wchar_t *)&text, 0, NULL);
     while (length > 0 && (text[length - 1] <= L' ' || text[length - 1] == L'.'))
         text[--length] = L'\0';
     cleanup_free char *utf8 = length > 0 ? utf8_from_wide(text) : NULL;

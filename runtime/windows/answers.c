@@ -13,10 +13,8 @@ enum { ANSWER_BYTES = 16 * 1024 * 1024, TICK_NS = 100 };
 
 static enum windows_state state_of(const cJSON *json)
 {
-    static const char *const names[] = {[WINDOWS_CREATED] = "Created",
-                                        [WINDOWS_RUNNING] = "Running",
-                                        [WINDOWS_PAUSED] = "Paused",
-                                        [WINDOWS_STOPPED] = "Stopped"};
+    static const char *const names[] = {
+        [WINDOWS_CREATED] = "Created", [WINDOWS_RUNNING] = "Running", [WINDOWS_PAUSED] = "Paused", [WINDOWS_STOPPED] = "Stopped"};
     const char *text = json_string(json, "State", "");
 
     for (enum windows_state state = WINDOWS_CREATED; state <= WINDOWS_STOPPED; state++)

@@ -61,12 +61,12 @@ enum { FACILITY_HCS = 0x37, FACILITY_HCN = 0x3B, FACILITY_WIN32 = 7, SAID_CHARS 
     X(0x20, "ERROR_SHARING_VIOLATION", AGAIN,                                                                                              \
       "it is in use by another process (antivirus, search), or the image's build of Windows does not fit this host")                       \
     X(0x32, "ERROR_NOT_SUPPORTED", UNSUPPORTED, "this host does not support the request")                                                  \
-    X(0x57, "ERROR_INVALID_PARAMETER", INVALID,                                                                                            \
-      "a parameter is not accepted; builds 18362 and 18363 take no scratch larger than 20 GB")                                             \
+    X(0x57, "ERROR_INVALID_PARAMETER", INVALID, "a parameter is not accepted; builds 18362 and 18363 take no scratch larger than 20 GB")   \
     X(0x70, "ERROR_DISK_FULL", NO_SPACE, "no space left on the disk")                                                                      \
     X(0x7F, "ERROR_PROC_NOT_FOUND", UNSUPPORTED, "this build of Windows lacks the function")                                               \
     X(0xC1, "ERROR_BAD_EXE_FORMAT", UNSUPPORTED, "the command is no program of this system")                                               \
     X(0x10B, "ERROR_DIRECTORY", INVALID, "the working directory is invalid; it must exist in the image")                                   \
+    X(0x4C7, "ERROR_CANCELLED", CANCELED, "given up on request")                                                                           \
     X(0x48F, "ERROR_DEVICE_NOT_CONNECTED", AGAIN, "a layer's disk is not connected yet")                                                   \
     X(0x490, "ERROR_NOT_FOUND", NOT_FOUND, "there is no such element (any more)")                                                          \
     X(0x52E, "ERROR_LOGON_FAILURE", INVALID, "the container has no such user; images have ContainerAdministrator and ContainerUser")       \
@@ -102,13 +102,9 @@ struct code {
 
 static const struct code hcs_codes[] = {
 #define X(low, name, error, meaning) {(low), (name), ERR_##error, (meaning)},
-    HCS_CODES(X)
-};
-static const struct code win32_codes[] = {
-    WIN32_CODES(X)
-};
-static const struct code hcn_codes[] = {
-    HCN_CODES(X)
+    HCS_CODES(X)};
+static const struct code win32_codes[] = {WIN32_CODES(X)};
+static const struct code hcn_codes[] = {HCN_CODES(X)
 #undef X
 };
 

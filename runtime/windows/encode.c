@@ -69,7 +69,8 @@ static int check_linux_members(const struct document *d, struct error *err)
 int windows_check(const struct document *d, const struct windows_schema *schema, enum isolation isolation, struct error *err)
 {
     const struct refusal refusals[] = {
-        {!d->is_windows, "Skep.Os", "a container of Linux: this node runs containers of Windows only; place it with the constraint node.platform.os==linux"},
+        {!d->is_windows, "Skep.Os",
+         "a container of Linux: this node runs containers of Windows only; place it with the constraint node.platform.os==linux"},
         {d->network.mode == NETWORK_HOST, "Skep.Network.Mode", "Windows has no host network for containers: use bridge or none"},
         {d->network.hosts.count > 0, "Skep.Network.Hosts", "extra hosts cannot be given to a container of Windows"},
         {d->network.dns_options.count > 0, "Skep.Network.Dns.Options", "options of the resolver are Linux' own"},
@@ -176,6 +177,7 @@ int windows_encode_container(const struct document *d, const struct windows_plac
     if (windows_check(d, place->schema, place->isolation, err) < 0)
         return err->code;
     if (place->layer_count == 0)
-        return error_set(err, ERR_INVALID, "the image has no layer: an image of Windows begins with a base layer, there is no FROM scratch");
+        return error_set(err, ERR_INVALID,
+                         "the image has no layer: an image of Windows begins with a base layer, there is no FROM scratch");
     return form == WINDOWS_FORM_1 ? windows_encode_form_1(d, place, out, err) : windows_encode_form_2(d, place, out, err);
 }

@@ -18,7 +18,8 @@
  *     Network.Dns.Search               Networking.DnsSearchList                    [§3.2]      DNSSearchList
  *     Windows.CredentialSpec           ContainerCredentialGuardState               [§3.9]      Credentials
  *     Process                          ProcessParameters                           [§3.6]      the same
- *     Isolation hyperv                 HvRuntime, HvPartition in schema 1 [§3.10]; VirtualMachine and HostedSystem in schema 2 [§3.3–3.5] */
+ *     Isolation hyperv                 HvRuntime, HvPartition in schema 1 [§3.10]; VirtualMachine and HostedSystem in schema 2 [§3.3–3.5]
+ */
 #ifndef SKEP_RUNTIME_WINDOWS_ENCODE_H
 #define SKEP_RUNTIME_WINDOWS_ENCODE_H
 
@@ -77,11 +78,11 @@ int windows_encode_process(const struct document_process *process, const struct 
 char *windows_command_line(const struct document_strings *args);
 
 /* Queries and requests. */
-cJSON *windows_encode_query(const char *const *property_types);      /* {"PropertyTypes":[..]}; NULL-terminated */
-cJSON *windows_encode_owner_query(const char *owner);                /* {"Owners":[..]} */
-cJSON *windows_encode_signal(const char *name);                      /* {"Signal":"CtrlShutdown"} */
-cJSON *windows_encode_console_size(unsigned height, unsigned width); /* ProcessModifyRequest */
-cJSON *windows_encode_close_stdin(void);                             /* ProcessModifyRequest */
+cJSON *windows_encode_query(const char *const *property_types);                 /* {"PropertyTypes":[..]}; NULL-terminated */
+cJSON *windows_encode_owner_query(const char *owner);                           /* {"Owners":[..]} */
+cJSON *windows_encode_signal(const char *name);                                 /* {"Signal":"CtrlShutdown"} */
+cJSON *windows_encode_console_size(unsigned height, unsigned width);            /* ProcessModifyRequest */
+cJSON *windows_encode_close_stdin(void);                                        /* ProcessModifyRequest */
 cJSON *windows_encode_layers(const struct windows_layer *layers, size_t count); /* computestorage's layerData */
 
 /* Our signal as HCS knows it: "CtrlShutdown" for TERM, "CtrlC" for INT; NULL for KILL, which is a terminate. ERR_INVALID for any other. */

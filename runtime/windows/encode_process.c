@@ -112,10 +112,20 @@ int windows_signal_name(const char *signal, const char **out, struct error *err)
 {
     static const struct {
         const char *ours, *hcs;
-    } names[] = {{"TERM", "CtrlShutdown"}, {"15", "CtrlShutdown"},     {"KILL", NULL},          {"9", NULL},
-                 {"INT", "CtrlC"},         {"2", "CtrlC"},             {"BREAK", "CtrlBreak"},  {"QUIT", "CtrlBreak"},
-                 {"3", "CtrlBreak"},       {"CtrlC", "CtrlC"},         {"CtrlClose", "CtrlClose"}, {"CtrlBreak", "CtrlBreak"},
-                 {"CtrlLogOff", "CtrlLogOff"}, {"CtrlShutdown", "CtrlShutdown"}};
+    } names[] = {{"TERM", "CtrlShutdown"},
+                 {"15", "CtrlShutdown"},
+                 {"KILL", NULL},
+                 {"9", NULL},
+                 {"INT", "CtrlC"},
+                 {"2", "CtrlC"},
+                 {"BREAK", "CtrlBreak"},
+                 {"QUIT", "CtrlBreak"},
+                 {"3", "CtrlBreak"},
+                 {"CtrlC", "CtrlC"},
+                 {"CtrlClose", "CtrlClose"},
+                 {"CtrlBreak", "CtrlBreak"},
+                 {"CtrlLogOff", "CtrlLogOff"},
+                 {"CtrlShutdown", "CtrlShutdown"}};
     const char *name = strncasecmp(signal, "SIG", 3) == 0 ? signal + 3 : signal;
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
@@ -123,8 +133,10 @@ int windows_signal_name(const char *signal, const char **out, struct error *err)
             *out = names[i].hcs;
             return 0;
         }
-    return error_set(err, ERR_INVALID, "Invalid signal: %s: Windows knows TERM, KILL, INT and the console events CtrlC, CtrlBreak, CtrlClose, "
-                                       "CtrlLogOff, CtrlShutdown", signal);
+    return error_set(err, ERR_INVALID,
+                     "Invalid signal: %s: Windows knows TERM, KILL, INT and the console events CtrlC, CtrlBreak, CtrlClose, "
+                     "CtrlLogOff, CtrlShutdown",
+                     signal);
 }
 
 /* --- queries, requests --- */
@@ -185,8 +197,9 @@ int windows_check_modify(const cJSON *request, const struct windows_schema *sche
     if (strcmp(path, "Container/Memory/SizeInMB") != 0 && strcmp(path, "Container/Processor/Maximum") != 0)
         return error_set(err, ERR_UNSUPPORTED, "ResourcePath: \"%s\" cannot be changed on a running container of Windows", path);
     if (form == WINDOWS_FORM_1)
-        return error_set(err, ERR_UNSUPPORTED, "%s: a container in HCS's schema 1 (hyperv isolation, or a host before build 17763) cannot be changed while it runs",
-                         path);
+        return error_set(
+            err, ERR_UNSUPPORTED,
+            "%s: a container in HCS's schema 1 (hyperv isolation, or a host before build 17763) cannot be changed while it runs", path);
     if (strcmp(path, "Container/Processor/Maximum") == 0 && !schema->has_processor_update)
         return error_set(err, ERR_UNSUPPORTED, "%s: needs a host of build 19042 or later", path);
     return 0;

@@ -8,6 +8,8 @@
 #ifndef SKEP_RUNTIME_WINDOWS_SERVICE_H
 #define SKEP_RUNTIME_WINDOWS_SERVICE_H
 
+#include <stdatomic.h>
+
 #include "runtime/windows/api.h"
 
 /* HCS's code (an HRESULT: bit 31 set is a failure) and its document in UTF-8, NULL where it gave none; freed by reply_deinit. */
@@ -75,6 +77,14 @@ struct windows_service_ops {
     struct windows_reply (*process_modify)(struct windows_handle *process, const char *request, DWORD timeout_ms);
     void (*close)(struct windows_handle *handle); /* NULL: nothing; waits for callbacks that run */
 };
+
+/* Where it is set and becomes true, a call on this thread that waits gives up soon: it answers ERROR_CANCELLED, and the request goes on. */
+extern _Thread_local const atomic_bool *windows_give_up;
+
+static inline bool windows_is_given_up(void)
+{
+    return windows_give_up && atomic_load(windows_give_up);
+}
 
 void windows_streams_close(struct windows_streams *streams);
 

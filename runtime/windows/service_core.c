@@ -6,6 +6,10 @@
 #include "runtime/windows/codes.h"
 #include "runtime/windows/service.h"
 
+enum { SLICE_MS = 200 };
+
+_Thread_local const atomic_bool *windows_give_up;
+
 struct windows_handle {
     const struct windows_computecore *core;
     HCS_SYSTEM system; /* one of the two */
@@ -37,6 +41,29 @@ static struct windows_reply no_memory(void)
     return (struct windows_reply){0x8007000E, NULL};
 }
 
+/* An operation may be waited for as often as one likes: in slices, so that one who is to give up does. */
+static uint32_t wait_in_slices(const struct windows_computecore *core, HCS_OPERATION operation, DWORD timeout_ms,
+                               HCS_PROCESS_INFORMATION *info, PWSTR *text)
+{
+    ULONGLONG end = GetTickCount64() + timeout_ms;
+    uint32_t code;
+
+    for (;;) {
+        ULONGLONG now = GetTickCount64();
+        DWORD slice = now >= end ? 0 : end - now > SLICE_MS ? SLICE_MS : (DWORD)(end - now);
+        code = (uint32_t)(info ? core->HcsWaitForOperationResultAndProcessInfo(operation, slice, info, text)
+                               : core->HcsWaitForOperationResult(operation, slice, text));
+        if (!windows_is_hcs(code, HCS_E_OPERATION_TIMEOUT) && !windows_is_hcs(code, HCS_E_OPERATION_PENDING))
+            return code;
+        if (windows_is_given_up())
+            return 0x800704C7;
+        if (GetTickCount64() >= end)
+            return 0x80370118;
+        free(windows_take(*text));
+        *text = NULL;
+    }
+}
+
 /* The end of an operation whose call was answered with @accepted. Closing one that is in flight drops its result only. */
 static struct windows_reply finish(const struct windows_computecore *core, HCS_OPERATION operation, HRESULT accepted, DWORD timeout_ms)
 {
@@ -44,7 +71,7 @@ static struct windows_reply finish(const struct windows_computecore *core, HCS_O
     PWSTR text = NULL;
 
     if (SUCCEEDED(accepted)) {
-        reply.code = (uint32_t)core->HcsWaitForOperationResult(operation, timeout_ms, &text);
+        reply.code = wait_in_slices(core, operation, timeout_ms, NULL, &text);
         reply.text = windows_take(text);
         if (windows_is_timeout(reply.code) && core->HcsCancelOperation)
             core->HcsCancelOperation(operation); /* E_NOTIMPL on most builds */
@@ -206,7 +233,7 @@ static uint32_t wait_process(const struct windows_computecore *core, HCS_OPERATI
 {
     HCS_PROCESS_INFORMATION info = {0};
     PWSTR wide = NULL;
-    uint32_t code = (uint32_t)core->HcsWaitForOperationResultAndProcessInfo(operation, timeout_ms, &info, &wide);
+    uint32_t code = wait_in_slices(core, operation, timeout_ms, &info, &wide);
 
     free(*text);
     *text = windows_take(wide);

@@ -1,7 +1,7 @@
 /* runtime/windows/service_legacy.c – vmcompute.dll: calls that answer "pending", and notifications that say what became of them.
  *
  * A notification may have come before its callback was registered, twice, or never: the first that fits is taken, and while none comes the
- * system is asked for its state every second. */
+ * system is asked for its state every half second. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +12,7 @@
 #include "runtime/windows/codes.h"
 #include "runtime/windows/service.h"
 
-enum { ASK_MS = 1000 };
+enum { ASK_MS = 500 };
 
 /* What is waited for. Only one call that may be pending is made on a handle at a time. */
 struct wait {
@@ -170,6 +170,10 @@ static struct windows_reply finish(struct windows_handle *h, DWORD type, DWORD t
         LeaveCriticalSection(&h->lock);
         if (!is_over && is_there_already(h, type)) {
             reply.code = 0;
+            is_over = true;
+        }
+        if (!is_over && windows_is_given_up()) {
+            reply.code = 0x800704C7;
             is_over = true;
         }
         is_over = is_over || GetTickCount64() >= end;
@@ -436,11 +440,11 @@ int windows_service_legacy(const struct windows_api *api, struct windows_service
 {
 #define NEED(name) windows_api_need(api, (const void *)(uintptr_t)api->vm.name, #name, "run containers", err) < 0
     if (NEED(HcsEnumerateComputeSystems) || NEED(HcsCreateComputeSystem) || NEED(HcsOpenComputeSystem) || NEED(HcsCloseComputeSystem) ||
-        NEED(HcsStartComputeSystem) || NEED(HcsShutdownComputeSystem) || NEED(HcsTerminateComputeSystem) ||
-        NEED(HcsPauseComputeSystem) || NEED(HcsResumeComputeSystem) || NEED(HcsGetComputeSystemProperties) ||
-        NEED(HcsModifyComputeSystem) || NEED(HcsRegisterComputeSystemCallback) || NEED(HcsUnregisterComputeSystemCallback) ||
-        NEED(HcsCreateProcess) || NEED(HcsOpenProcess) || NEED(HcsCloseProcess) || NEED(HcsTerminateProcess) ||
-        NEED(HcsGetProcessProperties) || NEED(HcsModifyProcess) || NEED(HcsRegisterProcessCallback) || NEED(HcsUnregisterProcessCallback))
+        NEED(HcsStartComputeSystem) || NEED(HcsShutdownComputeSystem) || NEED(HcsTerminateComputeSystem) || NEED(HcsPauseComputeSystem) ||
+        NEED(HcsResumeComputeSystem) || NEED(HcsGetComputeSystemProperties) || NEED(HcsModifyComputeSystem) ||
+        NEED(HcsRegisterComputeSystemCallback) || NEED(HcsUnregisterComputeSystemCallback) || NEED(HcsCreateProcess) ||
+        NEED(HcsOpenProcess) || NEED(HcsCloseProcess) || NEED(HcsTerminateProcess) || NEED(HcsGetProcessProperties) ||
+        NEED(HcsModifyProcess) || NEED(HcsRegisterProcessCallback) || NEED(HcsUnregisterProcessCallback))
         return err ? err->code : ERR_UNSUPPORTED;
 #undef NEED
     *out = (struct windows_service){api, &ops, "vmcompute.dll"};

@@ -237,8 +237,8 @@ static uint32_t spawn(struct child *c, const cJSON *p)
     start.hStdInput = theirs[0];
     start.hStdOutput = theirs[1];
     start.hStdError = theirs[2] ? theirs[2] : theirs[1];
-    is_made = CreateProcessW(NULL, line, NULL, NULL, TRUE, CREATE_SUSPENDED | CREATE_UNICODE_ENVIRONMENT | CREATE_NO_WINDOW, environment, dir,
-                             &start, &info);
+    is_made = CreateProcessW(NULL, line, NULL, NULL, TRUE, CREATE_SUSPENDED | CREATE_UNICODE_ENVIRONMENT | CREATE_NO_WINDOW, environment,
+                             dir, &start, &info);
     code = is_made ? 0 : FROM_WIN32(GetLastError());
     for (int i = 0; i < 3; i++)
         if (theirs[i])

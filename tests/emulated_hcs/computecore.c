@@ -228,8 +228,8 @@ HRESULT WINAPI HcsCreateProcess(HCS_SYSTEM system, PCWSTR parameters, HCS_OPERAT
                                 HCS_PROCESS *process)
 {
     int64_t handle = 0;
-    HRESULT code = emulated_begin(OPERATION(operation), HcsOperationTypeCreateProcess, on_handle("create-process", system, parameters),
-                                  &handle);
+    HRESULT code =
+        emulated_begin(OPERATION(operation), HcsOperationTypeCreateProcess, on_handle("create-process", system, parameters), &handle);
 
     (void)security;
     *process = SUCCEEDED(code) && handle ? (HCS_PROCESS)emulated_handle_new(handle) : NULL;
@@ -273,7 +273,8 @@ HRESULT WINAPI HcsGetProcessInfo(HCS_PROCESS process, HCS_OPERATION operation)
 
 HRESULT WINAPI HcsGetProcessProperties(HCS_PROCESS process, HCS_OPERATION operation, PCWSTR query)
 {
-    return emulated_begin(OPERATION(operation), HcsOperationTypeGetProcessProperties, on_handle("process-properties", process, query), NULL);
+    return emulated_begin(OPERATION(operation), HcsOperationTypeGetProcessProperties, on_handle("process-properties", process, query),
+                          NULL);
 }
 
 HRESULT WINAPI HcsModifyProcess(HCS_PROCESS process, HCS_OPERATION operation, PCWSTR settings)

@@ -148,8 +148,8 @@ HRESULT WINAPI GetLayerMountPath(INFO info, PCWSTR id, SIZE_T *chars, PWSTR out)
     if (!is_there(info, id, L".prepared"))
         return (HRESULT)NOT_READY;
     NameToGuid(id, &guid);
-    _snwprintf(path, 64, L"\\\\?\\Volume{%08lx-%04x-%04x-%02x%02x-%02x%02x%02x%02x%02x%02x}", guid.Data1, guid.Data2, guid.Data3, guid.Data4[0],
-               guid.Data4[1], guid.Data4[2], guid.Data4[3], guid.Data4[4], guid.Data4[5], guid.Data4[6], guid.Data4[7]);
+    _snwprintf(path, 64, L"\\\\?\\Volume{%08lx-%04x-%04x-%02x%02x-%02x%02x%02x%02x%02x%02x}", guid.Data1, guid.Data2, guid.Data3,
+               guid.Data4[0], guid.Data4[1], guid.Data4[2], guid.Data4[3], guid.Data4[4], guid.Data4[5], guid.Data4[6], guid.Data4[7]);
     if (out && *chars > wcslen(path))
         wcscpy(out, path);
     *chars = wcslen(path) + 1;
@@ -231,7 +231,8 @@ HRESULT WINAPI NameToGuid(PCWSTR name, GUID *out)
 
 HRESULT WINAPI ProcessBaseImage(PCWSTR path)
 {
-    return touch(NULL, path, L"blank-base.vhdx") && touch(NULL, path, L"blank.vhdx") && touch(NULL, path, L"layout") ? S_OK : (HRESULT)NO_PATH;
+    return touch(NULL, path, L"blank-base.vhdx") && touch(NULL, path, L"blank.vhdx") && touch(NULL, path, L"layout") ? S_OK
+                                                                                                                     : (HRESULT)NO_PATH;
 }
 
 HRESULT WINAPI ProcessUtilityImage(PCWSTR path)

@@ -38,7 +38,8 @@ static bool port_is_taken(const cJSON *document)
         for (struct object *o = objects; o && port != 0; o = o->next)
             cJSON_ArrayForEach (other, cJSON_GetObjectItem(o->document, "Policies")) {
                 const cJSON *theirs = cJSON_GetObjectItem(other, "Settings");
-                if (member_number(theirs, "ExternalPort") == port && member_number(theirs, "Protocol") == member_number(settings, "Protocol"))
+                if (member_number(theirs, "ExternalPort") == port &&
+                    member_number(theirs, "Protocol") == member_number(settings, "Protocol"))
                     return true;
             }
     }

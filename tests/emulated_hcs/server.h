@@ -7,7 +7,7 @@
 #include <uv.h>
 #include <windows.h>
 
-#define HCS(low)   ((uint32_t)0x80370000u + (low))
+#define HCS(low)        ((uint32_t)0x80370000u + (low))
 #define FROM_WIN32(low) ((uint32_t)0x80070000u + (low))
 
 enum state { CREATED, RUNNING, PAUSED, STOPPED };

@@ -61,8 +61,9 @@ static void a_message_names_code_meaning_and_what_to_do(void **state)
 
 static void what_hcs_said_itself_is_in_the_message(void **state)
 {
-    static const char result[] = "{\"Error\":-2143878899,\"ErrorMessage\":\"The document is bad.\\r\\n\",\"ErrorEvents\":[{\"Message\":\"member "
-                                 "X\",\"Provider\":\"p\"},{\"Message\":\"in line 3\"}]}";
+    static const char result[] =
+        "{\"Error\":-2143878899,\"ErrorMessage\":\"The document is bad.\\r\\n\",\"ErrorEvents\":[{\"Message\":\"member "
+        "X\",\"Provider\":\"p\"},{\"Message\":\"in line 3\"}]}";
 
     (void)state;
     assert_fails(windows_error(err, "create", 0x8037010D, result), ERR_INTERNAL, ": The document is bad.; member X; in line 3");

@@ -189,18 +189,22 @@ static void what_windows_cannot_do_is_refused_by_name(void **state)
     assert_fails(check("\"Network\":{\"Mode\":\"host\"}", 20348, err), ERR_UNSUPPORTED, "no host network");
     assert_fails(check("\"Network\":{\"Hosts\":[\"db:10.0.0.1\"]}", 20348, err), ERR_UNSUPPORTED, "extra hosts");
     assert_fails(check("\"Windows\":{\"CredentialSpec\":\"file://x\"}", 20348, err), ERR_UNSUPPORTED, "CredentialSpec");
-    assert_fails(check("\"Mounts\":[{\"Type\":\"npipe\",\"Source\":\"\\\\\\\\.\\\\pipe\\\\a\",\"Target\":\"\\\\\\\\.\\\\pipe\\\\b\"}]", 14393, err),
-                 ERR_UNSUPPORTED, "16299");
-    assert_ok(check("\"Mounts\":[{\"Type\":\"npipe\",\"Source\":\"\\\\\\\\.\\\\pipe\\\\a\",\"Target\":\"\\\\\\\\.\\\\pipe\\\\b\"}]", 16299, err));
+    assert_fails(
+        check("\"Mounts\":[{\"Type\":\"npipe\",\"Source\":\"\\\\\\\\.\\\\pipe\\\\a\",\"Target\":\"\\\\\\\\.\\\\pipe\\\\b\"}]", 14393, err),
+        ERR_UNSUPPORTED, "16299");
+    assert_ok(
+        check("\"Mounts\":[{\"Type\":\"npipe\",\"Source\":\"\\\\\\\\.\\\\pipe\\\\a\",\"Target\":\"\\\\\\\\.\\\\pipe\\\\b\"}]", 16299, err));
 }
 
 static void paths_and_pipes_of_windows_are_checked(void **state)
 {
     (void)state;
-    assert_fails(check("\"Mounts\":[{\"Type\":\"bind\",\"Source\":\"/etc\",\"Target\":\"C:\\\\e\"}]", 20348, err), ERR_INVALID, "bind mount source");
-    assert_fails(check("\"Mounts\":[{\"Type\":\"bind\",\"Source\":\"C:\\\\e\",\"Target\":\"C:\\\\\"}]", 20348, err), ERR_INVALID, "mount target");
-    assert_fails(check("\"Mounts\":[{\"Type\":\"npipe\",\"Source\":\"C:\\\\x\",\"Target\":\"\\\\\\\\.\\\\pipe\\\\b\"}]", 20348, err), ERR_INVALID,
-                 "not a valid pipe path");
+    assert_fails(check("\"Mounts\":[{\"Type\":\"bind\",\"Source\":\"/etc\",\"Target\":\"C:\\\\e\"}]", 20348, err), ERR_INVALID,
+                 "bind mount source");
+    assert_fails(check("\"Mounts\":[{\"Type\":\"bind\",\"Source\":\"C:\\\\e\",\"Target\":\"C:\\\\\"}]", 20348, err), ERR_INVALID,
+                 "mount target");
+    assert_fails(check("\"Mounts\":[{\"Type\":\"npipe\",\"Source\":\"C:\\\\x\",\"Target\":\"\\\\\\\\.\\\\pipe\\\\b\"}]", 20348, err),
+                 ERR_INVALID, "not a valid pipe path");
     assert_fails(check("\"Linux\":{},\"Windows\":{\"Unknown\":1}", 20348, err), ERR_INVALID, "Skep.Windows.Unknown: no such member");
 }
 
@@ -274,8 +278,10 @@ static void signals_become_console_events(void **state)
 
 static void changes_are_those_the_host_can_make(void **state)
 {
-    cleanup_json cJSON *memory = cJSON_Parse("{\"ResourcePath\":\"Container/Memory/SizeInMB\",\"RequestType\":\"Update\",\"Settings\":128}");
-    cleanup_json cJSON *processor = cJSON_Parse("{\"ResourcePath\":\"Container/Processor/Maximum\",\"RequestType\":\"Update\",\"Settings\":5}");
+    cleanup_json cJSON *memory =
+        cJSON_Parse("{\"ResourcePath\":\"Container/Memory/SizeInMB\",\"RequestType\":\"Update\",\"Settings\":128}");
+    cleanup_json cJSON *processor =
+        cJSON_Parse("{\"ResourcePath\":\"Container/Processor/Maximum\",\"RequestType\":\"Update\",\"Settings\":5}");
     cleanup_json cJSON *pids = cJSON_Parse("{\"ResourcePath\":\"Skep/Linux/PidsLimit\",\"RequestType\":\"Update\",\"Settings\":5}");
 
     (void)state;
