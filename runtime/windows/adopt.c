@@ -1,7 +1,7 @@
 /* runtime/windows/adopt.c – what a new daemon finds: systems as its predecessor left them, with all that happened since.
  *
- * Our records say what there should be, HCS what there is: a system of ours at HCS without a record is terminated, a record without a system
- * has ended. Others' systems are never touched. hcs.md §9.7, §9.8. */
+ * Our records say what there should be, HCS what there is: a system of ours at HCS without a record is terminated, a record without a
+ * system has ended. Others' systems are never touched. hcs.md §9.7, §9.8. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -153,8 +153,9 @@ static void find_service(struct windows_host *host, const struct hcs_windows_opt
     if (!host->core.ops && !host->legacy.ops)
         host->missing = mem_format("%s; install the Containers feature and start the service vmcompute, then start skepd again",
                                    core.code && host->api.has_core ? core.message : legacy.message);
-    host->versions = mem_format("HCS %s%s%s, Windows %s", host->core.ops ? host->core.name : "", host->core.ops && host->legacy.ops ? " and " : "",
-                                host->legacy.ops ? host->legacy.name : "", host->os_version);
+    host->versions =
+        mem_format("HCS %s%s%s, Windows %s", host->core.ops ? host->core.name : "", host->core.ops && host->legacy.ops ? " and " : "",
+                   host->legacy.ops ? host->legacy.name : "", host->os_version);
 }
 
 static char *own_directory(void)

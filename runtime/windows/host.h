@@ -3,7 +3,8 @@
  * The loop's thread owns everything. What blocks runs on a thread of the pool: it reads what never changes after create (id, paths,
  * document) and writes only into its own struct windows_op, which the loop then applies. At most one such operation per system runs at a
  * time, but for ends and samples. Every operation opens the system anew by its id and closes that handle: a hung call blocks no other
- * (hcs.md §2.5). Two handles per running system stay open for their events only; those come on HCS's threads, and are handed to the loop. */
+ * (hcs.md §2.5). Two handles per running system stay open for their events only; those come on HCS's threads, and are handed to the loop.
+ */
 #ifndef SKEP_RUNTIME_WINDOWS_HOST_H
 #define SKEP_RUNTIME_WINDOWS_HOST_H
 
@@ -208,7 +209,7 @@ void windows_work_pause(struct windows_op *op);
 void windows_work_modify(struct windows_op *op);
 void windows_work_look(struct windows_op *op);
 void windows_work_sample(struct windows_op *op);
-DWORD windows_left_ms(const struct windows_op *op);                    /* of its deadline, for a call */
+DWORD windows_left_ms(const struct windows_op *op);                  /* of its deadline, for a call */
 DWORD windows_at_most(const struct windows_host *host, uint32_t ms); /* the same for a call that belongs to no operation */
 
 /* End it for sure: shut down when @is_graceful, terminate, and see that it is gone. ERR_DEADLINE when HCS does not let go. */

@@ -144,9 +144,9 @@ int windows_keeper_start(struct windows_system *s, struct windows_streams *strea
     DWORD count = 0;
     unsigned long long in = inheritable(streams->in, list, &count), out = inheritable(streams->out, list, &count),
                        errors = inheritable(streams->err, list, &count);
-    cleanup_free char *line = mem_format("\"%s\" \"%s\" \"%s\" %lld %lld %llu %llu %llu", s->host->keeper_path,
-                                         s->document.log.is_kept ? s->log_path : "", s->keeper_event,
-                                         (long long)s->document.log.max_size_bytes, (long long)s->document.log.max_files, in, out, errors);
+    cleanup_free char *line =
+        mem_format("\"%s\" \"%s\" \"%s\" %lld %lld %llu %llu %llu", s->host->keeper_path, s->document.log.is_kept ? s->log_path : "",
+                   s->keeper_event, (long long)s->document.log.max_size_bytes, (long long)s->document.log.max_files, in, out, errors);
     cleanup_free WCHAR *wide_line = windows_wide(line), *program = windows_wide(s->host->keeper_path);
     bool is_made = spawn(program, wide_line, list, count);
     DWORD code = GetLastError();

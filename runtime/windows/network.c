@@ -232,8 +232,8 @@ static int join_namespace(struct windows_system *s, struct windows_endpoint *end
 {
     const struct windows_computenetwork *hcn = &s->host->api.network;
     cleanup_free WCHAR *settings = windows_wide("{\"SchemaVersion\":{\"Major\":2,\"Minor\":0}}"), *request = NULL;
-    cleanup_free char *text = mem_format("{\"ResourceType\":\"Endpoint\",\"RequestType\":\"Add\",\"Settings\":{\"EndpointId\":\"%s\"}}",
-                                         endpoint->id);
+    cleanup_free char *text =
+        mem_format("{\"ResourceType\":\"Endpoint\",\"RequestType\":\"Add\",\"Settings\":{\"EndpointId\":\"%s\"}}", endpoint->id);
     HCN_HANDLE handle = NULL;
     PWSTR record = NULL;
     int result;
@@ -260,8 +260,8 @@ int windows_network_attach(struct windows_system *s, struct windows_endpoint *ou
     *out = (struct windows_endpoint){.port_count = s->document.network.port_count};
     if (out->port_count > NETWORK_PORTS_COUNT)
         return error_set(err, ERR_LIMIT, "Skep.Network.Ports: more than %d", NETWORK_PORTS_COUNT);
-    if (windows_api_need(&s->host->api, (const void *)(uintptr_t)hcn->HcnCreateEndpoint, "HcnCreateEndpoint", "attach a container to a network",
-                         err) < 0)
+    if (windows_api_need(&s->host->api, (const void *)(uintptr_t)hcn->HcnCreateEndpoint, "HcnCreateEndpoint",
+                         "attach a container to a network", err) < 0)
         return err->code;
     uv_mutex_lock(&s->host->network_lock);
     find_network(s->host, &network, &document);

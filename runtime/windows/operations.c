@@ -158,7 +158,8 @@ static void probe(const struct hcs *hcs, struct hcs_host *out)
 #endif
         .os_version = host->os_version, .offers_process = host->missing == NULL, .process_missing = host->missing,
         .offers_hyperv = host->missing == NULL && host->offers_hyperv && host->legacy.ops,
-        .hyperv_missing = host->missing ? host->missing : "no hypervisor runs: enable the Hyper-V feature (in a virtual machine nested virtualization)",
+        .hyperv_missing =
+            host->missing ? host->missing : "no hypervisor runs: enable the Hyper-V feature (in a virtual machine nested virtualization)",
         .versions = host->versions
     };
 }

@@ -84,8 +84,7 @@ void windows_pool_submit(struct windows_pool *pool, struct windows_job *job)
 {
     uv_mutex_lock(&pool->lock);
     append(&pool->waiting, job);
-    if (pool->idle_count == 0 && pool->thread_count < POOL_THREADS &&
-        uv_thread_create(&pool->threads[pool->thread_count], run, pool) == 0)
+    if (pool->idle_count == 0 && pool->thread_count < POOL_THREADS && uv_thread_create(&pool->threads[pool->thread_count], run, pool) == 0)
         pool->thread_count++;
     uv_cond_signal(&pool->wake);
     uv_mutex_unlock(&pool->lock);

@@ -145,7 +145,8 @@ static void run(void *arg)
     } else {
         DWORD pid = 0;
         cleanup_reply struct windows_reply made = service->ops->process_create(
-            system, p->parameters, &watch, windows_at_most(p->host, hcs_operation_deadline_ms(HCS_OP_CREATE_PROCESS) * 9 / 10), &pid, &streams, &process);
+            system, p->parameters, &watch, windows_at_most(p->host, hcs_operation_deadline_ms(HCS_OP_CREATE_PROCESS) * 9 / 10), &pid,
+            &streams, &process);
         uv_mutex_lock(&p->lock);
         p->pid = pid;
         uv_mutex_unlock(&p->lock);
@@ -203,8 +204,7 @@ static void forget(struct windows_process *p)
 static void announce_exit(struct windows_process *p)
 {
     hcs_process_exit_cb waiting = p->waiting;
-    struct hcs_process_exit result = {
-        .exit_code = (int)p->exit_code, .output = buf_bytes(&p->output), .is_output_cut = p->is_cut};
+    struct hcs_process_exit result = {.exit_code = (int)p->exit_code, .output = buf_bytes(&p->output), .is_output_cut = p->is_cut};
 
     if (!waiting)
         return;

@@ -25,8 +25,8 @@ static int prepare_mounts(const struct windows_system *s, struct error *err)
             return error_set(err, ERR_NOT_FOUND, "invalid bind mount source, source path not found: %s", m->source);
         if (m->type != MOUNT_VOLUME)
             continue;
-        cleanup_free char *path = m->source[0] ? mem_format("%s\\volumes\\%s", s->host->state_dir, m->source)
-                                               : mem_format("%s\\volumes\\%zu", s->dir, i);
+        cleanup_free char *path =
+            m->source[0] ? mem_format("%s\\volumes\\%s", s->host->state_dir, m->source) : mem_format("%s\\volumes\\%zu", s->dir, i);
         if (file_make_dirs(path, 0755, err) < 0)
             return error_wrap(err, "volume %s", m->source);
     }

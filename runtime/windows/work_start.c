@@ -153,8 +153,8 @@ static int create_at_hcs(struct start *start, struct error *err)
     struct windows_watch watch = windows_watch_of(s, false);
 
     for (int tries = 0;; tries++) {
-        cleanup_reply struct windows_reply reply = s->service->ops->create(s->service, s->id, start->document, &watch,
-                                                                           windows_left_ms(start->op), &start->op->watches.system);
+        cleanup_reply struct windows_reply reply =
+            s->service->ops->create(s->service, s->id, start->document, &watch, windows_left_ms(start->op), &start->op->watches.system);
         if (!windows_failed(&reply)) {
             start->is_at_hcs = true;
             return 0;
@@ -187,9 +187,8 @@ static int create_process(struct start *start, struct error *err)
     if (windows_encode_process(&s->document.process, NULL, s->document.windows.is_command_line, &json, err) < 0)
         return err->code;
     cleanup_free char *text = json_print(json);
-    cleanup_reply struct windows_reply reply =
-        s->service->ops->process_create(start->op->watches.system, text, &watch, windows_left_ms(start->op), &start->op->run.pid, &streams,
-                                        &start->op->watches.process);
+    cleanup_reply struct windows_reply reply = s->service->ops->process_create(
+        start->op->watches.system, text, &watch, windows_left_ms(start->op), &start->op->run.pid, &streams, &start->op->watches.process);
     if (windows_failed(&reply))
         return fail(start, "run the command", &reply, err);
     if (s->document.log.is_kept || streams.out || streams.err)

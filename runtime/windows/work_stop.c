@@ -83,8 +83,9 @@ static bool is_over(struct windows_system *s)
     if (!handle)
         return true;
     cleanup_reply struct windows_reply reply = s->service->ops->properties(handle, NULL, windows_at_most(s->host, CALL_MS));
-    is_stopped = windows_failed(&reply) ? windows_is_stopped(reply.code) || windows_is_win32(reply.code, 6)
-                                        : windows_read_properties(reply.text, &arena, &answer, &err) == 0 && answer.state == WINDOWS_STOPPED;
+    is_stopped = windows_failed(&reply)
+                     ? windows_is_stopped(reply.code) || windows_is_win32(reply.code, 6)
+                     : windows_read_properties(reply.text, &arena, &answer, &err) == 0 && answer.state == WINDOWS_STOPPED;
     s->service->ops->close(handle);
     return is_stopped;
 }
@@ -193,7 +194,8 @@ static int signal_process(struct windows_system *s, struct windows_handle *syste
         return windows_is_stopped(opened.code) ? 0 : windows_error(err, "signal", opened.code, opened.text);
     cleanup_json cJSON *options = event ? windows_encode_signal(event) : NULL;
     cleanup_free char *text = options ? json_print(options) : NULL;
-    cleanup_reply struct windows_reply reply = event ? ops->process_signal(process, text, timeout_ms) : ops->process_terminate(process, timeout_ms);
+    cleanup_reply struct windows_reply reply =
+        event ? ops->process_signal(process, text, timeout_ms) : ops->process_terminate(process, timeout_ms);
     ops->close(process);
     if (!windows_failed(&reply) || windows_is_stopped(reply.code))
         return 0;

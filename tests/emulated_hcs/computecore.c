@@ -309,3 +309,11 @@ HRESULT WINAPI HcsGrantVmAccess(PCWSTR vm_id, PCWSTR path)
     (void)vm_id;
     return GetFileAttributesW(path) == INVALID_FILE_ATTRIBUTES ? (HRESULT)0x80070002 : S_OK;
 }
+
+/* --- for tests: ends the emulator and everything in it --- */
+
+void WINAPI EmulatedHcsQuit(void);
+void WINAPI EmulatedHcsQuit(void)
+{
+    cJSON_Delete(emulated_ask(emulated_request("quit")));
+}
