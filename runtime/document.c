@@ -18,14 +18,22 @@ static int fail_code(const struct reader *r)
     return r->err->code;
 }
 
-static bool is_clean_absolute(const char *path)
+/* Of Windows with a drive, or as Win32 names devices, volumes and shares. */
+static bool is_absolute_windows(const char *path)
 {
-    return path[0] == '/' && strlen(path) < 4096;
+    bool has_drive = ((path[0] >= 'a' && path[0] <= 'z') || (path[0] >= 'A' && path[0] <= 'Z')) && path[1] == ':';
+
+    return (has_drive && (path[2] == '\\' || path[2] == '/')) || text_starts(path, "\\\\");
+}
+
+static bool is_clean_absolute(const struct reader *r, const char *path)
+{
+    return (r->is_windows ? is_absolute_windows(path) : path[0] == '/') && strlen(path) < 4096;
 }
 
 static int check_absolute(const struct reader *r, const char *key, const char *path)
 {
-    return is_clean_absolute(path) ? 0 : reader_fail(r, ERR_INVALID, key, "not an absolute path: \"%s\"", path);
+    return is_clean_absolute(r, path) ? 0 : reader_fail(r, ERR_INVALID, key, "not an absolute path: \"%s\"", path);
 }
 
 /* --- Container --- */
@@ -102,16 +110,18 @@ static int read_container(const struct reader *top, struct document *out)
 
 static int read_process(const struct reader *r, struct document_process *out)
 {
+    const char *root = r->is_windows ? "C:\\" : "/";
+
     if (reader_only(r, (const char *const[]){"CommandArgs", "WorkingDirectory", "Environment", "User", "EmulateConsole", "CreateStdInPipe",
                                              NULL}) < 0 ||
-        reader_strings(r, "CommandArgs", &out->args) < 0 || reader_string(r, "WorkingDirectory", "/", &out->working_dir) < 0 ||
+        reader_strings(r, "CommandArgs", &out->args) < 0 || reader_string(r, "WorkingDirectory", root, &out->working_dir) < 0 ||
         reader_pairs(r, "Environment", &out->environment) < 0 || reader_string(r, "User", "", &out->user) < 0 ||
         reader_bool(r, "EmulateConsole", false, &out->has_tty) < 0 || reader_bool(r, "CreateStdInPipe", false, &out->has_stdin) < 0)
         return fail_code(r);
     if (out->args.count == 0)
         return reader_fail(r, ERR_INVALID, "CommandArgs", "no command given");
     if (out->working_dir[0] == '\0')
-        out->working_dir = "/";
+        out->working_dir = root;
     for (size_t i = 0; i < out->environment.count; i++)
         if (out->environment.items[i].key[0] == '\0' || strchr(out->environment.items[i].key, '='))
             return reader_fail(r, ERR_INVALID, "Environment", "not a name: \"%s\"", out->environment.items[i].key);
@@ -188,6 +198,26 @@ static int read_linux(const struct reader *skep, struct document *doc)
     return 0;
 }
 
+static int read_windows(const struct reader *skep, struct document_windows *out)
+{
+    struct reader r;
+
+    if (reader_object(skep, "Windows", &r) < 0 ||
+        reader_only(&r, (const char *const[]){"CredentialSpec", "ProcessorCount", "ProcessorWeight", "IopsMaximum", "BandwidthMaximumBytes",
+                                              "StorageSizeBytes", "ArgsEscaped", NULL}) < 0 ||
+        reader_string(&r, "CredentialSpec", NULL, &out->credential_spec) < 0 ||
+        reader_int(&r, "ProcessorCount", 0, 4096, 0, &out->processor_count) < 0 ||
+        reader_int(&r, "ProcessorWeight", 0, 10000, 0, &out->processor_weight) < 0 ||
+        reader_int(&r, "IopsMaximum", 0, MAX_INT, 0, &out->iops_maximum) < 0 ||
+        reader_int(&r, "BandwidthMaximumBytes", 0, MAX_INT, 0, &out->bandwidth_maximum_bytes) < 0 ||
+        reader_int(&r, "StorageSizeBytes", 0, MAX_INT, 0, &out->storage_size_bytes) < 0 ||
+        reader_bool(&r, "ArgsEscaped", false, &out->is_command_line) < 0)
+        return fail_code(skep);
+    if (r.object && !r.is_windows)
+        return reader_fail(&r, ERR_INVALID, "", "given for a container of Linux");
+    return 0;
+}
+
 static bool is_volume_name(const char *name)
 {
     size_t length = strlen(name);
@@ -197,18 +227,40 @@ static bool is_volume_name(const char *name)
     return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == length;
 }
 
+static bool is_root(const char *path)
+{
+    return strcmp(path, "/") == 0 || (path[0] && path[1] == ':' && (path[2] == '\0' || path[3] == '\0'));
+}
+
+static int check_pipe(const struct reader *r, const struct document_mount *m)
+{
+    static const char prefix[] = "\\\\.\\pipe\\";
+
+    if (!r->is_windows)
+        return reader_fail(r, ERR_UNSUPPORTED, "Type", "named pipes are Windows' own");
+    if (!text_starts(m->source, prefix) || m->source[sizeof prefix - 1] == '\0')
+        return reader_fail(r, ERR_INVALID, "Source", "'%s' is not a valid pipe path", m->source);
+    if (!text_starts(m->target, prefix) || m->target[sizeof prefix - 1] == '\0')
+        return reader_fail(r, ERR_INVALID, "Target", "'%s' is not a valid pipe path", m->target);
+    if (m->is_read_only)
+        return reader_fail(r, ERR_INVALID, "ReadOnly", "a named pipe cannot be read-only");
+    return 0;
+}
+
 /* Docker's wording, swarmkit-wire §8.4: an operator looks it up. */
 static int check_mount(const struct reader *r, const struct document_mount *m)
 {
-    if (!is_clean_absolute(m->target) || strcmp(m->target, "/") == 0)
+    if (m->type == MOUNT_PIPE)
+        return check_pipe(r, m);
+    if (!is_clean_absolute(r, m->target) || is_root(m->target))
         return reader_fail(r, ERR_INVALID, "Target", "invalid mount target, must be an absolute path: %s", m->target);
     switch (m->type) {
     case MOUNT_BIND:
-        if (!is_clean_absolute(m->source))
+        if (!is_clean_absolute(r, m->source))
             return reader_fail(r, ERR_INVALID, "Source", "invalid bind mount source, must be an absolute path: %s", m->source);
         return 0;
     case MOUNT_VOLUME:
-        if (m->source[0] == '/')
+        if (m->source[0] == '/' || (r->is_windows && is_absolute_windows(m->source)))
             return reader_fail(r, ERR_INVALID, "Source", "invalid volume mount source, must not be an absolute path: %s", m->source);
         if (m->source[0] && !is_volume_name(m->source))
             return reader_fail(r, ERR_INVALID, "Source", "\"%s\" is no name for a volume: only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
@@ -218,13 +270,15 @@ static int check_mount(const struct reader *r, const struct document_mount *m)
         if (m->source[0])
             return reader_fail(r, ERR_INVALID, "Source", "invalid tmpfs source, source must be empty");
         return 0;
+    case MOUNT_PIPE:
+        return 0;
     }
     return 0;
 }
 
 static int read_mount(const struct reader *r, struct document_mount *m)
 {
-    static const char *const types[] = {"bind", "volume", "tmpfs", NULL};
+    static const char *const types[] = {"bind", "volume", "tmpfs", "npipe", NULL};
     static const char *const propagations[] = {"rprivate", "private", "rshared", "shared", "rslave", "slave", NULL};
     unsigned type = 0, propagation = 0;
 
@@ -389,13 +443,14 @@ static int read_skep(const struct reader *top, struct document *out)
     unsigned isolation = 0;
 
     if (reader_object(top, "Skep", &skep) < 0 ||
-        reader_only(&skep, (const char *const[]){"Name", "Labels", "Image", "Isolation", "CreatedWallNs", "Process", "Linux", "Mounts",
-                                                 "Files", "Network", "StopSignal", "StopGraceNs", "Health", "Log", NULL}) < 0 ||
+        reader_only(&skep,
+                    (const char *const[]){"Os", "Name", "Labels", "Image", "Isolation", "CreatedWallNs", "Process", "Linux", "Windows",
+                                          "Mounts", "Files", "Network", "StopSignal", "StopGraceNs", "Health", "Log", NULL}) < 0 ||
         reader_string(&skep, "Name", "", &out->name) < 0 || reader_pairs(&skep, "Labels", &out->labels) < 0 || read_image(&skep, out) < 0 ||
         reader_word(&skep, "Isolation", isolations, &isolation) < 0 ||
         reader_int(&skep, "CreatedWallNs", 0, MAX_INT, 0, &out->created_wall_ns) < 0 || reader_object(&skep, "Process", &process) < 0 ||
-        read_process(&process, &out->process) < 0 || read_linux(&skep, out) < 0 || read_mounts(&skep, out) < 0 ||
-        read_files(&skep, out) < 0 || read_network(&skep, out) < 0 || read_stop(&skep, out) < 0 ||
+        read_process(&process, &out->process) < 0 || read_linux(&skep, out) < 0 || read_windows(&skep, &out->windows) < 0 ||
+        read_mounts(&skep, out) < 0 || read_files(&skep, out) < 0 || read_network(&skep, out) < 0 || read_stop(&skep, out) < 0 ||
         reader_object(&skep, "Health", &health) < 0 || read_log(&skep, out) < 0)
         return fail_code(top);
     out->isolation = (enum isolation)isolation;
@@ -413,15 +468,31 @@ static int read_version(const struct reader *top)
     return 0;
 }
 
+/* Whose paths the rest speaks of: looked up before anything else is read. */
+static int read_os(const struct reader *top, bool *is_windows)
+{
+    static const char *const systems[] = {"linux", "windows", NULL};
+    struct reader skep;
+    unsigned os = 0;
+
+    if (reader_object(top, "Skep", &skep) < 0 || reader_word(&skep, "Os", systems, &os) < 0)
+        return fail_code(top);
+    *is_windows = os == 1;
+    return 0;
+}
+
 int document_parse(const cJSON *json, struct arena *arena, struct document *out, struct error *err)
 {
     struct error scratch;
-    struct reader top = {arena, "", json, err ? err : &scratch};
+    struct reader top = {arena, "", json, err ? err : &scratch, false};
     bool unused;
 
     memset(out, 0, sizeof *out);
     if (!cJSON_IsObject(json))
         return error_set(err, ERR_INVALID, "the document is not a JSON object");
+    if (read_os(&top, &out->is_windows) < 0)
+        return top.err->code;
+    top.is_windows = out->is_windows;
     if (reader_only(&top, (const char *const[]){"Owner", "SchemaVersion", "ShouldTerminateOnLastHandleClosed", "Container", "Skep", NULL}) <
             0 ||
         reader_string(&top, "Owner", "", &out->owner) < 0 || read_version(&top) < 0 ||
@@ -431,10 +502,10 @@ int document_parse(const cJSON *json, struct arena *arena, struct document *out,
     return 0;
 }
 
-int document_parse_process(const cJSON *json, struct arena *arena, struct document_process *out, struct error *err)
+int document_parse_process(const cJSON *json, bool is_windows, struct arena *arena, struct document_process *out, struct error *err)
 {
     struct error scratch;
-    struct reader r = {arena, "Process", json, err ? err : &scratch};
+    struct reader r = {arena, "Process", json, err ? err : &scratch, is_windows};
 
     memset(out, 0, sizeof *out);
     if (!cJSON_IsObject(json))

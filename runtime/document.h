@@ -6,13 +6,17 @@
  *        "MappedDirectories":[{"HostPath":"..","ContainerPath":"..","ReadOnly":true}],
  *        "Memory":{"SizeInMB":64},"Processor":{"Maximum":5000}},          Maximum: hundredths of a percent of the host's processors
  *      "Skep":{                                                           what HCS has no word for; a Windows back end strips it
+ *        "Os":"linux"|"windows",                                          whose paths, limits and mounts it speaks of; "linux" if not said
  *        "Name":"web.1.abc","Labels":{..},"Image":{"Reference":"..","Id":"sha256:.."},"Isolation":"process","CreatedWallNs":..,
  *        "Process":{"CommandArgs":[..],"WorkingDirectory":"/","Environment":{"K":"V"},"User":"1000:1000","EmulateConsole":false,
  *                   "CreateStdInPipe":false},
  *        "Linux":{"MemoryBytes","MemorySwapBytes","MemorySwappiness","CpuNano","PidsLimit","CapabilitiesAdd":[],"CapabilitiesDrop":[],
  *                 "Seccomp":"default"|"unconfined"|{OCI seccomp object},"NoNewPrivileges","ReadOnlyRoot","Init","Sysctls":{},
  *                 "Ulimits":[{"Name","Soft","Hard"}],"Groups":[],"OomScoreAdj","ShmSizeBytes"},
- *        "Mounts":[{"Type":"bind"|"volume"|"tmpfs","Source","Target","ReadOnly","Propagation","NonRecursive","CreateMountpoint","NoCopy",
+ *        "Windows":{"CredentialSpec":"{..}","ProcessorCount","ProcessorWeight","IopsMaximum","BandwidthMaximumBytes","StorageSizeBytes",
+ *                   "ArgsEscaped"},                                       of Linux, Windows takes MemoryBytes and CpuNano, and refuses the
+ * rest
+ *        "Mounts":[{"Type":"bind"|"volume"|"tmpfs"|"npipe","Source","Target","ReadOnly","Propagation","NonRecursive","CreateMountpoint","NoCopy",
  *                   "VolumeLabels":{},"SizeBytes","Mode","Options":".."}],
  *        "Files":[{"Kind":"secret"|"config","Target":"/run/secrets/x","Uid":0,"Gid":0,"Mode":292}],
  *        "Network":{"Mode":"bridge"|"host"|"none","Ports":[{"Protocol":"tcp","TargetPort":80,"PublishedPort":8080}],
@@ -33,7 +37,7 @@
 #include "base/error.h"
 #include "base/isolation.h"
 
-enum document_mount_type { MOUNT_BIND, MOUNT_VOLUME, MOUNT_TMPFS };
+enum document_mount_type { MOUNT_BIND, MOUNT_VOLUME, MOUNT_TMPFS, MOUNT_PIPE };
 enum document_network_mode { NETWORK_BRIDGE, NETWORK_HOST, NETWORK_NONE };
 enum document_seccomp { SECCOMP_DEFAULT, SECCOMP_UNCONFINED, SECCOMP_CUSTOM };
 
@@ -53,7 +57,7 @@ struct document_pairs {
 
 struct document_process {
     struct document_strings args;
-    const char *working_dir; /* "/" where not given */
+    const char *working_dir; /* "/" where not given; "C:\\" of Windows */
     struct document_pairs environment;
     const char *user; /* "" where not given: root */
     bool has_tty, has_stdin;
@@ -78,9 +82,17 @@ struct document_linux {
     int64_t oom_score_adj, shm_size_bytes;
 };
 
+/* Zero or NULL: not given. */
+struct document_windows {
+    const char *credential_spec; /* of a group managed service account, JSON as text */
+    int64_t processor_count, processor_weight, iops_maximum, bandwidth_maximum_bytes, storage_size_bytes;
+    bool is_command_line; /* the first argument is a whole command line already: Docker's ArgsEscaped */
+};
+
 struct document_mount {
     enum document_mount_type type;
-    const char *source; /* bind: a path; volume: its name, "" for one of its own that goes with the system; tmpfs: "" */
+    const char *source; /* bind: a path; volume: its name, "" for one of its own that goes with the system; tmpfs: "";
+                           npipe: a pipe of the host, as the target one of the system, "\\\\.\\pipe\\name" */
     const char *target; /* absolute */
     bool is_read_only, is_non_recursive, creates_mountpoint, no_copy;
     const char *propagation; /* "rprivate" where not given */
@@ -113,6 +125,7 @@ struct document_log {
 };
 
 struct document {
+    bool is_windows;
     int processor_hundredths;       /* Container.Processor.Maximum; 0: no limit */
     const char *owner, *hostname;   /* hostname "" where not given: the first 12 of the id */
     struct document_strings layers; /* unpacked directories, top-most first */
@@ -124,6 +137,7 @@ struct document {
     int stop_signal_number;
     struct document_process process;
     struct document_linux linux_;
+    struct document_windows windows;
     struct document_mount *mounts; /* Container.MappedDirectories are among them */
     size_t mount_count;
     struct document_file *files;
@@ -140,8 +154,8 @@ int document_parse(const cJSON *json, struct arena *arena, struct document *out,
  */
 int document_normalise(const cJSON *json, cJSON **out, struct error *err);
 
-/* The parameters of a process in a system: the members of Skep.Process, nothing else. */
-int document_parse_process(const cJSON *json, struct arena *arena, struct document_process *out, struct error *err);
+/* The parameters of a process in a system (of Windows?): the members of Skep.Process, nothing else. */
+int document_parse_process(const cJSON *json, bool is_windows, struct arena *arena, struct document_process *out, struct error *err);
 
 /* "SIGTERM", "TERM", "term" or "15" as Linux numbers them; -1 for what is none. */
 int document_signal_number(const char *text);

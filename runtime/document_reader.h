@@ -10,6 +10,7 @@ struct reader {
     const char *path; /* "Skep.Process", "" for the document itself */
     const cJSON *object;
     struct error *err;
+    bool is_windows; /* whose paths it speaks of */
 };
 
 int reader_fail(const struct reader *r, int code, const char *key, const char *format, ...) __attribute__((format(SKEP_PRINTF, 4, 5)));

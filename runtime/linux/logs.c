@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "runtime/linux/linux.h"
-#include "runtime/linux/log_reader.h"
+#include "runtime/log_reader.h"
 
 #define CONMON_REOPEN_LOGS "2 0 0\n" /* conmon's ctl pipe: message type 2 */
 

@@ -26,6 +26,8 @@ static int check_create(struct linux_host *host, const char *id, const cJSON *js
         return error_set(err, ERR_LIMIT, "there are %d containers on this host already", CONTAINERS_COUNT);
     if (document_normalise(json, normal, err) < 0 || document_parse(*normal, arena, document, err) < 0)
         return err->code;
+    if (document->is_windows)
+        return error_set(err, ERR_UNSUPPORTED, "Skep.Os: a container of Windows does not run on a Linux host");
     if (document->isolation == ISOLATION_HYPERV)
         return error_set(err, ERR_UNSUPPORTED, "Skep.Isolation: this host has no hyperv isolation yet");
     return 0;

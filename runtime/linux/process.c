@@ -230,7 +230,7 @@ static int prepare(struct linux_host *host, const char *id, const cJSON *paramet
         return err->code;
     if (!cJSON_GetObjectItemCaseSensitive(normal, "WorkingDirectory"))
         json_add_string(normal, "WorkingDirectory", s->document.process.working_dir);
-    if (document_parse_process(normal, &arena, &process, err) < 0 || !(json = linux_process_json(s, &process, err)))
+    if (document_parse_process(normal, false, &arena, &process, err) < 0 || !(json = linux_process_json(s, &process, err)))
         return err->code;
     text = json_print(json);
     *out = process_new(host, s);

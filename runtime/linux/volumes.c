@@ -241,6 +241,7 @@ int volumes_prepare(const struct linux_system *s, const char *root, struct arena
                 return err->code;
             break;
         case MOUNT_TMPFS:
+        case MOUNT_PIPE:
             break;
         }
     }

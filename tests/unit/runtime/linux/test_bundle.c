@@ -117,7 +117,7 @@ static void a_second_process_takes_the_first_ones_environment(void **state)
     assert_ok(
         json_parse(bytes_of_string("{\"CommandArgs\":[\"ls\",\"-l\"],\"Environment\":{\"A\":\"other\"},\"WorkingDirectory\":\"/tmp\"}"),
                    MIB, &parameters, err));
-    assert_ok(document_parse_process(parameters, &arena, &process, err));
+    assert_ok(document_parse_process(parameters, false, &arena, &process, err));
     bundle = host_of(&document, NULL);
     made = bundle_process(&bundle, &process);
     env = json_print(json_array(made, "env"));

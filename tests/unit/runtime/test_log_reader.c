@@ -1,5 +1,5 @@
-/* tests/unit/runtime/linux/test_log_reader.c */
-#include "runtime/linux/log_reader.h"
+/* tests/unit/runtime/test_log_reader.c */
+#include "runtime/log_reader.h"
 
 #include <stdlib.h>
 #include <unistd.h>

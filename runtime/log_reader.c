@@ -1,5 +1,5 @@
-/* runtime/linux/log_reader.c – see log_reader.h. */
-#include "runtime/linux/log_reader.h"
+/* runtime/log_reader.c – see log_reader.h. */
+#include "runtime/log_reader.h"
 
 #include <stdlib.h>
 #include <string.h>

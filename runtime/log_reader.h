@@ -1,10 +1,10 @@
-/* runtime/linux/log_reader.h – follows a container's output through the files conmon writes, across rotations.
+/* runtime/log_reader.h – follows a container's output through the files conmon writes, across rotations.
  *
  * The newest file is PATH, older ones are PATH.1, PATH.2, … A rotation renames PATH and makes conmon open a new one; a reader holds its
  * file open, reads it to its end once its successor is there, and goes on with that one. Reading is done in small steps on the loop. What
  * the records mean is container_log's. */
-#ifndef SKEP_RUNTIME_LINUX_LOG_READER_H
-#define SKEP_RUNTIME_LINUX_LOG_READER_H
+#ifndef SKEP_RUNTIME_LOG_READER_H
+#define SKEP_RUNTIME_LOG_READER_H
 
 #include <uv.h>
 

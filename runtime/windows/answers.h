@@ -1,0 +1,37 @@
+/* runtime/windows/answers.h – what HCS's documents say: properties, statistics, exits. Pure; members that are missing or strange are taken
+ * as not known, since old builds leave many away.
+ *
+ * Source: hcs.md §2.4 and §3.8, after the schema's sections Properties, Statistics, ProcessStatus and SystemExitStatus. */
+#ifndef SKEP_RUNTIME_WINDOWS_ANSWERS_H
+#define SKEP_RUNTIME_WINDOWS_ANSWERS_H
+
+#include "base/arena.h"
+#include "runtime/hcs.h"
+
+/* HCS's own words for a system's state, and one for what cannot be read. */
+enum windows_state { WINDOWS_UNKNOWN, WINDOWS_CREATED, WINDOWS_RUNNING, WINDOWS_PAUSED, WINDOWS_STOPPED };
+
+struct windows_answer {
+    const char *id, *owner, *runtime_id; /* "" where not known */
+    enum windows_state state;
+    bool has_statistics;
+    struct hcs_statistics statistics;
+};
+
+/* One Properties document. Strings live in @arena. ERR_PEER when it is no JSON object. */
+int windows_read_properties(const char *text, struct arena *arena, struct windows_answer *out, struct error *err);
+
+/* An array of them, from an enumeration. */
+int windows_read_systems(const char *text, struct arena *arena, struct windows_answer **out, size_t *count, struct error *err);
+
+/* A ProcessStatus: has it exited, and how. A code that HCS does not vouch for is -1, as 4294967295 is to Docker. */
+struct windows_process_status {
+    bool has_exited;
+    int64_t exit_code; /* 0 to 4294967295; -1: not known */
+};
+struct windows_process_status windows_read_process_status(const char *text);
+
+/* A SystemExitStatus as a sentence for people; NULL when it went as it should. Freed by the caller. */
+char *windows_read_exit(const char *text);
+
+#endif

@@ -1,0 +1,94 @@
+/* runtime/windows/encode.h – from our document (runtime/document.h) to what HCS is given: one encoder for both of its forms.
+ *
+ * Pure C over cJSON, compiled on every host: tests/fixtures/hcs/ holds what comes out for a table of containers.
+ *
+ * Where each member comes from (Microsoft's "Host Compute System Schema Reference", the struct's own section there; hcs.md in brackets):
+ *
+ *     our document                     schema 2 (ComputeSystem)                                schema 1 (ContainerConfig, hcs.md §3.10)
+ *     Owner, SchemaVersion             ComputeSystem.Owner, .SchemaVersion         [§3.1]      Owner, SystemType, Name
+ *     Container.GuestOs.HostName       GuestOs.HostName                            [§3.2]      HostName
+ *     Container.Storage.Layers         Storage.Layers (Layer.Id, .Path)            [§3.2]      Layers (ID, Path)
+ *     the scratch                      Storage.Path, with a trailing backslash     [§3.2]      VolumePath without one, LayerFolderPath
+ *     Windows.IopsMaximum, Bandwidth…  StorageQoS.IopsMaximum, .BandwidthMaximum   [§3.2]      StorageIOPSMaximum, StorageBandwidthMaximum
+ *     Mounts (bind, volume), Files     MappedDirectory                             [§3.2]      MappedDirectories
+ *     Mounts (npipe)                   MappedPipe                                  [§3.2]      MappedPipes
+ *     Linux.MemoryBytes                Container_Memory_Information.SizeInMB       [§3.2]      MemoryMaximumInMB
+ *     Linux.CpuNano, Windows.Proc…     Processor: one of Count, Maximum, Weight    [§3.2,§8.3] ProcessorCount, -Maximum, -Weight
+ *     the endpoint                     Networking.Namespace                        [§3.2,§7.4] EndpointList
+ *     Network.Dns.Search               Networking.DnsSearchList                    [§3.2]      DNSSearchList
+ *     Windows.CredentialSpec           ContainerCredentialGuardState               [§3.9]      Credentials
+ *     Process                          ProcessParameters                           [§3.6]      the same
+ *     Isolation hyperv                 HvRuntime, HvPartition in schema 1 [§3.10]; VirtualMachine and HostedSystem in schema 2 [§3.3–3.5]
+ */
+#ifndef SKEP_RUNTIME_WINDOWS_ENCODE_H
+#define SKEP_RUNTIME_WINDOWS_ENCODE_H
+
+#include "runtime/document.h"
+#include "runtime/windows/schema.h"
+
+struct windows_layer {
+    const char *id;   /* the GUID HCS makes of the folder's name: NameToGuid */
+    const char *path; /* the folder; in a utility VM the path its guest sees */
+};
+
+/* What the host adds to a document: everything that is known only once layers, volumes and network are there. NULL, 0: not there. */
+struct windows_place {
+    const char *id;
+    const struct windows_schema *schema;
+    enum isolation isolation; /* process or hyperv */
+    const struct windows_layer *layers;
+    size_t layer_count;               /* the nearest first, the base last */
+    const char *scratch_volume;       /* "\\?\Volume{..}" without a trailing backslash; process isolation */
+    const char *scratch_dir;          /* where sandbox.vhdx lies */
+    const char *utility_vm_dir;       /* "..\UtilityVM" of the nearest layer that has one; hyperv isolation */
+    const char *const *mount_sources; /* for each of the document's mounts: its directory on the host; NULL: the mount's own source */
+    const char *secrets_dir, *configs_dir;
+    const char *namespace_id;        /* form 2 */
+    const char *const *endpoint_ids; /* form 1 */
+    size_t endpoint_count;
+    bool allows_unqualified_dns;
+    const cJSON *credential_guard; /* form 2: the state HCS gave for the credential spec; borrowed */
+    uint32_t processor_count;      /* of the host */
+    bool is_first_start;
+};
+
+/* Where the containers' engine keeps secrets and configs inside a container; its own paths, which images may rely on (hcs.md §8.2). */
+#define WINDOWS_SECRETS_DIR "C:\\ProgramData\\Docker\\internal\\secrets"
+#define WINDOWS_CONFIGS_DIR "C:\\ProgramData\\Docker\\internal\\configs"
+
+/* Is this a container that Windows can run at all, on a host of this schema? ERR_UNSUPPORTED naming the member, its meaning, and what would
+ * do instead: documents of Linux, limits Windows has no word for, named pipes before 16299. */
+int windows_check(const struct document *document, const struct windows_schema *schema, enum isolation isolation, struct error *err);
+
+/* The document for HcsCreateComputeSystem, in the form that the place's schema has for its isolation. */
+int windows_encode_container(const struct document *document, const struct windows_place *place, cJSON **out, struct error *err);
+
+/* Hyperv isolation in schema 2 takes two systems: a utility VM, which boots from @place->utility_vm_dir with @scratch_vhdx (a copy of its
+ * SystemTemplate.vhdx), and the container hosted in it, whose layers, volumes and scratch are paths of the guest. */
+int windows_encode_utility_vm(const struct document *document, const struct windows_place *place, const char *scratch_vhdx, cJSON **out,
+                              struct error *err);
+int windows_encode_hosted(const struct document *document, const struct windows_place *place, const char *vm_id, cJSON **out,
+                          struct error *err);
+
+/* ProcessParameters. @environment_of: the first process, whose environment a further one has too; may be NULL. */
+int windows_encode_process(const struct document_process *process, const struct document_process *environment_of, bool is_command_line,
+                           cJSON **out, struct error *err);
+
+/* Arguments as CommandLineToArgvW and the C runtime take them apart again. Freed by the caller. */
+char *windows_command_line(const struct document_strings *args);
+
+/* Queries and requests. */
+cJSON *windows_encode_query(const char *const *property_types);                 /* {"PropertyTypes":[..]}; NULL-terminated */
+cJSON *windows_encode_owner_query(const char *owner);                           /* {"Owners":[..]} */
+cJSON *windows_encode_signal(const char *name);                                 /* {"Signal":"CtrlShutdown"} */
+cJSON *windows_encode_console_size(unsigned height, unsigned width);            /* ProcessModifyRequest */
+cJSON *windows_encode_close_stdin(void);                                        /* ProcessModifyRequest */
+cJSON *windows_encode_layers(const struct windows_layer *layers, size_t count); /* computestorage's layerData */
+
+/* Our signal as HCS knows it: "CtrlShutdown" for TERM, "CtrlC" for INT; NULL for KILL, which is a terminate. ERR_INVALID for any other. */
+int windows_signal_name(const char *signal, const char **out, struct error *err);
+
+/* @request as in runtime/hcs.h, checked against what this host can change in a running system. ERR_UNSUPPORTED with the reason. */
+int windows_check_modify(const cJSON *request, const struct windows_schema *schema, enum windows_form form, struct error *err);
+
+#endif

@@ -1,0 +1,86 @@
+/* runtime/windows/work_create.c – what creating and removing a system does on disk. On a thread of the pool. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "runtime/windows/host.h"
+
+static int write_document(const struct windows_system *s, struct error *err)
+{
+    cleanup_free char *path = mem_format("%s\\document.json", s->dir), *text = json_print(s->json);
+
+    return file_write(path, bytes_of_string(text), 0600, err);
+}
+
+/* Binds must be there, as Docker has it; volumes are made. */
+static int prepare_mounts(const struct windows_system *s, struct error *err)
+{
+    for (size_t i = 0; i < s->document.mount_count; i++) {
+        const struct document_mount *m = &s->document.mounts[i];
+        if (m->type == MOUNT_BIND && m->creates_mountpoint && file_make_dirs(m->source, 0755, err) < 0)
+            return err->code;
+        if (m->type == MOUNT_BIND && !file_exists(m->source))
+            return error_set(err, ERR_NOT_FOUND, "invalid bind mount source, source path not found: %s", m->source);
+        if (m->type != MOUNT_VOLUME)
+            continue;
+        cleanup_free char *path =
+            m->source[0] ? mem_format("%s\\volumes\\%s", s->host->state_dir, m->source) : mem_format("%s\\volumes\\%zu", s->dir, i);
+        if (file_make_dirs(path, 0755, err) < 0)
+            return error_wrap(err, "volume %s", m->source);
+    }
+    return 0;
+}
+
+/* Each in a file of its own number: the container is shown the directory. hcs.md §8.2. */
+static int write_files(const struct windows_op *op, struct error *err)
+{
+    const struct windows_system *s = op->system;
+
+    for (size_t i = 0; i < s->document.file_count; i++) {
+        const struct document_file *file = &s->document.files[i];
+        cleanup_free char *dir = mem_format("%s\\files\\%s", s->dir, file->is_secret ? "secrets" : "configs");
+        cleanup_free char *path = mem_format("%s\\%zu", dir, i);
+        for (size_t j = 0; j < op->file_count; j++)
+            if (strcmp(op->files[j].target, file->target) == 0 &&
+                (file_make_dirs(dir, 0700, err) < 0 || file_write_volatile(path, op->files[j].content, 0600, err) < 0))
+                return error_wrap(err, "%s %s", file->is_secret ? "secret" : "config", file->target);
+    }
+    return 0;
+}
+
+static void undo(struct windows_system *s)
+{
+    struct error ignored = {0};
+
+    windows_layers_destroy(s, &ignored);
+    file_remove_tree(s->dir, &ignored);
+}
+
+void windows_work_create(struct windows_op *op)
+{
+    struct windows_system *s = op->system;
+    cleanup_free char *log_dir = mem_format("%s\\log", s->dir);
+    struct error *err = &op->err;
+
+    if (file_make_dirs(log_dir, 0700, err) == 0 && prepare_mounts(s, err) == 0 && write_files(op, err) == 0 &&
+        windows_layers_create_scratch(s, err) == 0 && write_document(s, err) == 0)
+        windows_record_write(s, WINDOWS_PHASE_CREATED, NULL, &s->outcome, err);
+    if (err->code)
+        undo(s);
+}
+
+void windows_work_remove(struct windows_op *op)
+{
+    struct windows_system *s = op->system;
+    struct windows_watches watches = s->watches;
+
+    if (windows_end_system(s, false, &op->err) < 0) /* what HCS holds keeps its layers */
+        return;
+    windows_close_watches(s, &watches);
+    windows_undo_run(s, &op->run);
+    if (windows_layers_destroy(s, &op->err) < 0)
+        return;
+    file_remove_tree(s->dir, &op->err);
+}

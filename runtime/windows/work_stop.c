@@ -1,0 +1,342 @@
+/* runtime/windows/work_stop.c – asking a running system, changing it, ending it, and cleaning up after it. On a thread of the pool. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "runtime/windows/codes.h"
+#include "runtime/windows/host.h"
+
+enum { SHUTDOWN_MS = 10000, TERMINATE_MS = 30000, GONE_MS = 3000, CALL_MS = 10000, GONE_POLL_MS = 50 };
+
+/* --- time --- */
+
+DWORD windows_at_most(const struct windows_host *host, uint32_t ms)
+{
+    return host->call_ms && host->call_ms < ms ? host->call_ms : ms;
+}
+
+/* A tenth of the deadline is left for what has to follow. */
+DWORD windows_left_ms(const struct windows_op *op)
+{
+    uint64_t now = uv_hrtime(), spare = hcs_operation_deadline_ms(op->operation) / 10 * NS_PER_MS, end = op->deadline_ns - spare;
+
+    return windows_at_most(op->host, now >= end ? 1 : (uint32_t)((end - now) / NS_PER_MS));
+}
+
+/* --- handles --- */
+
+/* A handle for one call or two. *out NULL with 0: HCS knows no such system. */
+static int open_system(struct windows_system *s, struct windows_handle **out, struct error *err)
+{
+    cleanup_reply struct windows_reply reply = s->service->ops->open(s->service, s->id, NULL, out);
+
+    if (!windows_failed(&reply) || windows_is_gone(reply.code))
+        return 0;
+    return windows_error(err, "open", reply.code, reply.text);
+}
+
+static int open_running(struct windows_system *s, struct windows_handle **out, struct error *err)
+{
+    if (open_system(s, out, err) < 0)
+        return err->code;
+    return *out ? 0 : error_set(err, ERR_PRECONDITION, "HCS knows no container %s (any more)", s->id);
+}
+
+void windows_close_watches(struct windows_system *s, struct windows_watches *watches)
+{
+    if (!s->service)
+        return;
+    s->service->ops->close(steal(&watches->process));
+    s->service->ops->close(steal(&watches->system));
+}
+
+int windows_open_watches(struct windows_system *s, DWORD pid, struct windows_watches *watches, struct error *err)
+{
+    struct windows_watch system_watch = windows_watch_of(s, false), process_watch = windows_watch_of(s, true);
+    cleanup_reply struct windows_reply opened = s->service->ops->open(s->service, s->id, &system_watch, &watches->system);
+
+    if (windows_failed(&opened))
+        return windows_error(err, "open", opened.code, opened.text);
+    cleanup_reply struct windows_reply process = s->service->ops->process_open(watches->system, pid, &process_watch, &watches->process);
+    if (!windows_failed(&process))
+        return 0;
+    windows_close_watches(s, watches);
+    return windows_error(err, "open its process", process.code, process.text);
+}
+
+/* --- ending --- */
+
+/* True when it runs no more, or is not known any more. */
+static bool is_over(struct windows_system *s)
+{
+    cleanup_arena struct arena arena = {0};
+    struct windows_handle *handle = NULL;
+    struct windows_answer answer;
+    struct error err = {0};
+    bool is_stopped;
+
+    if (open_system(s, &handle, &err) < 0)
+        return false;
+    if (!handle)
+        return true;
+    cleanup_reply struct windows_reply reply = s->service->ops->properties(handle, NULL, windows_at_most(s->host, CALL_MS));
+    is_stopped = windows_failed(&reply)
+                     ? windows_is_stopped(reply.code) || windows_is_win32(reply.code, 6)
+                     : windows_read_properties(reply.text, &arena, &answer, &err) == 0 && answer.state == WINDOWS_STOPPED;
+    s->service->ops->close(handle);
+    return is_stopped;
+}
+
+static bool is_over_soon(struct windows_system *s)
+{
+    for (int waited = 0; waited < GONE_MS; waited += GONE_POLL_MS) {
+        if (is_over(s))
+            return true;
+        Sleep(GONE_POLL_MS);
+    }
+    return false;
+}
+
+int windows_end_system(struct windows_system *s, bool is_graceful, struct error *err)
+{
+    struct windows_handle *handle = NULL;
+    struct windows_reply reply = {0};
+    bool is_stopped = false;
+
+    if (!s->service)
+        return 0;
+    if (open_system(s, &handle, err) < 0)
+        return err->code;
+    if (!handle)
+        return 0;
+    if (is_graceful) {
+        reply = s->service->ops->shutdown(handle, windows_at_most(s->host, SHUTDOWN_MS));
+        is_stopped = !windows_failed(&reply) || windows_is_stopped(reply.code);
+        windows_reply_deinit(&reply);
+    }
+    if (!is_stopped)
+        reply = s->service->ops->terminate(handle, windows_at_most(s->host, TERMINATE_MS));
+    s->service->ops->close(handle);
+    if (is_over_soon(s)) {
+        windows_reply_deinit(&reply);
+        return 0;
+    }
+    if (windows_failed(&reply))
+        windows_error(err, "terminate", reply.code, reply.text);
+    else
+        error_set(err, ERR_DEADLINE, "terminate: Windows said that it did, but the container %s runs on", s->id);
+    windows_reply_deinit(&reply);
+    return err->code;
+}
+
+void windows_undo_run(struct windows_system *s, struct windows_run *run)
+{
+    cleanup_free char *files = mem_format("%s\\files", s->dir);
+    struct error err = {0};
+
+    if (file_remove_tree(files, &err) < 0) /* secrets stay no longer than their container runs */
+        log_with(LOG_ERROR, "runtime", LOG_FIELDS({"container", s->id}), "its secrets and configs stay: %s", err.message);
+    windows_network_detach(s, &run->endpoint);
+    windows_layers_unmount(s);
+    run->pid = 0;
+}
+
+void windows_work_kill(struct windows_op *op)
+{
+    windows_end_system(op->system, false, &op->err);
+}
+
+/* What the first process ended with: as it was told, or asked for now. */
+static struct windows_process_status final_status(struct windows_op *op)
+{
+    const struct windows_service_ops *ops = op->system->service->ops;
+    struct windows_process_status status = windows_read_process_status(op->text);
+
+    if (status.has_exited || !op->watches.process)
+        return status;
+    cleanup_reply struct windows_reply reply = ops->process_properties(op->watches.process, windows_at_most(op->host, CALL_MS));
+    return windows_read_process_status(windows_failed(&reply) ? NULL : reply.text);
+}
+
+void windows_work_release(struct windows_op *op)
+{
+    struct windows_system *s = op->system;
+    struct windows_process_status status = final_status(op);
+    struct error err = {0};
+
+    if (windows_end_system(s, true, &err) < 0)
+        log_with(LOG_ERROR, "runtime", LOG_FIELDS({"container", s->id}), "its process has ended, but Windows holds it: %s", err.message);
+    if (!status.has_exited)
+        status = final_status(op);
+    windows_close_watches(s, &op->watches);
+    windows_keeper_finish(s);
+    if (err.code == 0)
+        windows_undo_run(s, &op->run);
+    op->outcome.exit_code = (int)status.exit_code;
+    op->outcome.finished_wall_ns = clock_wall_ns(&op->host->clock);
+    if (windows_record_write(s, WINDOWS_PHASE_STOPPED, &op->run, &op->outcome, &err) < 0)
+        log_with(LOG_WARN, "runtime", LOG_FIELDS({"container", s->id}), "its record could not be written: %s", err.message);
+}
+
+/* --- asking --- */
+
+static int signal_process(struct windows_system *s, struct windows_handle *system, DWORD pid, const char *event, DWORD timeout_ms,
+                          struct error *err)
+{
+    const struct windows_service_ops *ops = s->service->ops;
+    struct windows_handle *process = NULL;
+    cleanup_reply struct windows_reply opened = ops->process_open(system, pid, NULL, &process);
+
+    if (windows_failed(&opened))
+        return windows_is_stopped(opened.code) ? 0 : windows_error(err, "signal", opened.code, opened.text);
+    cleanup_json cJSON *options = event ? windows_encode_signal(event) : NULL;
+    cleanup_free char *text = options ? json_print(options) : NULL;
+    cleanup_reply struct windows_reply reply =
+        event ? ops->process_signal(process, text, timeout_ms) : ops->process_terminate(process, timeout_ms);
+    ops->close(process);
+    if (!windows_failed(&reply) || windows_is_stopped(reply.code))
+        return 0;
+    if (!event && windows_is_win32(reply.code, 5)) /* access denied: it is dead already, hcs.md §2.6 */
+        return 0;
+    if (event && windows_is_timeout(reply.code)) /* on Server Core the call returns when its target is dead, hcs.md §8.4 */
+        return 0;
+    return windows_error(err, "signal", reply.code, reply.text);
+}
+
+/* Schema 1 knows no signals to a process: all but KILL is a shutdown of the container, as Docker has it. */
+void windows_work_signal(struct windows_op *op)
+{
+    struct windows_system *s = op->system;
+    struct windows_handle *system = NULL;
+    const char *event = NULL;
+    DWORD timeout_ms = windows_at_most(op->host, CALL_MS);
+
+    if (windows_signal_name(op->text, &event, &op->err) < 0 || open_running(s, &system, &op->err) < 0)
+        return;
+    if (s->form == WINDOWS_FORM_1 && event) {
+        cleanup_reply struct windows_reply reply = s->service->ops->shutdown(system, timeout_ms);
+        if (windows_failed(&reply) && !windows_is_stopped(reply.code) && !windows_is_timeout(reply.code))
+            windows_error(&op->err, "signal", reply.code, reply.text);
+    } else {
+        signal_process(s, system, op->run.pid ? op->run.pid : s->run.pid, event, timeout_ms, &op->err);
+    }
+    s->service->ops->close(system);
+}
+
+void windows_work_pause(struct windows_op *op)
+{
+    struct windows_system *s = op->system;
+    struct windows_handle *system = NULL;
+
+    if (s->isolation != ISOLATION_HYPERV) {
+        error_set(&op->err, ERR_UNSUPPORTED, "%s: Windows can do that with hyperv isolation only", hcs_operation_shown(op->operation));
+        return;
+    }
+    if (open_running(s, &system, &op->err) < 0)
+        return;
+    cleanup_reply struct windows_reply reply = op->operation == HCS_OP_PAUSE ? s->service->ops->pause(system, windows_left_ms(op))
+                                                                             : s->service->ops->resume(system, windows_left_ms(op));
+    s->service->ops->close(system);
+    if (windows_failed(&reply))
+        windows_error(&op->err, hcs_operation_shown(op->operation), reply.code, reply.text);
+}
+
+/* "Container/Processor/Maximum": 5000 is HCS's "Container/Processor": {"Maximum": 5000}. */
+static cJSON *request_of(const cJSON *asked)
+{
+    cJSON *json = cJSON_Duplicate(asked, true), *settings;
+
+    if (strcmp(json_string(asked, "ResourcePath", ""), "Container/Processor/Maximum") != 0)
+        return json;
+    settings = cJSON_CreateObject();
+    json_add_int(settings, "Maximum", json_int(asked, "Settings", 0));
+    cJSON_ReplaceItemInObjectCaseSensitive(json, "ResourcePath", cJSON_CreateString("Container/Processor"));
+    cJSON_ReplaceItemInObjectCaseSensitive(json, "Settings", settings);
+    return json;
+}
+
+void windows_work_modify(struct windows_op *op)
+{
+    struct windows_system *s = op->system;
+    struct windows_handle *system = NULL;
+
+    if (windows_check_modify(op->json, s->host->schema, s->form, &op->err) < 0 || open_running(s, &system, &op->err) < 0)
+        return;
+    cleanup_json cJSON *request = request_of(op->json);
+    cleanup_free char *text = json_print(request);
+    cleanup_reply struct windows_reply reply = s->service->ops->modify(system, text, windows_left_ms(op));
+    s->service->ops->close(system);
+    if (windows_failed(&reply))
+        windows_error(&op->err, "modify", reply.code, reply.text);
+}
+
+void windows_work_sample(struct windows_op *op)
+{
+    static const char *const types[] = {"Statistics", "ProcessList", NULL};
+    struct windows_system *s = op->system;
+    struct windows_handle *system = NULL;
+    struct error ignored = {0};
+
+    if (open_running(s, &system, &ignored) < 0)
+        return; /* no statistics of what ends just now */
+    cleanup_json cJSON *query = windows_encode_query(types);
+    cleanup_free char *text = json_print(query);
+    cleanup_reply struct windows_reply reply = s->service->ops->properties(system, text, windows_left_ms(op));
+    s->service->ops->close(system);
+    if (!windows_failed(&reply))
+        windows_read_properties(reply.text, &op->arena, &op->answer, &ignored);
+}
+
+/* --- looking --- */
+
+static bool system_is_over(struct windows_system *s, struct windows_handle *system)
+{
+    cleanup_arena struct arena arena = {0};
+    struct windows_answer answer;
+    cleanup_reply struct windows_reply reply = s->service->ops->properties(system, NULL, windows_at_most(s->host, CALL_MS));
+
+    if (windows_failed(&reply))
+        return windows_is_stopped(reply.code);
+    return windows_read_properties(reply.text, &arena, &answer, &(struct error){0}) == 0 && answer.state == WINDOWS_STOPPED;
+}
+
+static void look_at_process(struct windows_op *op, struct windows_handle *system)
+{
+    struct windows_system *s = op->system;
+    struct windows_handle *process = NULL;
+    cleanup_reply struct windows_reply opened = s->service->ops->process_open(system, op->run.pid, NULL, &process);
+
+    if (windows_failed(&opened)) {
+        op->has_exited = windows_is_stopped(opened.code);
+        return;
+    }
+    cleanup_reply struct windows_reply reply = s->service->ops->process_properties(process, windows_at_most(s->host, CALL_MS));
+    s->service->ops->close(process);
+    if (windows_failed(&reply) || !windows_read_process_status(reply.text).has_exited)
+        return;
+    op->has_exited = true;
+    op->text = mem_string(reply.text);
+}
+
+/* op->flag: its handles are dead, and are opened anew. */
+void windows_work_look(struct windows_op *op)
+{
+    struct windows_system *s = op->system;
+    struct windows_handle *system = NULL;
+    struct error err = {0};
+
+    if (op->flag) {
+        windows_close_watches(s, &op->watches);
+        windows_open_watches(s, op->run.pid, &op->watches, &err);
+        err = (struct error){0};
+    }
+    if (open_system(s, &system, &err) < 0)
+        return; /* HCS does not answer: nothing is known */
+    op->has_exited = !system || system_is_over(s, system);
+    if (system && !op->has_exited)
+        look_at_process(op, system);
+    s->service->ops->close(system);
+}
