@@ -143,6 +143,13 @@ static bool may_be_insecure(const struct task *task, const char *host_and_port)
     return false;
 }
 
+bool registry_may_be_insecure(const struct task *task, const char *url)
+{
+    cleanup_free char *origin = http_origin(url);
+    const char *host_and_port = origin ? strstr(origin, "://") : NULL;
+    return host_and_port && may_be_insecure(task, host_and_port + 3);
+}
+
 /* --- authorization ------------------------------------------------------------------------------------------------------------------- */
 
 static void set_authorization(struct registry *registry, char *value)
