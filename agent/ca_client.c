@@ -26,7 +26,7 @@ struct ca_client {
     struct ask *ask;
 };
 
-static void tell(struct ca_client *client, const struct ca_answer *answer)
+static void tell_asker(struct ca_client *client, const struct ca_answer *answer)
 {
     client->on_answer(client->ctx, answer);
 }
@@ -36,7 +36,7 @@ static void tell_failed(struct ca_client *client, int grpc_status, const struct 
     struct error why = *error;
     if (why.code == 0)
         error_set(&why, ERR_PEER, "the manager's answer is empty");
-    tell(client, &(struct ca_answer){.kind = CA_ANSWER_FAILED, .grpc_status = grpc_status, .error = &why});
+    tell_asker(client, &(struct ca_answer){.kind = CA_ANSWER_FAILED, .grpc_status = grpc_status, .error = &why});
 }
 
 /* ---- the channel ---- */
@@ -48,7 +48,7 @@ static void on_ready(struct grpc_channel *channel, void *ctx)
     if (!client->awaits_connection)
         return;
     client->awaits_connection = false;
-    tell(client, &(struct ca_answer){.kind = CA_ANSWER_CONNECTED});
+    tell_asker(client, &(struct ca_answer){.kind = CA_ANSWER_CONNECTED});
 }
 
 static void on_failed(struct grpc_channel *channel, const struct error *err, void *ctx)
@@ -121,7 +121,7 @@ static struct bytes bytes_of_field(ProtobufCBinaryData field)
 static void on_root(struct ca_client *client, const ProtobufCMessage *reply)
 {
     const Docker__Swarmkit__V1__GetRootCACertificateResponse *response = (const void *)reply;
-    tell(client, &(struct ca_answer){.kind = CA_ANSWER_ROOT, .pem = bytes_of_field(response->certificate)});
+    tell_asker(client, &(struct ca_answer){.kind = CA_ANSWER_ROOT, .pem = bytes_of_field(response->certificate)});
 }
 
 void ca_client_get_root(struct ca_client *client, struct grpc_channel *lent, uint32_t timeout_ms)
@@ -133,7 +133,7 @@ void ca_client_get_root(struct ca_client *client, struct grpc_channel *lent, uin
 static void on_node_id(struct ca_client *client, const ProtobufCMessage *reply)
 {
     const Docker__Swarmkit__V1__IssueNodeCertificateResponse *response = (const void *)reply;
-    tell(client, &(struct ca_answer){.kind = CA_ANSWER_NODE_ID, .text = response->node_id});
+    tell_asker(client, &(struct ca_answer){.kind = CA_ANSWER_NODE_ID, .text = response->node_id});
 }
 
 void ca_client_request(struct ca_client *client, struct grpc_channel *lent, struct bytes request_pem, const char *token, int availability,
@@ -160,7 +160,7 @@ static void on_status(struct ca_client *client, const ProtobufCMessage *reply)
         answer.pem = bytes_of_field(response->certificate->certificate);
         answer.pem2 = bytes_of_field(response->certificate->csr);
     }
-    tell(client, &answer);
+    tell_asker(client, &answer);
 }
 
 void ca_client_status(struct ca_client *client, struct grpc_channel *lent, const char *node_id, uint32_t timeout_ms)

@@ -315,7 +315,7 @@ static void take_batch(struct task_store *store)
         from->last = &from->first;
 }
 
-static void tell(struct task_store *store)
+static void tell_written(struct task_store *store)
 {
     struct queue done = store->committing;
     bool is_failed = store->result.code != 0;
@@ -352,7 +352,7 @@ static void on_work_done(uv_work_t *work, int status)
     store->is_committing = false;
     if (status < 0)
         error_set_uv(&store->result, status, "commit %s", store->path);
-    tell(store);
+    tell_written(store);
     task_store_commit(store);
     if (store->is_closing && !store->is_committing)
         finish_close(store);
@@ -376,7 +376,7 @@ void task_store_pump(struct task_store *store)
         return;
     take_batch(store);
     (void)write_all(store, &store->result);
-    tell(store);
+    tell_written(store);
 }
 
 bool task_store_is_busy(const struct task_store *store)

@@ -126,7 +126,7 @@ void worker_write_task(struct entry *entry)
     free((void *)status.data);
 }
 
-static void tell(struct entry *entry)
+static void tell_status(struct entry *entry)
 {
     const struct worker_listener *listener = &entry->worker->options.listener;
     if (entry->task.is_leaving)
@@ -148,7 +148,7 @@ void worker_tell_overdue(struct entry *entry, uint64_t now_ns)
     log_with(LOG_ERROR, ROOM, LOG_FIELDS({"task", entry->proto->id}),
              "the disk has not answered for %d s: %s is told before it is kept; look at the disk of %s", WORKER_STATUS_WRITE_MS / 1000,
              task_states.states[task_state(&entry->task)].shown, entry->worker->options.state_dir);
-    tell(entry);
+    tell_status(entry);
 }
 
 void worker_on_written(void *ctx, const char *task_id, enum task_write write, uint64_t sequence, const struct error *err)
@@ -165,7 +165,7 @@ void worker_on_written(void *ctx, const char *task_id, enum task_write write, ui
     /* A status that the disk does not take is true all the same, and is told: the task itself was kept before. */
     if (write == TASK_WRITE_STATUS && sequence == entry->status_sequence) {
         entry->status_due_ns = UINT64_MAX;
-        tell(entry);
+        tell_status(entry);
     }
     if (write == TASK_WRITE_DELETE && sequence == entry->forget_sequence) {
         entry->forget_sequence = 0;
@@ -181,7 +181,7 @@ void worker_report_known(struct worker *worker)
     struct entry *entry = NULL, *next = NULL;
     HASH_ITER (hh, worker->entries, entry, next)
         if (entry->is_acknowledged && !CLUSTER_MUTANT(FORGET_REPORTS))
-            tell(entry);
+            tell_status(entry);
 }
 
 /* --- what others may see --- */

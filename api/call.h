@@ -46,7 +46,7 @@ const char *call_query(const struct api_call *call, const char *key); /* NULL wh
 bool call_flag(const struct api_call *call, const char *key);
 
 void call_json(struct api_call *call, int status, cJSON *json); /* taken */
-void call_fail(struct api_call *call, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void call_fail(struct api_call *call, int status, const char *format, ...) __attribute__((format(SKEP_PRINTF, 3, 4)));
 void call_error(struct api_call *call, const struct error *err); /* with the HTTP status of its code */
 
 /* Read the body as one JSON document; answers 400 or 413 itself. @on_json's document is borrowed; NULL for an empty body. */

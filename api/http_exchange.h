@@ -66,7 +66,7 @@ void http_answer_break(struct http_exchange *ex); /* it cannot be finished: clos
 bool http_answer_begun(const struct http_exchange *ex);
 
 /* Docker's form of an error: {"message": …} with @status. Nothing once an answer has begun. */
-void http_answer_error(struct http_exchange *ex, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void http_answer_error(struct http_exchange *ex, int status, const char *format, ...) __attribute__((format(SKEP_PRINTF, 3, 4)));
 
 void http_on_drain(struct http_exchange *ex, http_exchange_cb on_drain, void *ctx);
 void http_on_gone(struct http_exchange *ex, http_exchange_cb on_gone, void *ctx); /* the client left before the answer ended; once */

@@ -79,7 +79,7 @@ void swarm_deadline(struct swarm_call *sc, uint64_t ms);
 /* Answers, which end it. */
 void swarm_answer(struct swarm_call *sc, int status, cJSON *json); /* taken, and wiped */
 void swarm_answer_nothing(struct swarm_call *sc, int status);
-void swarm_fail(struct swarm_call *sc, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void swarm_fail(struct swarm_call *sc, int status, const char *format, ...) __attribute__((format(SKEP_PRINTF, 3, 4)));
 void swarm_error(struct swarm_call *sc, const struct error *err);              /* of ours */
 void swarm_refuse(struct swarm_call *sc, const struct control_answer *answer); /* the managers' */
 void swarm_end(struct swarm_call *sc);                                         /* without an answer */

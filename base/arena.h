@@ -14,7 +14,7 @@ void *arena_alloc(struct arena *arena, size_t size); /* zeroed, aligned for any 
 void *arena_copy(struct arena *arena, const void *data, size_t size);
 char *arena_string(struct arena *arena, const char *text); /* NULL stays NULL */
 char *arena_string_n(struct arena *arena, const char *text, size_t length);
-char *arena_format(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+char *arena_format(struct arena *arena, const char *format, ...) __attribute__((format(SKEP_PRINTF, 2, 3)));
 
 #define cleanup_arena __attribute__((cleanup(arena_deinit)))
 

@@ -43,7 +43,7 @@ void buf_deinit(struct buf *buf); /* also zeroes the struct, so that it can be u
 void buf_clear(struct buf *buf);  /* keeps the memory */
 void buf_append(struct buf *buf, const void *data, size_t size);
 void buf_append_string(struct buf *buf, const char *text);
-void buf_append_format(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void buf_append_format(struct buf *buf, const char *format, ...) __attribute__((format(SKEP_PRINTF, 2, 3)));
 int buf_append_checked(struct buf *buf, const void *data, size_t size, struct error *err); /* ERR_LIMIT, naming the limit */
 uint8_t *buf_reserve(struct buf *buf, size_t size); /* room for @size more bytes; the caller then adds to buf->size what it wrote */
 void buf_consume(struct buf *buf, size_t size);     /* drop bytes from the front */

@@ -1,8 +1,7 @@
-/* base/clock.c – the system's clocks, through libuv and C11. */
+/* base/clock.c – see clock.h. */
 #include "base/clock.h"
 
 #include <stddef.h>
-#include <time.h>
 #include <uv.h>
 
 static uint64_t system_monotonic(void *self)
@@ -14,9 +13,7 @@ static uint64_t system_monotonic(void *self)
 static int64_t system_wall(void *self)
 {
     const int64_t *offset_ns = self;
-    struct timespec now;
-    timespec_get(&now, TIME_UTC);
-    return (int64_t)now.tv_sec * (int64_t)NS_PER_S + now.tv_nsec + (offset_ns ? *offset_ns : 0);
+    return clock_host_wall_ns() + (offset_ns ? *offset_ns : 0);
 }
 
 struct clock clock_system(void)

@@ -19,6 +19,9 @@ struct clock clock_system(void);
 /* The system clock whose wall time runs @offset_ns ahead: shows what happens weeks from now without waiting for it. */
 struct clock clock_system_shifted(const int64_t *offset_ns); /* borrowed */
 
+/* What clock_system()'s wall time is made of; in clock_posix.c and clock_windows.c. */
+int64_t clock_host_wall_ns(void);
+
 static inline uint64_t clock_monotonic_ns(const struct clock *clock)
 {
     return clock->monotonic_ns(clock->self);

@@ -46,14 +46,14 @@ struct error {
 };
 
 /* Fill @err and return @code, so that `return error_set(err, ERR_INVALID, "…")` reads well. @err may be NULL. */
-int error_set(struct error *err, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
-int error_set_v(struct error *err, int code, const char *format, va_list args) __attribute__((format(printf, 3, 0)));
+int error_set(struct error *err, int code, const char *format, ...) __attribute__((format(SKEP_PRINTF, 3, 4)));
+int error_set_v(struct error *err, int code, const char *format, va_list args) __attribute__((format(SKEP_PRINTF, 3, 0)));
 
 /* Put "context: " in front of the message and return the code that is there already. */
-int error_wrap(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int error_wrap(struct error *err, const char *format, ...) __attribute__((format(SKEP_PRINTF, 2, 3)));
 
 /* As error_set, with the code that fits a negative libuv/errno value and its text appended: "open /x: no such file or directory". */
-int error_set_uv(struct error *err, int uv_code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int error_set_uv(struct error *err, int uv_code, const char *format, ...) __attribute__((format(SKEP_PRINTF, 3, 4)));
 
 #ifdef __clang_analyzer__ /* which cannot see into error.c that what these return is negative */
 #define error_set(err, code, ...)       ((void)(error_set)(err, code, __VA_ARGS__), (code))

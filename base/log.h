@@ -37,7 +37,7 @@ bool log_enabled(enum log_level level);
 
 /* @room is where it happened ("session", "worker"). Text: `2026-11-23T22:00:01.123Z INFO worker: message task=…`. */
 void log_write(enum log_level level, const char *room, const struct log_field *fields, size_t field_count, const char *format, ...)
-    __attribute__((format(printf, 5, 6)));
+    __attribute__((format(SKEP_PRINTF, 5, 6)));
 
 #define log_debug(room, ...) log_write(LOG_DEBUG, room, NULL, 0, __VA_ARGS__)
 #define log_info(room, ...)  log_write(LOG_INFO, room, NULL, 0, __VA_ARGS__)

@@ -11,7 +11,7 @@ void *mem_resize(void *old, size_t size);            /* bytes beyond the old siz
 void *mem_copy(const void *data, size_t size);       /* NULL for size 0 */
 char *mem_string(const char *text);                  /* NULL stays NULL */
 char *mem_string_n(const char *text, size_t length); /* always terminated */
-char *mem_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+char *mem_format(const char *format, ...) __attribute__((format(SKEP_PRINTF, 1, 2)));
 void mem_wipe(void *data, size_t size); /* not optimised away: for keys and tokens */
 
 #endif

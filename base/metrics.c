@@ -2,7 +2,6 @@
 #include "base/metrics.h"
 
 #include <assert.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -73,9 +72,9 @@ static void write_escaped(struct buf *out, const char *text, bool is_label)
 
 static void write_value(struct buf *out, double value)
 {
-    if (isnan(value))
+    if (__builtin_isnan(value)) /* mingw-w64's macros would try it as a float, too */
         buf_append_string(out, " NaN\n");
-    else if (isinf(value))
+    else if (__builtin_isinf(value))
         buf_append_string(out, value > 0 ? " +Inf\n" : " -Inf\n");
     else
         buf_append_format(out, " %.15g\n", value); /* whole numbers up to 10^15 as they are, and 0.1 as 0.1 */

@@ -1,11 +1,12 @@
 #!/bin/sh
 # Installs the Debian 12 packages that Skep needs. Idempotent: asks apt only for what is missing.
 #
-#   install-deps.sh [run|build|demo|test|bench]…     default: run build
+#   install-deps.sh [run|build|demo|test|bench|windows]…     default: run build
 #
 # run   what skepd calls: crun, conmon, nft, …      build  compilers and -dev packages
 # demo  what deploy/quickstart.sh makes an image of test   real peers and checkers
 # bench peers that only benchmarks measure themselves with
+# windows (with build) what cross-builds for Windows and runs the result: mingw-w64, Wine
 set -eu
 
 run='ca-certificates conmon crun iproute2 nftables libarchive13 libcjson1 libcurl4 libnghttp2-14 libprotobuf-c1 libsqlite3-0 libssl3 libuv1 tini'
@@ -15,9 +16,10 @@ demo='busybox-static'
 test='apache2-utils busybox-static clang clang-format clang-tidy curl docker.io docker-registry git golang-cfssl iptables jq libclang-rt-14-dev nghttp2
 nghttp2-server nodejs npm openssl procps prometheus python3 shellcheck skopeo strace valgrind zstd'
 bench='etcd-server openssl python3'
+windows='dpkg-dev g++-mingw-w64-x86-64-posix gcc-mingw-w64-x86-64-posix libz-mingw-w64-dev mingw-w64-tools tcl wine wine64'
 
 usage() {
-    sed -n '2,9s/^# \{0,1\}//p' "$0"
+    sed -n '2,10s/^# \{0,1\}//p' "$0"
     exit "$1"
 }
 
@@ -30,9 +32,10 @@ for group; do
     demo) wanted="$wanted $demo" ;;
     test) wanted="$wanted $test" ;;
     bench) wanted="$wanted $bench" ;;
+    windows) wanted="$wanted $windows" ;;
     -h | --help) usage 0 ;;
     *)
-        echo "install-deps.sh: no such group: $group (run, build, demo, test, bench)" >&2
+        echo "install-deps.sh: no such group: $group (run, build, demo, test, bench, windows)" >&2
         usage 64 >&2
         ;;
     esac

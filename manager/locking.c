@@ -111,7 +111,7 @@ static const Docker__Swarmkit__V1__Cluster *cluster_of(const struct manager *man
     return store_cluster(store, manager->options.cluster_id);
 }
 
-static void tell(struct manager *manager, const Docker__Swarmkit__V1__Cluster *cluster, uint64_t version)
+static void tell_lock(struct manager *manager, const Docker__Swarmkit__V1__Cluster *cluster, uint64_t version)
 {
     const struct manager_events *events = &manager->options.events;
     struct error err = {0};
@@ -132,7 +132,7 @@ void locking_look(struct manager *manager, const struct raft_node_status *status
     forget_keys(manager, status);
     if (manager->options.events.on_lock && version > manager->seen_cluster &&
         clock_monotonic_ns(&manager->options.clock) >= manager->lock_retry_ns)
-        tell(manager, cluster, version);
+        tell_lock(manager, cluster, version);
 }
 
 void locking_deinit(struct manager *manager)

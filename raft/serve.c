@@ -43,7 +43,7 @@ static bool check_caller(const struct raft_node *node, struct grpc_call *call)
     return !why;
 }
 
-enum verdict { TAKE, IGNORE, REFUSED };
+enum verdict { TAKE, PASS_OVER, REFUSED };
 
 /* REFUSED: the call was ended. */
 static enum verdict judge(struct raft_node *node, struct grpc_call *call, const struct raft_message *message)
@@ -67,7 +67,7 @@ static enum verdict judge(struct raft_node *node, struct grpc_call *call, const 
         return REFUSED;
     }
     if ((is_vote && !member) || message->type == RAFT_MESSAGE_PROPOSE || message->to != node->self.id)
-        return IGNORE;
+        return PASS_OVER;
     return TAKE;
 }
 

@@ -12,7 +12,7 @@ struct reader {
     struct error *err;
 };
 
-int reader_fail(const struct reader *r, int code, const char *key, const char *format, ...) __attribute__((format(printf, 4, 5)));
+int reader_fail(const struct reader *r, int code, const char *key, const char *format, ...) __attribute__((format(SKEP_PRINTF, 4, 5)));
 
 /* Refuse members that are not in @known (NULL-terminated) and members given twice. */
 int reader_only(const struct reader *r, const char *const *known);

@@ -1,10 +1,11 @@
 #!/bin/bash
 # Installs what is missing, builds, and runs the rings of tests that belong in CI.
 #
-#   sudo ./tests/run.sh [--ring lint|unit|fuzz|interop|e2e]… [--list] [NAME]…
+#   sudo ./tests/run.sh [--ring lint|unit|fuzz|interop|e2e|windows]… [--list] [NAME]…
 #
 # Without --ring every ring runs, in that order. NAME picks interop and e2e suites whose name contains it. The outer rings run the build
 # with sanitizers (SKEP_BUILD names another, e.g. build/release) and need root: they make network namespaces and real daemons.
+# The windows ring builds for Windows with mingw-w64 (its libraries once, see deploy/windows-deps.sh) and runs unit tests and simulators in Wine.
 # Fuzz targets replay their corpora, and run FUZZ_SECONDS each (2) under libFuzzer, built by clang. TIDY=1 adds clang-tidy (minutes).
 # Ends with a line "N passed, N failed, N skipped"; exit code 0 only when nothing failed.
 set -u
@@ -12,7 +13,7 @@ cd "$(dirname "$0")/.." || exit 1
 export LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
 exec </dev/null
 
-all_rings='lint unit fuzz interop e2e'
+all_rings='lint unit fuzz interop e2e windows'
 fuzz_seconds=${FUZZ_SECONDS:-2}
 jobs=$(nproc)
 rings=()
@@ -32,7 +33,7 @@ while [ $# -gt 0 ]; do
         ;;
     --list) list=true ;;
     -h | --help)
-        sed -n '2,9s/^# \{0,1\}//p' "$0"
+        sed -n '2,10s/^# \{0,1\}//p' "$0"
         exit 0
         ;;
     -*)
@@ -73,6 +74,7 @@ if $list; then
         lint) for check in tests/lint/*.sh; do echo "lint/$(basename "$check" .sh)"; done ;;
         unit) find tests/unit -name 'test_*.c' | sed 's|^tests/unit/|unit/|; s|/test_\([^/]*\)\.c$|/\1|' | sort ;;
         fuzz) find tests/fuzz -name 'fuzz_*.c' | sed 's|.*/fuzz_\(.*\)\.c$|fuzz/\1|' | sort ;;
+        windows) echo windows/unit ;;
         *) suites "$ring" | sed 's|^tests/||; s|test_||; s|\.py$||' ;;
         esac
     done
@@ -96,6 +98,7 @@ interrupted() {
     kill $(jobs -p) 2>/dev/null # first, or they would try again
     [ ${#children[@]} -eq 0 ] || kill "${children[@]}" 2>/dev/null
     for job in "${children[@]}"; do while kill -0 "$job" 2>/dev/null; do sleep 0.2; done; done
+    end_wine
     echo "run.sh: interrupted" >&2
     exit 130
 }
@@ -169,13 +172,15 @@ build() { # PRESET
     cmake --preset "$1" && cmake --build --preset "$1" -j "$jobs"
 }
 
-run_ctest() { # LABEL
-    local begun=$SECONDS log=$log_dir/ctest-$1.log total bad again
-    ctest --test-dir build/debug -L "^$1\$" -j "$jobs" --output-on-failure --repeat until-pass:2 >"$log" 2>&1
+run_ctest() { # LABEL [PRESET]
+    local begun=$SECONDS preset=${2:-debug} total bad again
+    local name="ctest $1${2:+ $2}"
+    local log="$log_dir/${name// /-}.log"
+    ctest --test-dir "build/$preset" -L "^$1\$" -j "$jobs" --output-on-failure --repeat until-pass:2 >"$log" 2>&1
     local code=$?
     # As the suites: what fails once and then passes is told at the end.
     again=$(sed -n 's/.*Test *#[0-9]*: \([^ ]*\) .*\*\*\*.*/\1/p' "$log" | sort -u | tr '\n' ' ')
-    [ -z "$again" ] || unsteady+=("ctest $1: $again")
+    [ -z "$again" ] || unsteady+=("$name: $again")
     total=$(sed -n 's/.*tests failed out of \([0-9]*\).*/\1/p' "$log")
     bad=$(sed -n 's/.* \([0-9]*\) tests failed out of.*/\1/p' "$log")
     total=${total:-0} bad=${bad:-0}
@@ -183,10 +188,39 @@ run_ctest() { # LABEL
     passed=$((passed + total - bad)) failed=$((failed + bad))
     if [ "$bad" -gt 0 ]; then
         tail -n 300 "$log"
-        report FAIL "ctest $1" $((SECONDS - begun)) "$((total - bad)) passed, $bad failed"
+        report FAIL "$name" $((SECONDS - begun)) "$((total - bad)) passed, $bad failed"
     else
-        report ok "ctest $1" $((SECONDS - begun)) "$total passed"
+        report ok "$name" $((SECONDS - begun)) "$total passed"
     fi
+}
+
+# A prefix of its own, new: one that exists already may say anything, and making one takes seconds.
+wine_prefix=
+begin_wine() {
+    wine_prefix=$(mktemp -d)
+    export WINEPREFIX=$wine_prefix WINEDEBUG=-all WINEDLLOVERRIDES='mscoree,mshtml='
+    unset DISPLAY
+    wine wineboot -i && wine winecfg -v win10
+}
+
+end_wine() {
+    [ -n "$wine_prefix" ] || return 0
+    wineserver -k
+    wineserver -w
+    rm -rf "$wine_prefix"
+    wine_prefix=
+    unset WINEPREFIX
+}
+
+# What is left out there is told by name and reason where it is chosen, in tests/windows/selection.cmake and by the tests themselves.
+windows_ring() {
+    step "install dependencies for Windows" deploy/install-deps.sh build windows || return
+    step "libraries for Windows" deploy/windows-deps.sh || return
+    step "build windows-release" build windows-release || return
+    step "a prefix for Wine" begin_wine && run_ctest unit windows-release
+    end_wine
+    skipped=$((skipped + $(sed -n 's/^-- skip: /skip: /p' "$log_dir/build-windows-release.log" | wc -l)))
+    sed -n 's/^-- skip: /      skip: /p' "$log_dir/build-windows-release.log"
 }
 
 fuzz_briefly() {
@@ -283,4 +317,5 @@ if wants fuzz; then
 fi
 if wants interop; then outer_ring interop; fi
 if wants e2e; then outer_ring e2e; fi
+if wants windows; then windows_ring; fi
 finish

@@ -99,7 +99,7 @@ bool shape_is_map(const ProtobufCFieldDescriptor *field);
  * as it is where the member is absent. */
 const cJSON *shape_get(const struct shape_source *source, const char *name);
 int shape_refuse(const struct shape_source *source, const char *name, struct error *err, int code, const char *format, ...)
-    __attribute__((format(printf, 5, 6)));
+    __attribute__((format(SKEP_PRINTF, 5, 6)));
 int shape_get_i64(const struct shape_source *source, const char *name, int64_t *out, struct error *err);
 
 /* Writing by hand. Text that is not UTF-8 is repaired. */

@@ -54,7 +54,7 @@ static void print_place(const struct shape_place *place, struct buf *out)
         buf_append_format(out, "%s%s", out->size > 0 ? "." : "", place->name);
 }
 
-static int __attribute__((format(printf, 4, 0)))
+static int __attribute__((format(SKEP_PRINTF, 4, 0)))
 refuse_v(const struct shape_place *place, struct error *err, int code, const char *format, va_list args)
 {
     cleanup_buf struct buf where = {0};
@@ -66,7 +66,7 @@ refuse_v(const struct shape_place *place, struct error *err, int code, const cha
     return error_set(err, code, "%s: %s", (const char *)where.data, cause.message);
 }
 
-static int __attribute__((format(printf, 4, 5)))
+static int __attribute__((format(SKEP_PRINTF, 4, 5)))
 refuse(const struct shape_place *place, struct error *err, int code, const char *format, ...)
 {
     va_list args;

@@ -1,7 +1,6 @@
 /* api/swarm/shape_write.c – see shape.h: from messages to JSON. */
 #include <assert.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,7 +61,7 @@ static cJSON *whole_number(int64_t value)
 static cJSON *short_float(float value)
 {
     char text[32] = "0";
-    if (isfinite(value))
+    if (__builtin_isfinite(value))
         for (int digits = 1; digits <= 9; digits++) {
             snprintf(text, sizeof text, "%.*g", digits, (double)value);
             if (strtof(text, NULL) == value)

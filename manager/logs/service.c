@@ -77,7 +77,7 @@ static void on_subscribe(struct grpc_call *call, ProtobufCMessage *message, void
 /* --- ListenSubscriptions --- */
 
 /* A subscription that finds no room is one too many for the node: it starts anew, and hears of all of them. */
-static void tell(void *ctx, const Docker__Swarmkit__V1__SubscriptionMessage *message)
+static void hear(void *ctx, const Docker__Swarmkit__V1__SubscriptionMessage *message)
 {
     struct served *served = ctx;
     struct error err = {0};
@@ -98,7 +98,7 @@ static void listener_ended(void *ctx, const struct error *err)
 static void on_listen(struct grpc_call *call, ProtobufCMessage *message, void *ctx)
 {
     struct served *served = ctx;
-    const struct log_ear ear = {.tell = tell, .end = listener_ended, .ctx = served};
+    const struct log_ear ear = {.tell = hear, .end = listener_ended, .ctx = served};
     struct log_broker *broker = broker_of(served);
 
     (void)call;

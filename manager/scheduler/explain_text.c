@@ -22,7 +22,7 @@ const char *scheduler_filter_name(enum scheduler_filter filter)
 }
 
 /* A text of one refusal. */
-static const char *text(struct scheduler *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static const char *text(struct scheduler *s, const char *format, ...) __attribute__((format(SKEP_PRINTF, 2, 3)));
 static const char *text(struct scheduler *s, const char *format, ...)
 {
     char room[SCHEDULER_REFUSAL_SIZE_BYTES];

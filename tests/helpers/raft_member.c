@@ -25,7 +25,7 @@ static uv_pipe_t input;
 static struct buf line_buffer;
 static bool is_quitting;
 
-static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void say(const char *format, ...) __attribute__((format(SKEP_PRINTF, 1, 2)));
 static void say(const char *format, ...)
 {
     va_list args;

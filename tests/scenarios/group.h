@@ -25,7 +25,7 @@ struct group {
     struct buf *out;
 };
 
-void group_print(struct group *group, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void group_print(struct group *group, const char *format, ...) __attribute__((format(SKEP_PRINTF, 2, 3)));
 void group_print_message(struct group *group, const char *before, const struct raft_message *message);
 void group_print_log(struct group *group, struct member *member);
 

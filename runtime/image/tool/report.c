@@ -38,7 +38,7 @@ static void put_json(cJSON *json)
     cJSON_Delete(json);
 }
 
-__attribute__((format(printf, 1, 0))) static char *format_text(const char *format, va_list args)
+__attribute__((format(SKEP_PRINTF, 1, 0))) static char *format_text(const char *format, va_list args)
 {
     char text[1024];
     vsnprintf(text, sizeof text, format, args);

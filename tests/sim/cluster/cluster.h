@@ -325,6 +325,6 @@ uint64_t cluster_now_ns(const struct cluster *cluster);
 uint64_t cluster_below(struct cluster *cluster, uint64_t bound);
 bool cluster_chance(struct cluster *cluster, unsigned percent);
 void cluster_push(struct cluster *cluster, struct sim_event event, uint64_t after_us); /* kind CALL */
-void cluster_say(const struct cluster *cluster, const char *who, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void cluster_say(const struct cluster *cluster, const char *who, const char *format, ...) __attribute__((format(SKEP_PRINTF, 3, 4)));
 
 #endif

@@ -12,7 +12,7 @@ struct reason {
     size_t size;
 };
 
-static bool no(struct reason why, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static bool no(struct reason why, const char *format, ...) __attribute__((format(SKEP_PRINTF, 2, 3)));
 static bool no(struct reason why, const char *format, ...)
 {
     va_list args;

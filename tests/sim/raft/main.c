@@ -1,45 +1,18 @@
 /* tests/sim/raft/main.c – the command line: one seed, many, or as many as there is time for; on several processes. */
-#include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
+#include <uv.h>
 
 #include "base/mem.h"
 #include "base/text.h"
-#include "tests/sim/raft/sim.h"
+#include "tests/sim/raft/jobs.h"
 
-enum { JOBS_MOST = 64, FAILURES_MOST = 20 };
-
-struct arguments {
-    struct sim_options sim;
-    uint64_t from, to;
-    unsigned jobs;
-    long soak_seconds;
-    const char *program, *mutant;
-    bool is_single, must_catch, is_repeated, is_quiet;
-};
-
-/* What the processes share. */
-struct board {
-    atomic_uint_fast64_t next, passed, failed, undecided, events;
-    atomic_uint_fast64_t running[JOBS_MOST]; /* the seed that each is at; 0: none */
-    atomic_uint_fast64_t first_failed;
-};
-
-static double seconds(void)
+double seconds(void)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+    return (double)uv_hrtime() / 1e9;
 }
 
-static void print_replay(const struct arguments *arguments, uint64_t seed, FILE *out)
+void print_replay(const struct arguments *arguments, uint64_t seed, FILE *out)
 {
     fprintf(out, "  replay: %s --profile %s", arguments->program, arguments->sim.profile);
     if (arguments->sim.steps != 0)
@@ -89,9 +62,9 @@ static bool run_one(const struct arguments *arguments, uint64_t seed, FILE *trac
     return has_passed;
 }
 
-/* --- several processes --- */
+/* --- many seeds --- */
 
-static void note_failure(struct board *board, uint64_t seed)
+void note_failure(struct board *board, uint64_t seed)
 {
     uint_fast64_t none = 0;
 
@@ -99,7 +72,7 @@ static void note_failure(struct board *board, uint64_t seed)
     atomic_compare_exchange_strong(&board->first_failed, &none, seed);
 }
 
-static void work(const struct arguments *arguments, struct board *board, unsigned job, double end)
+void work(const struct arguments *arguments, struct board *board, unsigned job, double end)
 {
     for (;;) {
         uint64_t seed = board->next++;
@@ -116,21 +89,7 @@ static void work(const struct arguments *arguments, struct board *board, unsigne
     }
 }
 
-static pid_t start_job(const struct arguments *arguments, struct board *board, unsigned job, double end)
-{
-    fflush(stdout);
-    pid_t pid = fork();
-
-    if (pid != 0)
-        return pid;
-    if (arguments->must_catch && !freopen("/dev/null", "w", stderr)) /* what a mutant's assertions say is expected */
-        _exit(70);
-    work(arguments, board, job, end);
-    fflush(stdout);
-    _exit(0);
-}
-
-static void print_progress(const struct board *board, double began)
+void print_progress(const struct board *board, double began)
 {
     double took = seconds() - began;
     uint64_t done = board->passed + board->failed;
@@ -139,65 +98,11 @@ static void print_progress(const struct board *board, double began)
             (uint64_t)board->failed, (double)done / took);
 }
 
-/* A job that died died of its seed: an assertion in the core, or a sanitizer. */
-static void bury(const struct arguments *arguments, struct board *board, unsigned job, int status)
+static void print_sum(const struct board *board, double began)
 {
-    uint64_t seed = board->running[job];
-
-    if (seed == 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
-        return;
-    if (arguments->must_catch) {
-        printf("caught by seed %" PRIu64 ": an assertion of the core\n", seed);
-    } else {
-        printf("seed %" PRIu64 ": FAILED: the process ended with %s %d\n", seed, WIFSIGNALED(status) ? "signal" : "code",
-               WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-        print_replay(arguments, seed, stdout);
-    }
-    fflush(stdout);
-    note_failure(board, seed);
-    board->running[job] = 0;
-}
-
-static unsigned job_of(const pid_t *pids, unsigned jobs, pid_t pid)
-{
-    unsigned job = 0;
-
-    while (job < jobs && pids[job] != pid)
-        job++;
-    return job;
-}
-
-static void run_jobs(const struct arguments *arguments, struct board *board)
-{
-    pid_t pids[JOBS_MOST];
-    double began = seconds(), end = began + (double)arguments->soak_seconds, said = began;
-    unsigned running = arguments->jobs;
-
-    for (unsigned job = 0; job < arguments->jobs; job++)
-        pids[job] = start_job(arguments, board, job, end);
-    while (running > 0) {
-        int status;
-        pid_t pid = waitpid(-1, &status, WNOHANG);
-        if (pid == 0) {
-            nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
-        } else if (pid > 0) {
-            unsigned job = job_of(pids, arguments->jobs, pid);
-            bool is_done = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-            bury(arguments, board, job, status);
-            if (is_done || board->failed >= FAILURES_MOST || arguments->must_catch)
-                running--;
-            else
-                pids[job] = start_job(arguments, board, job, end);
-        }
-        if (seconds() - said >= 10 && !arguments->is_quiet) {
-            said = seconds();
-            print_progress(board, began);
-        }
-    }
-    if (!arguments->must_catch)
-        printf("%" PRIu64 " passed, %" PRIu64 " failed (%.1f seeds/s, %" PRIu64 " events, %" PRIu64 " histories undecided)\n",
-               (uint64_t)board->passed, (uint64_t)board->failed, (double)(board->passed + board->failed) / (seconds() - began),
-               (uint64_t)board->events, (uint64_t)board->undecided);
+    printf("%" PRIu64 " passed, %" PRIu64 " failed (%.1f seeds/s, %" PRIu64 " events, %" PRIu64 " histories undecided)\n",
+           (uint64_t)board->passed, (uint64_t)board->failed, (double)(board->passed + board->failed) / (seconds() - began),
+           (uint64_t)board->events, (uint64_t)board->undecided);
 }
 
 /* --- the command line --- */
@@ -310,13 +215,16 @@ int main(int argc, char **argv)
             return usage(argv[0], mem_format("%s %s", argv[i], i + 1 < argc ? argv[i + 1] : "without a value"));
         i++;
     }
-    struct board *board = mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (board == MAP_FAILED)
+    struct board *board = board_new();
+    if (board == NULL)
         return usage(argv[0], "no shared memory");
     board->next = arguments.from;
     if (arguments.is_single)
         return run_one(&arguments, arguments.from, arguments.sim.trace, board) == arguments.must_catch;
+    double began = seconds();
     run_jobs(&arguments, board);
+    if (!arguments.must_catch)
+        print_sum(board, began);
     if (arguments.must_catch && board->failed == 0)
         printf("not caught by %" PRIu64 " seeds\n", (uint64_t)board->passed);
     return (board->failed > 0) != arguments.must_catch;

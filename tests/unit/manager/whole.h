@@ -3,7 +3,6 @@
 #ifndef SKEP_TESTS_UNIT_MANAGER_WHOLE_H
 #define SKEP_TESTS_UNIT_MANAGER_WHOLE_H
 
-#include <arpa/inet.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -80,12 +79,18 @@ static inline int any_image(void *self, const char *reference, struct error *err
 /* One that the kernel says is free now. */
 static inline void choose_address(struct host *host)
 {
-    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof name;
-    int file = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(file, (struct sockaddr *)&name, size), 0);
-    assert_int_equal(getsockname(file, (struct sockaddr *)&name, &size), 0);
-    close(file);
+    struct sockaddr_in name;
+    int size = sizeof name;
+    uv_loop_t loop;
+    uv_tcp_t tcp;
+    uv_ip4_addr("127.0.0.1", 0, &name);
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(uv_tcp_init(&loop, &tcp), 0);
+    assert_int_equal(uv_tcp_bind(&tcp, (const struct sockaddr *)&name, 0), 0);
+    assert_int_equal(uv_tcp_getsockname(&tcp, (struct sockaddr *)&name, &size), 0);
+    uv_close((uv_handle_t *)&tcp, NULL);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
     snprintf(host->address, sizeof host->address, "127.0.0.1:%d", ntohs(name.sin_port));
 }
 

@@ -63,7 +63,7 @@ struct ear {
 
 /* --- what agents hear --- */
 
-static inline void say(struct ear *ear, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static inline void say(struct ear *ear, const char *format, ...) __attribute__((format(SKEP_PRINTF, 2, 3)));
 static inline void say(struct ear *ear, const char *format, ...)
 {
     size_t used = strlen(ear->said);

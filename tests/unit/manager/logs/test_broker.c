@@ -54,7 +54,7 @@ static void reader_ended(void *ctx, const struct error *err)
         reader->err = *err;
 }
 
-static void tell(void *ctx, const Docker__Swarmkit__V1__SubscriptionMessage *message)
+static void hear(void *ctx, const Docker__Swarmkit__V1__SubscriptionMessage *message)
 {
     struct node *node = ctx;
     snprintf(node->id, sizeof node->id, "%s", message->id);
@@ -86,7 +86,7 @@ static void turn(struct trial *trial)
 static void listen(struct trial *trial, int at)
 {
     char id[] = {'n', (char)('0' + at), 0};
-    trial->nodes[at].listener = log_broker_listen(trial->broker, id, &(struct log_ear){tell, ear_ended, &trial->nodes[at]});
+    trial->nodes[at].listener = log_broker_listen(trial->broker, id, &(struct log_ear){hear, ear_ended, &trial->nodes[at]});
 }
 
 static int publish(struct trial *trial, int at, const char *text, bool close, struct error *err)

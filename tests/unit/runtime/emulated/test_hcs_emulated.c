@@ -20,8 +20,8 @@ struct fixture {
     struct hcs_process *process;
 };
 
-static void tell(struct fixture *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void tell(struct fixture *f, const char *format, ...)
+static void note(struct fixture *f, const char *format, ...) __attribute__((format(SKEP_PRINTF, 2, 3)));
+static void note(struct fixture *f, const char *format, ...)
 {
     size_t length = strlen(f->story);
     va_list args;
@@ -36,27 +36,27 @@ static void tell(struct fixture *f, const char *format, ...)
 static void on_event(void *ctx, const struct hcs_event *event)
 {
     if (event->type == HCS_EVENT_EXITED)
-        tell(ctx, "exited=%d", event->properties->exit_code);
+        note(ctx, "exited=%d", event->properties->exit_code);
     else
-        tell(ctx, "%s", hcs_event_name(event->type));
+        note(ctx, "%s", hcs_event_name(event->type));
 }
 
 static void on_done(void *ctx, const struct error *err)
 {
-    tell(ctx, "%s", err ? error_name(err->code) : "done");
+    note(ctx, "%s", err ? error_name(err->code) : "done");
 }
 
 static void on_properties(void *ctx, const struct hcs_properties *p, const struct error *err)
 {
-    tell(ctx, "%s", err ? error_name(err->code) : hcs_state_name(p->state));
+    note(ctx, "%s", err ? error_name(err->code) : hcs_state_name(p->state));
 }
 
 static void on_list(void *ctx, const struct hcs_properties *systems, size_t count, const struct error *err)
 {
     (void)err;
-    tell(ctx, "%zu", count);
+    note(ctx, "%zu", count);
     for (size_t i = 0; i < count; i++)
-        tell(ctx, "%s=%s", systems[i].name, hcs_state_name(systems[i].state));
+        note(ctx, "%s=%s", systems[i].name, hcs_state_name(systems[i].state));
 }
 
 static void step(struct fixture *f, uint64_t seconds)
@@ -262,9 +262,9 @@ static void systems_outlive_the_process_in_a_file(void **state)
 static void on_process_exit(void *ctx, const struct hcs_process_exit *exit, const struct error *err)
 {
     if (err)
-        tell(ctx, "%s", error_name(err->code));
+        note(ctx, "%s", error_name(err->code));
     else
-        tell(ctx, "process=%d:%.*s", exit->exit_code, (int)exit->output.size, (const char *)exit->output.data);
+        note(ctx, "process=%d:%.*s", exit->exit_code, (int)exit->output.size, (const char *)exit->output.data);
 }
 
 static void on_process(void *ctx, struct hcs_process *process, const struct error *err)
@@ -273,7 +273,7 @@ static void on_process(void *ctx, struct hcs_process *process, const struct erro
 
     f->process = process;
     if (err)
-        tell(f, "%s", error_name(err->code));
+        note(f, "%s", error_name(err->code));
     else
         hcs_process_wait(process, 1000, on_process_exit, f);
 }
@@ -299,13 +299,13 @@ static void a_health_check_gets_the_result_that_was_set(void **state)
 
 static void on_entry(void *ctx, const struct hcs_log_entry *entry)
 {
-    tell(ctx, "[%.*s]", (int)entry->text.size - 1, (const char *)entry->text.data);
+    note(ctx, "[%.*s]", (int)entry->text.size - 1, (const char *)entry->text.data);
 }
 
 static void on_end(void *ctx, const struct error *err)
 {
     (void)err;
-    tell(ctx, "end");
+    note(ctx, "end");
 }
 
 static void an_echo_is_heard_in_the_log(void **state)
