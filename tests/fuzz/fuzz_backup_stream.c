@@ -14,7 +14,7 @@ static int on_part(void *ctx, const struct backup_part *part, struct error *err)
 {
     struct seen *seen = ctx;
     (void)err;
-    if (seen->left != 0 || part->name.size > BACKUP_NAME_SIZE_BYTES || part->id < BACKUP_DATA || part->id > BACKUP_TXFS)
+    if (seen->left != 0 || part->name.size > BACKUP_NAME_SIZE_BYTES || part->id < BACKUP_PART_DATA || part->id > BACKUP_PART_TXFS)
         abort();
     seen->parts++;
     seen->left = part->size;

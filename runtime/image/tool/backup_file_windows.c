@@ -32,7 +32,7 @@ static int on_part(void *ctx, const struct backup_part *part, struct error *err)
     if (backup->stream)
         CloseHandle(backup->stream);
     backup->stream = NULL;
-    return part->id == BACKUP_ALTERNATE ? open_stream(backup, part->name, err) : 0;
+    return part->id == BACKUP_PART_ALTERNATE ? open_stream(backup, part->name, err) : 0;
 }
 
 /* What a system lacks that has no BackupWrite() either. */
@@ -46,11 +46,11 @@ static int apply_part(struct backup_file *backup, struct error *err)
 {
     uint32_t id = backup->reader.part.id;
     const struct buf *part = &backup->part;
-    if (id == BACKUP_SECURITY) {
+    if (id == BACKUP_PART_SECURITY) {
         DWORD code = nt_set_security(backup->file, part->data);
         return code == ERROR_SUCCESS ? 0 : error_set_windows(err, code, "set its security descriptor");
     }
-    DWORD code = id == BACKUP_EA ? nt_set_eas(backup->file, part->data, part->size) : nt_set_reparse(backup->file, part->data, part->size);
+    DWORD code = id == BACKUP_PART_EA ? nt_set_eas(backup->file, part->data, part->size) : nt_set_reparse(backup->file, part->data, part->size);
     return code == ERROR_SUCCESS || is_lacking(code) ? 0 : error_set_windows(err, code, "set its attributes or where it leads");
 }
 
@@ -58,7 +58,7 @@ static int on_content(void *ctx, struct bytes content, struct error *err)
 {
     struct backup_file *backup = ctx;
     uint32_t id = backup->reader.part.id;
-    if (id == BACKUP_DATA || id == BACKUP_ALTERNATE) {
+    if (id == BACKUP_PART_DATA || id == BACKUP_PART_ALTERNATE) {
         DWORD code = nt_write(backup->stream ? backup->stream : backup->file, content.data, content.size);
         return code == ERROR_SUCCESS ? 0 : error_set_windows(err, code, "write it");
     }

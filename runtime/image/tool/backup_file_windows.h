@@ -11,7 +11,7 @@
 struct backup_file {
     HANDLE file;      /* borrowed until the end */
     HANDLE directory; /* that it is in; borrowed likewise */
-    char name[512];   /* in that */
+    char name[1024];  /* in that */
     void *context;    /* BackupWrite's */
     bool is_by_hand;
     struct backup_reader reader;

@@ -43,13 +43,13 @@ static void put_part(struct buf *out, enum backup_id id, const struct buf *conte
 
 void backup_put_security(struct buf *out, struct bytes descriptor)
 {
-    put_header(out, BACKUP_SECURITY, descriptor.size, bytes_of(NULL, 0));
+    put_header(out, BACKUP_PART_SECURITY, descriptor.size, bytes_of(NULL, 0));
     buf_append(out, descriptor.data, descriptor.size);
 }
 
 void backup_put_data(struct buf *out, uint64_t size)
 {
-    put_header(out, BACKUP_DATA, size, bytes_of(NULL, 0));
+    put_header(out, BACKUP_PART_DATA, size, bytes_of(NULL, 0));
 }
 
 int backup_put_alternate(struct buf *out, const char *name, uint64_t size, struct error *err)
@@ -60,7 +60,7 @@ int backup_put_alternate(struct buf *out, const char *name, uint64_t size, struc
     if (failed == 0 && wide.size > BACKUP_NAME_SIZE_BYTES)
         failed = error_set(err, ERR_INVALID, "the name of the stream \"%.100s\" is too long", name);
     if (failed == 0)
-        put_header(out, BACKUP_ALTERNATE, size, buf_bytes(&wide));
+        put_header(out, BACKUP_PART_ALTERNATE, size, buf_bytes(&wide));
     return failed;
 }
 
@@ -89,7 +89,7 @@ void backup_put_eas(struct buf *out, const struct windows_ea *eas, size_t count)
     if (count == 0)
         return;
     eas_encode(&content, eas, count);
-    put_part(out, BACKUP_EA, &content);
+    put_part(out, BACKUP_PART_EA, &content);
 }
 
 /* --- links --------------------------------------------------------------------------------------------------------------------------- */
@@ -160,7 +160,7 @@ int backup_put_link(struct buf *out, const char *target, bool is_junction, struc
     cleanup_buf struct buf content = {0};
     int failed = reparse_encode(&content, target, is_junction, err);
     if (failed == 0)
-        put_part(out, BACKUP_REPARSE, &content);
+        put_part(out, BACKUP_PART_REPARSE, &content);
     return failed;
 }
 
@@ -175,7 +175,7 @@ static int take_part(struct backup_reader *reader, struct error *err)
         .size = (uint64_t)get_32(at + 12) << 32 | get_32(at + 8),
         .name = bytes_of(at + BACKUP_HEADER_SIZE_BYTES, reader->held.size - BACKUP_HEADER_SIZE_BYTES),
     };
-    if (reader->part.id < BACKUP_DATA || reader->part.id > BACKUP_TXFS)
+    if (reader->part.id < BACKUP_PART_DATA || reader->part.id > BACKUP_PART_TXFS)
         return error_set(err, ERR_CORRUPT, "backup stream: a part of unknown kind %u", reader->part.id);
     if (reader->part.size > INT64_MAX)
         return error_set(err, ERR_CORRUPT, "backup stream: a part of a negative size");

@@ -17,16 +17,16 @@
 #define REPARSE_DATA_SIZE_BYTES 16384 /* Windows takes no more in one file */
 
 enum backup_id {
-    BACKUP_DATA = 1,
-    BACKUP_EA = 2,
-    BACKUP_SECURITY = 3,
-    BACKUP_ALTERNATE = 4,
-    BACKUP_LINK = 5,
-    BACKUP_PROPERTY = 6,
-    BACKUP_OBJECT_ID = 7,
-    BACKUP_REPARSE = 8,
-    BACKUP_SPARSE = 9,
-    BACKUP_TXFS = 10,
+    BACKUP_PART_DATA = 1,
+    BACKUP_PART_EA = 2,
+    BACKUP_PART_SECURITY = 3,
+    BACKUP_PART_ALTERNATE = 4,
+    BACKUP_PART_LINK = 5,
+    BACKUP_PART_PROPERTY = 6,
+    BACKUP_PART_OBJECT_ID = 7,
+    BACKUP_PART_REPARSE = 8,
+    BACKUP_PART_SPARSE = 9,
+    BACKUP_PART_TXFS = 10,
 };
 
 /* --- writing: each appends to @out; the content of Data and AlternateData is the caller's to write behind it -------------------------- */

@@ -26,8 +26,6 @@ struct link_information {
     WCHAR name[];
 };
 
-enum { LINK_INFORMATION_CLASS = 11 };
-
 static DWORD code_of(NTSTATUS status)
 {
     return status >= 0 ? ERROR_SUCCESS : RtlNtStatusToDosError(status);
@@ -72,7 +70,7 @@ DWORD nt_link(HANDLE file, HANDLE directory, const char *name)
     information->directory = directory;
     information->name_size = (ULONG)name_size;
     memcpy(information->name, wide, name_size);
-    return code_of(NtSetInformationFile(file, &status, information, (ULONG)size, LINK_INFORMATION_CLASS));
+    return code_of(NtSetInformationFile(file, &status, information, (ULONG)size, FileLinkInformation));
 }
 
 DWORD nt_write(HANDLE file, const void *data, size_t size)

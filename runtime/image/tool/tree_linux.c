@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -109,7 +110,7 @@ static bool is_too_deep(int directory)
     char link[64], path[LAYER_PATH_SIZE_BYTES];
     snprintf(link, sizeof link, "/proc/self/fd/%d", directory);
     ssize_t length = readlink(link, path, sizeof path);
-    return length < 0 ? errno == ENAMETOOLONG : (size_t)length + LAYER_NAME_SIZE_BYTES + 2 > sizeof path;
+    return length < 0 ? errno == ENAMETOOLONG : (size_t)length + NAME_MAX + 2 > sizeof path;
 }
 
 /* Makes each missing part of @path in turn. */

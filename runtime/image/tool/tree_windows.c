@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/system_windows.h"
 #include "base/text.h"
 #include "runtime/image/tool/nt_file_windows.h"
 #include "runtime/image/tool/tree_parts_windows.h"
