@@ -82,7 +82,7 @@ int backup_file_write(struct backup_file *backup, struct bytes data, struct erro
         bool is_first = backup->context == NULL;
         if (!BackupWrite(backup->file, (BYTE *)(uintptr_t)data.data, part, &wrote, FALSE, TRUE, &backup->context)) {
             DWORD code = GetLastError();
-            if (!is_first || code != ERROR_CALL_NOT_IMPLEMENTED)
+            if (!is_first || !system_is_wine())
                 return error_set_windows(err, code, "write it with its attributes");
             backup->is_by_hand = true;
         }

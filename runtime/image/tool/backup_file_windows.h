@@ -1,6 +1,6 @@
-/* runtime/image/tool/backup_file_windows.h – a backup stream (backup_stream.h) written into a real file or directory: by BackupWrite(), or
- * where the system has that only in name, as Wine, by hand: security, content and streams, while extended attributes and links are left out
- * where such a system has none. */
+/* runtime/image/tool/backup_file_windows.h – a backup stream (backup_stream.h) written into a real file or directory: by BackupWrite().
+ * Under Wine, which has that only in name, by hand: security, content and streams, while extended attributes and links, which it cannot
+ * keep, are left out. */
 #ifndef SKEP_RUNTIME_IMAGE_TOOL_BACKUP_FILE_WINDOWS_H
 #define SKEP_RUNTIME_IMAGE_TOOL_BACKUP_FILE_WINDOWS_H
 

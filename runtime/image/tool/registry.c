@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "runtime/image/defaults.h"
 #include "runtime/image/tool/blob.h"
 #include "runtime/image/tool/challenge.h"
 
@@ -380,7 +381,7 @@ static char *find_ca_file(const struct task *task, const char *host)
 {
     if (text_empty(task->certs_dir))
         return NULL;
-    cleanup_free char *path = mem_format("%s/%s/ca.crt", task->certs_dir, host);
+    cleanup_free char *name = image_certs_name(host), *path = mem_format("%s/%s/ca.crt", task->certs_dir, name);
     return file_exists(path) ? steal(&path) : NULL;
 }
 
