@@ -2,15 +2,15 @@
  * layer of it (hcs.md §5.3, §5.4). Pure but for reading files.
  *
  * The first layer of an image is its base; its tree is written straight, and only the set-up is missing. What lies above is left as a
- * transport tree: a layer's true form depends on the layers below it, and one diff id may lie above different ones. So a base is set up once,
- * in its place in the store; a layer with parents is imported once per chain of parents, into a directory that its importer owns.
+ * transport tree: a layer's true form depends on the layers below it, and one diff id may lie above different ones. So a base is set up
+ * once, in its place in the store; a layer with parents is imported once per chain of parents, into a directory that its importer owns.
  *
  *     layers/<id>/layer.json        {"version":1,"kind":"base"|"child","utilityVM":true}
  *
  *     kind "base":
  *         Files\, Hives\, UtilityVM\Files\      with attributes, security descriptors, streams, links and times
- *         To do: ProcessBaseImage(dir) or HcsSetupBaseOSLayer(dir, …, Container), and with utilityVM also ProcessUtilityImage(dir\UtilityVM)
- *         or HcsSetupBaseOSLayer(dir\UtilityVM, …, Vm).
+ *         To do: ProcessBaseImage(dir) or HcsSetupBaseOSLayer(dir, …, Container), and with utilityVM also
+ * ProcessUtilityImage(dir\UtilityVM) or HcsSetupBaseOSLayer(dir\UtilityVM, …, Vm).
  *
  *     kind "child":
  *         transport\Files\, transport\Hives\    what ImportLayer() and HcsImportLayer() take: a file is a u32 of attributes and a backup
@@ -23,7 +23,8 @@
  *         targets in dest or the nearest layer below that has them; with utilityVM, ProcessUtilityImage(dest\UtilityVM). The transport tree
  *         stays: another chain may want it.
  *
- * Never remove a layer that was set up by hand: HcsDestroyLayer() knows how (runtime/image/tool/remove.h does so for those in the store). */
+ * Never remove a layer that was set up by hand: HcsDestroyLayer() knows how (runtime/image/tool/remove.h does so for those in the store).
+ */
 #ifndef SKEP_RUNTIME_IMAGE_WINDOWS_LAYER_H
 #define SKEP_RUNTIME_IMAGE_WINDOWS_LAYER_H
 
@@ -38,7 +39,8 @@
 
 /* What is said of an image that stands on nothing. */
 #define WINDOWS_LAYER_NO_BASE                                                                                                              \
-    "the image has no Windows base layer (no Files/Windows/System32 in its lowest layer): on Windows, an image cannot be built FROM scratch; " \
+    "the image has no Windows base layer (no Files/Windows/System32 in its lowest layer): on Windows, an image cannot be built FROM "      \
+    "scratch; "                                                                                                                            \
     "build it FROM a base image of Windows, like mcr.microsoft.com/windows/nanoserver"
 
 enum windows_layer_kind { WINDOWS_LAYER_BASE, WINDOWS_LAYER_CHILD };
@@ -57,8 +59,8 @@ int windows_layer_tombstones(const char *dir, int (*on_path)(void *ctx, const ch
 int windows_layer_links(const char *dir, int (*on_link)(void *ctx, const char *path, const char *target, struct error *err), void *ctx,
                         struct error *err);
 
-/* The lists' own form, a line each: "Files\x\n", "Files\x\tFiles\y\n". Neither a tab nor a line's end can be in a name of Windows. ERR_LIMIT
- * beyond WINDOWS_LAYER_LIST_BYTES. */
+/* The lists' own form, a line each: "Files\x\n", "Files\x\tFiles\y\n". Neither a tab nor a line's end can be in a name of Windows.
+ * ERR_LIMIT beyond WINDOWS_LAYER_LIST_BYTES. */
 int windows_layer_list_add(struct buf *list, const char *path, const char *target, struct error *err); /* @target NULL: a tombstone */
 /* Over the text of a list; @target is NULL in a list of tombstones. The text is changed. */
 int windows_layer_list_each(struct buf *list, int (*on_line)(void *ctx, const char *path, const char *target, struct error *err), void *ctx,

@@ -1,5 +1,5 @@
-/* An archive read by libarchive and pax.h together, as unpack.c does: whatever it holds, every entry that is handed out begins where libarchive
- * says, within the archive, and what was found of it is within its limits. In pieces of another size the result is the same. */
+/* An archive read by libarchive and pax.h together, as unpack.c does: whatever it holds, every entry that is handed out begins where
+ * libarchive says, within the archive, and what was found of it is within its limits. In pieces of another size the result is the same. */
 #include <stdlib.h>
 
 #include "tests/unit/runtime/image/tool/archives.h"

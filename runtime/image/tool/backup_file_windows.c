@@ -38,8 +38,8 @@ static int on_part(void *ctx, const struct backup_part *part, struct error *err)
 /* What a system lacks that has no BackupWrite() either. */
 static bool is_lacking(DWORD code)
 {
-    return code == ERROR_NOT_SUPPORTED || code == ERROR_INVALID_FUNCTION || code == ERROR_CALL_NOT_IMPLEMENTED || code == ERROR_ACCESS_DENIED ||
-           code == ERROR_EAS_NOT_SUPPORTED;
+    return code == ERROR_NOT_SUPPORTED || code == ERROR_INVALID_FUNCTION || code == ERROR_CALL_NOT_IMPLEMENTED ||
+           code == ERROR_ACCESS_DENIED || code == ERROR_EAS_NOT_SUPPORTED;
 }
 
 static int apply_part(struct backup_file *backup, struct error *err)
@@ -50,7 +50,8 @@ static int apply_part(struct backup_file *backup, struct error *err)
         DWORD code = nt_set_security(backup->file, part->data);
         return code == ERROR_SUCCESS ? 0 : error_set_windows(err, code, "set its security descriptor");
     }
-    DWORD code = id == BACKUP_PART_EA ? nt_set_eas(backup->file, part->data, part->size) : nt_set_reparse(backup->file, part->data, part->size);
+    DWORD code =
+        id == BACKUP_PART_EA ? nt_set_eas(backup->file, part->data, part->size) : nt_set_reparse(backup->file, part->data, part->size);
     return code == ERROR_SUCCESS || is_lacking(code) ? 0 : error_set_windows(err, code, "set its attributes or where it leads");
 }
 

@@ -15,8 +15,8 @@ struct backup_file {
     void *context;    /* BackupWrite's */
     bool is_by_hand;
     struct backup_reader reader;
-    struct buf part;  /* content that is not whole yet */
-    HANDLE stream;    /* of the alternate data; NULL: the file itself */
+    struct buf part; /* content that is not whole yet */
+    HANDLE stream;   /* of the alternate data; NULL: the file itself */
 };
 
 /* @file was opened with its security. @name is copied. */

@@ -3,7 +3,8 @@
  *
  *     u32 id, u32 attributes, u64 size, u32 bytes of the name; the name in UTF-16; the content
  *
- * once per part, all numbers little-endian. On import the parts come in this order: Security, EaData, ReparseData or Data, AlternateData. */
+ * once per part, all numbers little-endian. On import the parts come in this order: Security, EaData, ReparseData or Data, AlternateData.
+ */
 #ifndef SKEP_RUNTIME_IMAGE_TOOL_BACKUP_STREAM_H
 #define SKEP_RUNTIME_IMAGE_TOOL_BACKUP_STREAM_H
 

@@ -1,5 +1,5 @@
-/* runtime/image/tool/confine_windows.c – see confine.h. Windows has no Landlock; what it has: a job that forbids children, privileges that are
- * taken away for good, and mitigations of the process. A system that lacks one of these (an older one, Wine) goes without it. */
+/* runtime/image/tool/confine_windows.c – see confine.h. Windows has no Landlock; what it has: a job that forbids children, privileges that
+ * are taken away for good, and mitigations of the process. A system that lacks one of these (an older one, Wine) goes without it. */
 #include "runtime/image/tool/confine.h"
 
 #include <windows.h>
@@ -43,8 +43,8 @@ static int drop_privileges(struct error *err)
     return failed;
 }
 
-/* One process: this one. @err is set where a system that knows jobs refuses. The job's handle stays open as long as the process runs; that it
- * ends with its last handle would end us with ourselves only. */
+/* One process: this one. @err is set where a system that knows jobs refuses. The job's handle stays open as long as the process runs; that
+ * it ends with its last handle would end us with ourselves only. */
 static int forbid_children(struct error *err)
 {
     HANDLE job = CreateJobObjectW(NULL, NULL);
@@ -92,8 +92,8 @@ static bool is_abandoned(void)
     return GetFileType(output) == FILE_TYPE_PIPE && !WriteFile(output, "", 0, &wrote, NULL) && GetLastError() == ERROR_NO_DATA;
 }
 
-/* Windows ends no process with its parent; the daemon does so by a job of its own that ends with its last handle (runtime/image/work.c starts
- * the tool through libuv, whose children are in one). */
+/* Windows ends no process with its parent; the daemon does so by a job of its own that ends with its last handle (runtime/image/work.c
+ * starts the tool through libuv, whose children are in one). */
 int confine(const char *store_dir, bool dies_with_parent, struct error *err)
 {
     (void)store_dir;

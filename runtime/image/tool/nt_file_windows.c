@@ -35,9 +35,11 @@ static const struct {
     ACCESS_MASK access;
     ULONG disposition, options;
 } forms[] = {
-    [NT_DIRECTORY] = {FILE_LIST_DIRECTORY | FILE_TRAVERSE | FILE_ADD_FILE | FILE_ADD_SUBDIRECTORY | FILE_READ_ATTRIBUTES | FILE_WRITE_ATTRIBUTES,
+    [NT_DIRECTORY] = {FILE_LIST_DIRECTORY | FILE_TRAVERSE | FILE_ADD_FILE | FILE_ADD_SUBDIRECTORY | FILE_READ_ATTRIBUTES |
+                          FILE_WRITE_ATTRIBUTES,
                       FILE_OPEN_IF, FILE_DIRECTORY_FILE},
-    [NT_NEW_DIRECTORY] = {FILE_LIST_DIRECTORY | FILE_READ_ATTRIBUTES | FILE_WRITE_ATTRIBUTES | FILE_WRITE_DATA, FILE_CREATE, FILE_DIRECTORY_FILE},
+    [NT_NEW_DIRECTORY] = {FILE_LIST_DIRECTORY | FILE_READ_ATTRIBUTES | FILE_WRITE_ATTRIBUTES | FILE_WRITE_DATA, FILE_CREATE,
+                          FILE_DIRECTORY_FILE},
     [NT_NEW_FILE] = {GENERIC_READ | GENERIC_WRITE, FILE_CREATE, FILE_NON_DIRECTORY_FILE},
     [NT_FILE] = {FILE_READ_ATTRIBUTES | FILE_WRITE_ATTRIBUTES, FILE_OPEN, FILE_NON_DIRECTORY_FILE},
     [NT_OVERWRITE_FILE] = {GENERIC_READ | GENERIC_WRITE, FILE_OVERWRITE_IF, FILE_NON_DIRECTORY_FILE},
@@ -57,8 +59,8 @@ DWORD nt_open(HANDLE directory, const char *name, enum nt_open how, bool with_se
     InitializeObjectAttributes(&attributes, &text, OBJ_CASE_INSENSITIVE, directory, NULL);
     return code_of(NtCreateFile(out, access, &attributes, &status, NULL, FILE_ATTRIBUTE_NORMAL,
                                 FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, forms[how].disposition,
-                                forms[how].options | FILE_OPEN_FOR_BACKUP_INTENT | FILE_OPEN_REPARSE_POINT | FILE_SYNCHRONOUS_IO_NONALERT, NULL,
-                                0));
+                                forms[how].options | FILE_OPEN_FOR_BACKUP_INTENT | FILE_OPEN_REPARSE_POINT | FILE_SYNCHRONOUS_IO_NONALERT,
+                                NULL, 0));
 }
 
 DWORD nt_link(HANDLE file, HANDLE directory, const char *name)
@@ -114,7 +116,7 @@ DWORD nt_set_reparse(HANDLE file, const void *data, size_t size)
 {
     DWORD returned;
     return DeviceIoControl(file, FSCTL_SET_REPARSE_POINT, (void *)(uintptr_t)data, (DWORD)size, NULL, 0, &returned, NULL) ? ERROR_SUCCESS
-                                                                                                                         : GetLastError();
+                                                                                                                          : GetLastError();
 }
 
 unsigned short nt_upper_case(unsigned short unit)

@@ -1,5 +1,6 @@
-/* runtime/image/tool/nt_file_windows.h – files opened one part of a path at a time, each relative to the directory before and never through a
- * link: what the Win32 functions, which take whole paths, cannot promise. All return a number of GetLastError(), ERROR_SUCCESS for success. */
+/* runtime/image/tool/nt_file_windows.h – files opened one part of a path at a time, each relative to the directory before and never through
+ * a link: what the Win32 functions, which take whole paths, cannot promise. All return a number of GetLastError(), ERROR_SUCCESS for
+ * success. */
 #ifndef SKEP_RUNTIME_IMAGE_TOOL_NT_FILE_WINDOWS_H
 #define SKEP_RUNTIME_IMAGE_TOOL_NT_FILE_WINDOWS_H
 
@@ -15,8 +16,8 @@ enum nt_open {
     NT_REMOVE,         /* there already, a file or an empty directory, to be deleted */
 };
 
-/* @name: one part, in UTF-8; with ":stream" behind it that stream. @with_security: also owner, access lists and attributes are to be written,
- * for which the process needs its privileges. */
+/* @name: one part, in UTF-8; with ":stream" behind it that stream. @with_security: also owner, access lists and attributes are to be
+ * written, for which the process needs its privileges. */
 DWORD nt_open(HANDLE directory, const char *name, enum nt_open how, bool with_security, HANDLE *out);
 
 DWORD nt_link(HANDLE file, HANDLE directory, const char *name);

@@ -15,8 +15,8 @@ struct pax;
 struct pax *pax_new(void);
 void pax_free(struct pax *pax); /* NULL is nothing */
 
-/* The archive's next bytes, before libarchive sees them. ERR_CORRUPT, ERR_INVALID (a kind of entry that Windows' layers do not have), ERR_LIMIT
- * (PAX_HEADER_SIZE_BYTES and the limits of Windows itself). After an error it is only to be freed. */
+/* The archive's next bytes, before libarchive sees them. ERR_CORRUPT, ERR_INVALID (a kind of entry that Windows' layers do not have),
+ * ERR_LIMIT (PAX_HEADER_SIZE_BYTES and the limits of Windows itself). After an error it is only to be freed. */
 int pax_feed(struct pax *pax, struct bytes data, struct error *err);
 
 /* The entry whose headers begin at @position of the archive. @out is borrowed until the next call. ERR_CORRUPT when the next one begins

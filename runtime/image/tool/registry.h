@@ -27,8 +27,8 @@ int registry_config(struct registry *registry, struct http *http, const char *di
 
 /* Into the store, resumed where an earlier try ended, and checked against digest and size. @shown is the short id in progress lines,
  * NULL for none.
- * Foreign layers come from their own addresses when the registry does not have them: one after the other until one has. ERR_CORRUPT for a wrong digest. The caller holds the blob's
- * lock. */
+ * Foreign layers come from their own addresses when the registry does not have them: one after the other until one has. ERR_CORRUPT for a
+ * wrong digest. The caller holds the blob's lock. */
 int registry_blob(struct registry *registry, struct http *http, const struct image_descriptor *blob, const char *shown, struct error *err);
 
 /* For the files of this room: one GET with whatever authorization is needed; ERR_PERMISSION when it is not accepted. */

@@ -4,8 +4,8 @@
 
 #include "base/error.h"
 
-/* As file_remove_tree(). A layer of Windows is removed by Windows itself (HcsDestroyLayer): its files belong to others than us, and what it was
- * set up with may be in use. */
+/* As file_remove_tree(). A layer of Windows is removed by Windows itself (HcsDestroyLayer): its files belong to others than us, and what it
+ * was set up with may be in use. */
 int layer_remove(const char *path, struct error *err);
 
 #endif

@@ -36,6 +36,7 @@ int layer_remove(const char *path, struct error *err)
     FreeLibrary(library);
     if (!destroy)
         return file_remove_tree(path, err);
-    return SUCCEEDED(result) ? 0 : error_set_windows(err, HRESULT_FACILITY(result) == FACILITY_WIN32 ? HRESULT_CODE(result) : (DWORD)result,
-                                                     "remove the layer %s", path);
+    return SUCCEEDED(result) ? 0
+                             : error_set_windows(err, HRESULT_FACILITY(result) == FACILITY_WIN32 ? HRESULT_CODE(result) : (DWORD)result,
+                                                 "remove the layer %s", path);
 }

@@ -9,8 +9,8 @@
  * attributes (labels of another host's security module mean nothing here, and trusted.overlay.* would speak to overlayfs in our name).
  *
  * On Windows (tree_windows.c) the layer is left as runtime/image/windows_layer.h says. There a name is looked up among those that the layer
- * made before anything is opened, part for part, each relative to the directory before, and no link is followed; what Windows cannot hold is
- * refused (windows_names.h). "file:stream" right behind its file is an alternate data stream. Kept: what windows_meta.h has.
+ * made before anything is opened, part for part, each relative to the directory before, and no link is followed; what Windows cannot hold
+ * is refused (windows_names.h). "file:stream" right behind its file is an alternate data stream. Kept: what windows_meta.h has.
  *
  * Device nodes: under /dev they are left out, for a container always gets a /dev of its own. Elsewhere the harmless ones that every
  * container has anyway (null, zero, full, random, urandom, tty, console, ptmx) are made; any other is refused. */

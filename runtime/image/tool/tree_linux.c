@@ -452,7 +452,8 @@ int tree_file_end(struct tree *tree, struct error *err)
     const struct tree_meta *meta = tree->file_meta;
     struct layer_path shown = {.name = ""};
     snprintf(shown.parent, sizeof shown.parent, "%.*s", (int)sizeof shown.parent - 1, tree->file_path);
-    int failed = ftruncate(tree->file, tree->file_size) < 0 ? fail(err, errno, &shown, "set its size") : set_meta(tree->file, &shown, meta, err);
+    int failed =
+        ftruncate(tree->file, tree->file_size) < 0 ? fail(err, errno, &shown, "set its size") : set_meta(tree->file, &shown, meta, err);
     struct timespec times[2] = {time_of(meta), time_of(meta)};
     if (failed == 0 && futimens(tree->file, times) < 0)
         failed = fail(err, errno, &shown, "set its time");

@@ -13,7 +13,7 @@
     (FILE_ATTRIBUTE_READONLY | FILE_ATTRIBUTE_HIDDEN | FILE_ATTRIBUTE_SYSTEM | FILE_ATTRIBUTE_ARCHIVE | FILE_ATTRIBUTE_TEMPORARY |         \
      FILE_ATTRIBUTE_OFFLINE | FILE_ATTRIBUTE_NOT_CONTENT_INDEXED)
 
-#define SECONDS_BEFORE_1970 11644473600LL
+#define SECONDS_BEFORE_1970  11644473600LL
 #define FILETIMES_PER_SECOND 10000000LL
 
 int fail(struct error *err, DWORD code, const struct layer_path *path, const char *what)
@@ -40,7 +40,8 @@ int tree_take_privileges(struct error *err)
     DWORD code = ERROR_SUCCESS;
     for (size_t i = 0; code == ERROR_SUCCESS && i < sizeof names / sizeof *names; i++) {
         TOKEN_PRIVILEGES wanted = {.PrivilegeCount = 1, .Privileges = {{.Attributes = SE_PRIVILEGE_ENABLED}}};
-        if (!LookupPrivilegeValueW(NULL, names[i], &wanted.Privileges[0].Luid) || !AdjustTokenPrivileges(token, FALSE, &wanted, 0, NULL, NULL))
+        if (!LookupPrivilegeValueW(NULL, names[i], &wanted.Privileges[0].Luid) ||
+            !AdjustTokenPrivileges(token, FALSE, &wanted, 0, NULL, NULL))
             code = GetLastError();
         else
             code = GetLastError(); /* ERROR_NOT_ALL_ASSIGNED with success */
@@ -48,9 +49,9 @@ int tree_take_privileges(struct error *err)
     CloseHandle(token);
     if (code == ERROR_SUCCESS)
         return 0;
-    return error_set(err, ERR_PERMISSION,
-                     "unpacking layers of Windows images takes the privileges to back up and restore files: run as administrator (error %lu)",
-                     code);
+    return error_set(
+        err, ERR_PERMISSION,
+        "unpacking layers of Windows images takes the privileges to back up and restore files: run as administrator (error %lu)", code);
 }
 
 void tree_flush(const char *path)
@@ -121,13 +122,10 @@ static bool is_real(enum item_kind kind)
 
 static int open_item(struct item *item, struct tree *tree, const struct layer_path *path, struct error *err)
 {
-    static const enum nt_open how[] = {[ITEM_FILE] = NT_NEW_FILE,
-                                       [ITEM_DIRECTORY] = NT_DIRECTORY,
-                                       [ITEM_DIRECTORY_LINK] = NT_NEW_DIRECTORY,
-                                       [ITEM_TRANSPORT] = NT_NEW_FILE,
-                                       [ITEM_PLACEHOLDER] = NT_OVERWRITE_FILE,
-                                       [ITEM_PLACEHOLDER_LINK] = NT_NEW_FILE,
-                                       [ITEM_PLAIN] = NT_NEW_FILE};
+    static const enum nt_open how[] = {
+        [ITEM_FILE] = NT_NEW_FILE,      [ITEM_DIRECTORY] = NT_DIRECTORY,        [ITEM_DIRECTORY_LINK] = NT_NEW_DIRECTORY,
+        [ITEM_TRANSPORT] = NT_NEW_FILE, [ITEM_PLACEHOLDER] = NT_OVERWRITE_FILE, [ITEM_PLACEHOLDER_LINK] = NT_NEW_FILE,
+        [ITEM_PLAIN] = NT_NEW_FILE};
     bool is_beside = item->kind == ITEM_PLACEHOLDER || item->kind == ITEM_PLACEHOLDER_LINK;
     cleanup_free char *name = mem_format("%s%s", path->name, is_beside ? PLACEHOLDER_SUFFIX : "");
     DWORD code = nt_open(tree_place(tree), name, how[item->kind], is_real(item->kind), &item->file);
@@ -144,7 +142,8 @@ static int put_security(struct buf *out, const struct layer_path *path, const st
 {
     struct bytes raw = windows->descriptor;
     if (raw.size > 0) {
-        if (raw.size < SECURITY_DESCRIPTOR_MIN_LENGTH || raw.data[0] != SECURITY_DESCRIPTOR_REVISION || !(raw.data[3] & SE_SELF_RELATIVE >> 8))
+        if (raw.size < SECURITY_DESCRIPTOR_MIN_LENGTH || raw.data[0] != SECURITY_DESCRIPTOR_REVISION ||
+            !(raw.data[3] & SE_SELF_RELATIVE >> 8))
             return error_set(err, ERR_INVALID, "entry \"%s/%s\": what should be a security descriptor is none", path->parent, path->name);
         backup_put_security(out, raw);
         return 0;
@@ -155,8 +154,8 @@ static int put_security(struct buf *out, const struct layer_path *path, const st
     PSECURITY_DESCRIPTOR made;
     ULONG size;
     if (!ConvertStringSecurityDescriptorToSecurityDescriptorW(text, SDDL_REVISION_1, &made, &size))
-        return error_set(err, ERR_INVALID, "entry \"%s/%s\": what should be a security descriptor is none: %.100s", path->parent, path->name,
-                         windows->sddl);
+        return error_set(err, ERR_INVALID, "entry \"%s/%s\": what should be a security descriptor is none: %.100s", path->parent,
+                         path->name, windows->sddl);
     backup_put_security(out, bytes_of(made, size));
     LocalFree(made);
     return 0;
@@ -186,7 +185,8 @@ int item_begin(struct item *item, struct tree *tree, const struct layer_path *pa
         return 0;
     if (!is_real(kind)) {
         item->times.attributes = FILE_ATTRIBUTE_NORMAL;
-        put_attributes(&head, (windows->has_attributes ? windows->attributes : 0) | (describes_directory ? WINDOWS_ATTRIBUTE_DIRECTORY : 0));
+        put_attributes(&head,
+                       (windows->has_attributes ? windows->attributes : 0) | (describes_directory ? WINDOWS_ATTRIBUTE_DIRECTORY : 0));
     }
     failed = put_security(&head, path, windows, err);
     if (failed < 0)

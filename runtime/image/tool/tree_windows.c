@@ -269,8 +269,8 @@ int tree_symlink(struct tree *tree, const struct layer_path *path, const char *t
     if (failed < 0)
         return failed;
     bool is_directory = meta->windows->has_attributes && meta->windows->attributes & WINDOWS_ATTRIBUTE_DIRECTORY;
-    enum item_kind kind = tree->is_base ? (is_directory ? ITEM_DIRECTORY_LINK : ITEM_FILE)
-                                                    : (is_directory ? ITEM_PLACEHOLDER_LINK : ITEM_TRANSPORT);
+    enum item_kind kind =
+        tree->is_base ? (is_directory ? ITEM_DIRECTORY_LINK : ITEM_FILE) : (is_directory ? ITEM_PLACEHOLDER_LINK : ITEM_TRANSPORT);
     if (kind == ITEM_PLACEHOLDER_LINK)
         remember_directory(tree, path, item_times_of(meta, WINDOWS_ATTRIBUTE_DIRECTORY));
     failed = item_begin(&tree->item, tree, path, kind, meta, err);

@@ -25,8 +25,8 @@ struct reader {
     struct archive *packed, *tar;
     EVP_MD_CTX *hash;
     struct tree *tree;
-    struct pax *pax;      /* for Windows' layers, else NULL */
-    struct buf text[3];   /* of an entry's names: see entry_text.h */
+    struct pax *pax;    /* for Windows' layers, else NULL */
+    struct buf text[3]; /* of an entry's names: see entry_text.h */
     uint64_t packed_size, unpacked_size, claimed_size;
     bool is_at_end;
     struct error failure; /* of the first reader: the second only knows that its input broke */
@@ -239,7 +239,8 @@ static int take_symlink(struct reader *reader, const struct layer_path *path, co
 }
 
 /* An entry's name or where it leads: as its pax header spells it, if that was read, else what libarchive made of it. */
-static const char *text_of(struct reader *reader, struct archive_entry *entry, enum entry_text_kind kind, const struct windows_meta *windows)
+static const char *text_of(struct reader *reader, struct archive_entry *entry, enum entry_text_kind kind,
+                           const struct windows_meta *windows)
 {
     const char *exact = !windows ? NULL : kind == ENTRY_PATH ? windows->path : windows->link, *text;
     text = entry_text(entry, kind, &reader->text[kind]);

@@ -4,7 +4,8 @@
  * Limits, each named in the message when it is passed: unpacked bytes, files' sizes taken together (holes included), entries, and unpacked
  * against packed beyond the first 256 MiB. Extended attributes count as bytes.
  *
- * Known, but for Windows' layers, whose names pax.h reads: libarchive composes names that a pax header gives in decomposed UTF-8 ("e" and an accent become one character). */
+ * Known, but for Windows' layers, whose names pax.h reads: libarchive composes names that a pax header gives in decomposed UTF-8 ("e" and
+ * an accent become one character). */
 #ifndef SKEP_RUNTIME_IMAGE_TOOL_UNPACK_H
 #define SKEP_RUNTIME_IMAGE_TOOL_UNPACK_H
 

@@ -112,10 +112,8 @@ static void a_missing_directory_is_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_that_is_exclusive_lets_in_nobody),
-        cmocka_unit_test(those_that_share_keep_out_who_does_not),
-        cmocka_unit_test(taking_it_again_changes_its_kind),
-        cmocka_unit_test(who_waits_gets_a_file_that_is_there_though_it_was_removed),
+        cmocka_unit_test(one_that_is_exclusive_lets_in_nobody), cmocka_unit_test(those_that_share_keep_out_who_does_not),
+        cmocka_unit_test(taking_it_again_changes_its_kind),     cmocka_unit_test(who_waits_gets_a_file_that_is_there_though_it_was_removed),
         cmocka_unit_test(a_missing_directory_is_named),
     };
     return cmocka_run_group_tests(tests, make_dir, drop_dir);

@@ -112,7 +112,8 @@ static inline int read_both(struct bytes tar, size_t piece,
     if (failed == 0 && both.failure.code != 0)
         failed = (*err = both.failure).code;
     if (failed == 0)
-        failed = got == ARCHIVE_EOF ? pax_finish(both.pax, err) : error_set(err, ERR_CORRUPT, "libarchive: %s", archive_error_string(archive));
+        failed =
+            got == ARCHIVE_EOF ? pax_finish(both.pax, err) : error_set(err, ERR_CORRUPT, "libarchive: %s", archive_error_string(archive));
     archive_read_free(archive);
     pax_free(both.pax);
     return failed;

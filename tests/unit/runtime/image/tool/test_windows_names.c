@@ -14,8 +14,9 @@ static uint16_t upper_case(uint16_t unit)
 static void names_of_every_day_are_taken(void **state)
 {
     (void)state;
-    static const char *const good[] = {"cmd.exe",     ".config",  "a b",   "été", "COM10", "COMET", "LPT",    "console", "nullable.txt",
-                                       "$Recycle.Bin", "x.y.z", "~1", "aux1", "prn-", "COM\xC2\xB5", "desktop.ini", "[x]", "a'b", "#"};
+    static const char *const good[] = {"cmd.exe",     ".config",      "a b",          "été",   "COM10", "COMET", "LPT",
+                                       "console",     "nullable.txt", "$Recycle.Bin", "x.y.z", "~1",    "aux1",  "prn-",
+                                       "COM\xC2\xB5", "desktop.ini",  "[x]",          "a'b",   "#"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         assert_ok(windows_name_check(good[i], err));
 }
@@ -25,8 +26,8 @@ static void names_that_windows_cannot_hold_are_refused(void **state)
     (void)state;
     static const char *const strange[] = {"a<b", "a>b", "a:b", "a\"b", "a|b", "a?b", "a*b", "a\\b", "a\nb", "\x01"};
     static const char *const ends[] = {"a.", "a ", ". ", "...", ""};
-    static const char *const devices[] = {"nul", "NUL.txt", "con", "Aux.h", "prn", "com1", "COM0.log", "lpt9.x.y", "COM\xC2\xB9", "lpt\xC2\xB3.a",
-                                          "nul .txt", "CONIN$", "conout$"};
+    static const char *const devices[] = {"nul",      "NUL.txt",     "con",           "Aux.h",    "prn",    "com1",   "COM0.log",
+                                          "lpt9.x.y", "COM\xC2\xB9", "lpt\xC2\xB3.a", "nul .txt", "CONIN$", "conout$"};
     for (size_t i = 0; i < sizeof strange / sizeof *strange; i++)
         assert_fails(windows_name_check(strange[i], err), ERR_INVALID, "a character that");
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
@@ -87,7 +88,8 @@ static void the_same_name_again_tells_what_it_was(void **state)
     assert_ok(enter(names, directory, "x", WINDOWS_NAME_FILE, &id, WINDOWS_NAME_NONE, err));
     assert_ok(enter(names, directory, "x", WINDOWS_NAME_LINK, &id, WINDOWS_NAME_FILE, err));
     assert_ok(enter(names, directory, "x", WINDOWS_NAME_FILE, &id, WINDOWS_NAME_LINK, err));
-    assert_fails(enter(names, directory, "x", WINDOWS_NAME_DIRECTORY, &id, WINDOWS_NAME_NONE, err), ERR_INVALID, "is a directory in one place");
+    assert_fails(enter(names, directory, "x", WINDOWS_NAME_DIRECTORY, &id, WINDOWS_NAME_NONE, err), ERR_INVALID,
+                 "is a directory in one place");
     assert_fails(enter(names, WINDOWS_NAMES_ROOT, "d", WINDOWS_NAME_LINK, &id, WINDOWS_NAME_NONE, err), ERR_INVALID, "and none in another");
     assert_int_equal(windows_names_look(names, directory, "x", &seen), WINDOWS_NAME_FILE);
     assert_int_equal(seen, id);
@@ -123,12 +125,9 @@ static void many_names_are_found_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_of_every_day_are_taken),
-        cmocka_unit_test(names_that_windows_cannot_hold_are_refused),
-        cmocka_unit_test(a_name_is_counted_in_units_of_utf_16),
-        cmocka_unit_test(names_that_differ_in_case_only_are_one),
-        cmocka_unit_test(the_same_name_again_tells_what_it_was),
-        cmocka_unit_test(many_names_are_found_again),
+        cmocka_unit_test(names_of_every_day_are_taken),          cmocka_unit_test(names_that_windows_cannot_hold_are_refused),
+        cmocka_unit_test(a_name_is_counted_in_units_of_utf_16),  cmocka_unit_test(names_that_differ_in_case_only_are_one),
+        cmocka_unit_test(the_same_name_again_tells_what_it_was), cmocka_unit_test(many_names_are_found_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
