@@ -272,6 +272,11 @@
 #define IMAGE_BLOB_SIZE_BYTES        (64 * GIB)  /* one packed layer */
 #define IMAGE_ARCHIVE_SIZE_BYTES     (256 * GIB) /* one archive of images, unpacked */
 #define IMAGE_ARCHIVE_ENTRIES_COUNT  20000       /* old archives have three members per layer */
+#define PAX_HEADER_SIZE_BYTES        (1 * MIB)   /* one extended header of a layer: what libarchive takes */
+#define WINDOWS_EA_NAME_SIZE_BYTES   255         /* of an extended attribute: its length is one byte */
+#define WINDOWS_EAS_SIZE_BYTES       (64 * KIB)  /* of one file, as they are kept: NTFS takes no more */
+#define WINDOWS_DESCRIPTOR_BYTES     (64 * KIB)  /* an access list counts its bytes in 16 bits */
+#define WINDOWS_LAYER_LIST_BYTES     (64 * MIB)  /* the whiteouts, or the hard links, of one layer: some 500,000 long names */
 #define IMAGE_LAYERS_PARALLEL_COUNT  3           /* downloads of one pull at once, as Docker's default */
 #define IMAGE_TRIES_COUNT            6           /* of one request that keeps failing, over some 16 s; any progress starts the count anew */
 #define IMAGE_CONNECT_TIMEOUT_MS     15000       /* a name to resolve and a handshake over a bad line */

@@ -7,7 +7,8 @@
  * On disk, below the store's directory:
  *
  *     oci-layout, index.json, blobs/sha256/…   an OCI layout: every manifest, config and packed layer that was received
- *     layers/<id>/                             each Linux layer unpacked once, in overlayfs' own form (whiteouts, opaque directories)
+ *     layers/<id>/                             each layer for this system unpacked once: on Linux in overlayfs' own form (whiteouts, opaque
+ *                                              directories), on Windows as windows_layer.h says
  *     layers/<id>.json                         which diff id that is; a directory counts only with this file beside it
  *     partial/, tmp/, locks/                   downloads to be resumed; work in hand, swept when nobody works; file locks
  *
@@ -94,7 +95,7 @@ struct image_store_options {
     struct image_platform host;             /* copied; what is meant when a request names no platform. NULL fields: this machine's */
     const char *const *insecure_registries; /* copied; "host:port" or "10.0.0.0/8": plain HTTP or any certificate will do */
     size_t insecure_registry_count;         /* loopback always counts as such */
-    const char *certs_dir;                  /* copied; <dir>/<host:port>/ca.crt is trusted for that registry; NULL: /etc/docker/certs.d */
+    const char *certs_dir;                  /* copied; <dir>/<host:port>/ca.crt is trusted for that registry; NULL: Docker's place */
 };
 
 /* Makes or opens the store and takes its daemon lock. ERR_AGAIN when another daemon holds it, ERR_VERSION for another layout version,

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "runtime/image/defaults.h"
 #include "runtime/image/layout.h"
 #include "runtime/image/platform.h"
 #include "runtime/image/reference.h"
@@ -29,7 +30,7 @@ static void copy_options(struct image_store *store, const struct image_store_opt
     store->loop = options->loop;
     store->dir = arena_string(arena, options->dir);
     store->tool_path = options->tool_path ? arena_string(arena, options->tool_path) : default_tool_path(arena);
-    store->certs_dir = arena_string(arena, options->certs_dir ? options->certs_dir : "/etc/docker/certs.d");
+    store->certs_dir = arena_string(arena, options->certs_dir ? options->certs_dir : image_default_certs_dir());
     store->host.os = arena_string(arena, options->host.os ? options->host.os : machine.os);
     store->host.architecture = arena_string(arena, options->host.architecture ? options->host.architecture : machine.architecture);
     store->host.variant = arena_string(arena, options->host.variant ? options->host.variant : machine.variant);

@@ -90,6 +90,90 @@ def busybox_layer():
     return layer(files)
 
 
+FILE_ATTRIBUTE_HIDDEN, FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_ARCHIVE, FILE_ATTRIBUTE_REPARSE_POINT = 0x2, 0x10, 0x20, 0x400
+
+# Owner and group SYSTEM, everybody may all: O:SYG:SYD:(A;;FA;;;WD), self-relative.
+SECURITY_DESCRIPTOR = bytes.fromhex(
+    "01000480" "14000000" "20000000" "00000000" "2c000000"
+    "010100000000000512000000" "010100000000000512000000"
+    "02001c0001000000" "00001400ff011f00" "010100000000000100000000")
+
+
+def _base64(data):
+    return base64.b64encode(data).decode()
+
+
+class WindowsFile:
+    """An entry of a Windows layer: a file with content, a directory (content None), a link (link, or hard for a hard link). Streams are
+    {name: bytes}, eas {name: bytes}. Attributes are FILE_ATTRIBUTE_…; the descriptor is a binary one, None for none."""
+
+    def __init__(self, content=b"", attributes=None, descriptor=SECURITY_DESCRIPTOR, streams=None, eas=None, link=None, hard=None,
+                 is_junction=False):
+        self.content = content.encode() if isinstance(content, str) else content
+        self.attributes, self.descriptor, self.streams, self.eas = attributes, descriptor, streams or {}, eas or {}
+        self.link, self.hard, self.is_junction = link, hard, is_junction
+
+    def pax(self):
+        attributes = self.attributes
+        if attributes is None:
+            attributes = FILE_ATTRIBUTE_DIRECTORY if self.content is None else FILE_ATTRIBUTE_ARCHIVE
+            attributes |= FILE_ATTRIBUTE_REPARSE_POINT if self.link else 0
+        headers = {"MSWINDOWS.fileattr": str(attributes), "LIBARCHIVE.creationtime": f"{MTIME - 60}.25", "mtime": f"{MTIME}.5"}
+        if self.descriptor:
+            headers["MSWINDOWS.rawsd"] = _base64(self.descriptor)
+        if self.is_junction:
+            headers["MSWINDOWS.mountpoint"] = "1"
+        headers.update({f"MSWINDOWS.xattr.{name}": _base64(value) for name, value in self.eas.items()})
+        return headers
+
+
+def windows_layer(files, hives=None, utility_vm=None):
+    """A Windows layer's tar. `files` are below Files/ (C:\\ of the container), given with "/" between: {path: WindowsFile | str | bytes |
+    None for a directory}; a path whose last part starts with ".wh." is a whiteout. `hives` and `utility_vm` likewise, below Hives/ and
+    UtilityVM/Files/. Missing directories are added."""
+    out, done = io.BytesIO(), set()
+    parts = [("Files", files), ("Hives", hives), ("UtilityVM/Files", utility_vm)]
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for root, entries in parts:
+            for name, entry in ({} if entries is None else {"": None, **entries}).items():
+                _windows_entry(archive, done, f"{root}/{name}".rstrip("/"), entry)
+    return out.getvalue()
+
+
+def _windows_entry(archive, done, path, entry):
+    if not isinstance(entry, WindowsFile):
+        entry = WindowsFile(entry)
+    parent = path.rpartition("/")[0]
+    if parent and parent not in done:
+        _windows_entry(archive, done, parent, None)
+    done.add(path)
+    if path.rpartition("/")[2].startswith(".wh."):
+        tar_entry(archive, path, b"")
+    elif entry.hard:
+        tar_entry(archive, path, kind=tarfile.LNKTYPE, link=entry.hard, pax=entry.pax())
+    elif entry.link:
+        tar_entry(archive, path, kind=tarfile.SYMTYPE, link=entry.link.replace("\\", "/"), pax=entry.pax())
+    elif entry.content is None:
+        tar_entry(archive, path, kind=tarfile.DIRTYPE, mode=0o755, pax=entry.pax())
+    else:
+        tar_entry(archive, path, entry.content, pax=entry.pax())
+    for stream, data in entry.streams.items():
+        tar_entry(archive, f"{path}:{stream}", data)
+
+
+def windows_base_layer(files=None, utility_vm=True):
+    """A base layer in small: what makes one, and nothing that could run."""
+    content = {"Windows/System32/config/SYSTEM": b"regf", "Windows/System32/config/SOFTWARE": b"regf", "Windows/System32/cmd.exe": b"MZ",
+               "Users": None, **(files or {})}
+    return windows_layer(content, utility_vm={"EFI/Microsoft/Boot/BCD": b"regf"} if utility_vm else None)
+
+
+def windows_image(name, layers=None, os_version="10.0.20348.2113", architecture="amd64", **arguments):
+    """An Image for Windows: a base layer in small where no layers are given."""
+    return Image(name, layers=layers or [windows_base_layer()], os="windows", os_version=os_version, architecture=architecture,
+                 **{"cmd": ["cmd", "/c", "ver"], "env": ["SKEP=1"], **arguments})
+
+
 class Image:
     """One image: layers (uncompressed tars, lowest first) and the config document made from the arguments.
 

@@ -72,23 +72,35 @@ static int from_registry(struct fetch *fetch, struct http *http, struct http_res
     return failed < 0 ? error_wrap(err, "%s", what) : judge(fetch, response, what, err);
 }
 
-/* A foreign layer's own addresses: no credentials go there, and only https is taken. */
+/* One of a foreign layer's own addresses: no credentials go there, and http only to where a registry may speak it too. */
 static int from_address(struct fetch *fetch, struct http *http, const char *url, struct http_response *response, struct error *err)
 {
     struct http_request request = request_of(fetch);
-    if (!text_starts(url, "https://"))
+    struct task *task = registry_task(fetch->registry);
+    bool is_insecure = registry_may_be_insecure(task, url);
+    if (!text_starts(url, "https://") && !(is_insecure && text_starts(url, "http://")))
         return error_set(err, ERR_PEER, "layer %s: its address is not https: %.200s", fetch->blob->digest, url);
     request.url = url;
-    request.is_canceled = &registry_task(fetch->registry)->is_canceled;
+    request.any_certificate = is_insecure;
+    request.may_downgrade = is_insecure;
+    request.is_canceled = &task->is_canceled;
     http_response_deinit(response);
     int failed = http_perform(http, &request, response, err);
-    return failed < 0 ? error_wrap(err, "layer %s", fetch->blob->digest) : judge(fetch, response, url, err);
+    return failed < 0 ? error_wrap(err, "layer %s from %.200s", fetch->blob->digest, url) : judge(fetch, response, url, err);
+}
+
+/* Is the next address worth a try? Not where it is our disk that failed, or where someone wants us to stop. */
+static bool is_theirs(int failed)
+{
+    return failed != 0 && failed != ERR_CANCELED && failed != ERR_IO && failed != ERR_NO_SPACE && failed != ERR_PERMISSION;
 }
 
 static int from_anywhere(struct fetch *fetch, struct http *http, struct http_response *response, struct error *err)
 {
     int failed = from_registry(fetch, http, response, err);
-    for (size_t i = 0; failed == ERR_NOT_FOUND && fetch->blob->is_foreign && i < fetch->blob->urls.count; i++)
+    if (failed != ERR_NOT_FOUND || !fetch->blob->is_foreign)
+        return failed;
+    for (size_t i = 0; is_theirs(failed) && i < fetch->blob->urls.count; i++)
         failed = from_address(fetch, http, fetch->blob->urls.items[i], response, err);
     return failed;
 }

@@ -258,6 +258,7 @@ static void set_options(struct transfer *transfer, const char *url, struct curl_
     curl_easy_setopt(curl, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     if (http_host_is_loopback(host))
         curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
+    curl_easy_setopt(curl, CURLOPT_SSL_OPTIONS, (long)CURLSSLOPT_NATIVE_CA); /* Windows keeps its trust in no file */
     if (request->ca_file)
         curl_easy_setopt(curl, CURLOPT_CAINFO, request->ca_file);
     if (request->any_certificate) {

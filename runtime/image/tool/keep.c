@@ -15,6 +15,7 @@
 #include "runtime/image/reference.h"
 #include "runtime/image/spec.h"
 #include "runtime/image/tool/blob.h"
+#include "runtime/image/tool/remove.h"
 
 struct needed {
     char *name; /* a blob's hex digest, or a layer's short name */
@@ -157,7 +158,7 @@ static int visit_marker(struct sweep *sweep, const char *name, const char *path,
 
 static int visit_layer(struct sweep *sweep, const char *name, const char *path, struct error *err)
 {
-    return text_ends(name, ".json") || is_needed(sweep->needed, name) ? 0 : file_remove_tree(path, err);
+    return text_ends(name, ".json") || is_needed(sweep->needed, name) ? 0 : layer_remove(path, err);
 }
 
 static int visit_partial(struct sweep *sweep, const char *name, const char *path, struct error *err)

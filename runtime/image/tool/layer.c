@@ -12,8 +12,11 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "runtime/image/reference.h"
+#include "runtime/image/tool/remove.h"
 #include "runtime/image/tool/report.h"
+#include "runtime/image/tool/tree.h"
 #include "runtime/image/tool/unpack.h"
+#include "runtime/image/windows_layer.h"
 
 void short_id(const char *digest, char out[13])
 {
@@ -53,7 +56,7 @@ static int clear_place(const char *dir, const char *diff_id, struct error *err)
         strcmp(json_string(json, "diffID", diff_id), diff_id) != 0)
         return error_set(err, ERR_EXISTS, "layer %s: its short name is taken by layer %.80s", diff_id, json_string(json, "diffID", ""));
     int failed = file_remove(marker, err);
-    return failed < 0 ? failed : file_remove_tree(path, err);
+    return failed < 0 ? failed : layer_remove(path, err);
 }
 
 /* tmp/<random>, where the layer grows. */
@@ -82,23 +85,47 @@ static int unpack_into_place(struct task *task, struct unpack *unpack, struct er
         failed = file_rename(place, path, err);
     if (failed == 0)
         return write_marker(task->dir, unpack->diff_id, unpack->size_bytes, err);
-    file_remove_tree(place, NULL);
+    layer_remove(place, NULL);
     return failed;
 }
 
-int layer_unpack(struct task *task, const char *digest, const char *diff_id, const char *shown, bool is_unpacked_here, struct error *err)
+/* A base and what lies above one are left in two forms. */
+static int check_kind(const struct task *task, const struct layer_source *source, struct error *err)
+{
+    cleanup_free char *path = image_layer_path(task->dir, source->diff_id);
+    struct windows_layer_info info;
+    if (!tree_wants_windows_meta)
+        return 0;
+    int failed = windows_layer_read(path, &info, err);
+    if (failed == 0 && (info.kind == WINDOWS_LAYER_BASE) != source->is_base)
+        return error_set(err, ERR_EXISTS, "it is the base layer of one image and lies above another layer in a second one");
+    return failed;
+}
+
+int layer_unpack(struct task *task, const struct layer_source *source, struct error *err)
 {
     cleanup_image_lock struct image_lock lock = {0};
+    const char *digest = source->digest, *diff_id = source->diff_id;
     cleanup_free char *blob = image_blob_path(task->dir, digest), *name = mem_format("layer-%s", diff_id + strlen("sha256:"));
-    struct progress progress = {.task = task, .shown = shown};
-    struct unpack unpack = {.blob = blob, .diff_id = diff_id, .is_dry = !is_unpacked_here, .on_progress = on_progress, .ctx = &progress};
-    if (!is_unpacked_here)
+    struct progress progress = {.task = task, .shown = source->shown};
+    struct unpack unpack = {.blob = blob,
+                            .diff_id = diff_id,
+                            .is_base = source->is_base,
+                            .is_dry = !source->is_unpacked_here,
+                            .on_progress = on_progress,
+                            .ctx = &progress};
+    if (!source->is_unpacked_here)
         return unpack_layer(&unpack, err) < 0 ? error_wrap(err, "layer %s", digest) : 0;
     int failed = image_lock_take(&lock, task->dir, name, IMAGE_LOCK_EXCLUSIVE, true, err);
-    if (failed < 0 || image_layer_present(task->dir, diff_id, NULL))
+    if (failed < 0)
         return failed;
-    failed = unpack_into_place(task, &unpack, err);
+    failed = image_layer_present(task->dir, diff_id, NULL) ? check_kind(task, source, err) : unpack_into_place(task, &unpack, err);
     return failed < 0 ? error_wrap(err, "layer %s", digest) : 0;
+}
+
+int layers_check(size_t count, bool is_unpacked_here, struct error *err)
+{
+    return is_unpacked_here && tree_wants_windows_meta && count == 0 ? error_set(err, ERR_UNSUPPORTED, "%s", WINDOWS_LAYER_NO_BASE) : 0;
 }
 
 /* --- the list ------------------------------------------------------------------------------------------------------------------------ */
@@ -177,7 +204,7 @@ static void sweep(const char *dir)
         while (uv_fs_scandir_next(&req, &entry) != UV_EOF) {
             cleanup_free char *path = mem_format("%s/%s", tmp, entry.name);
             struct error err = {0};
-            if (file_remove_tree(path, &err) < 0)
+            if (layer_remove(path, &err) < 0)
                 fprintf(stderr, "skep-image: %s\n", err.message);
         }
     uv_fs_req_cleanup(&req);

@@ -6,9 +6,18 @@
 #include "runtime/image/lock.h"
 #include "runtime/image/tool/task.h"
 
-/* Unpack the blob @digest, which is in the store, unless the layer is there already; whoever else is at it is waited for. For an image that
- * this system does not unpack only the diff id is checked. Errors are unpack_layer's, "layer sha256:…: …". */
-int layer_unpack(struct task *task, const char *digest, const char *diff_id, const char *shown, bool is_unpacked_here, struct error *err);
+struct layer_source {
+    const char *digest, *diff_id; /* of the blob, which is in the store, and of what is in it */
+    const char *shown;            /* its id in progress lines */
+    bool is_base;                 /* the lowest of its image */
+    bool is_unpacked_here;        /* else only the diff id is checked: the image is for another system */
+};
+
+/* Unpack it unless the layer is there already; whoever else is at it is waited for. Errors are unpack_layer's, "layer sha256:…: …". */
+int layer_unpack(struct task *task, const struct layer_source *source, struct error *err);
+
+/* Has the image a form that can run here at all? On Windows, ERR_UNSUPPORTED for one without any layer. */
+int layers_check(size_t count, bool is_unpacked_here, struct error *err);
 
 /* Put it on the list. A name that meant another image of the same os and architecture moves, and that one stays listed without a name.
  * @was_there (may be NULL) tells whether this very line was there. */

@@ -84,13 +84,21 @@ static int read_spec(struct load *load, struct found *found, struct error *err)
 static int take_layers(struct load *load, struct found *found, struct error *err)
 {
     bool is_unpacked_here = text_equal(found->spec.os, image_platform_of_machine().os);
+    int failed = layers_check(found->layer_count, is_unpacked_here, err);
+    if (failed < 0)
+        return failed;
     for (size_t i = 0; i < found->layer_count; i++) {
         char shown[13];
         struct spool_member *layer = found->layers[i];
-        short_id(found->spec.diff_ids.items[i], shown);
-        int failed = spool_commit(load->task->dir, layer, err);
+        struct layer_source source = {.digest = layer->digest,
+                                      .diff_id = found->spec.diff_ids.items[i],
+                                      .shown = shown,
+                                      .is_base = i == 0,
+                                      .is_unpacked_here = is_unpacked_here};
+        short_id(source.diff_id, shown);
+        failed = spool_commit(load->task->dir, layer, err);
         if (failed == 0)
-            failed = layer_unpack(load->task, layer->digest, found->spec.diff_ids.items[i], shown, is_unpacked_here, err);
+            failed = layer_unpack(load->task, &source, err);
         if (failed < 0)
             return failed;
     }

@@ -8,10 +8,12 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "runtime/image/defaults.h"
 #include "runtime/image/layout.h"
 #include "runtime/image/platform.h"
 #include "runtime/image/tool/confine.h"
 #include "runtime/image/tool/report.h"
+#include "runtime/image/tool/streams.h"
 #include "runtime/image/tool/task.h"
 
 static const char help[] =
@@ -29,10 +31,11 @@ static const char help[] =
     "  verify                  read everything again and compare digests\n"
     "  job                     do one job: JSON on standard input, JSON lines on standard output\n"
     "\n"
-    "  --store DIR             the store (default /var/lib/skep/images)\n"
+    "  --store DIR             the store (default /var/lib/skep/images; on Windows %ProgramData%\\skep\\images)\n"
     "  --platform OS/ARCH[/VARIANT][:OSVERSION]   for what host (default: this one)\n"
     "  --insecure-registry R   HOST[:PORT] or ADDRESS/BITS that may speak http or show any certificate; may be repeated\n"
-    "  --certs-dir DIR         DIR/HOST:PORT/ca.crt is trusted for that registry (default /etc/docker/certs.d)\n"
+    "  --certs-dir DIR         DIR/HOST:PORT/ca.crt is trusted for that registry (default /etc/docker/certs.d; on Windows\n"
+    "                          %ProgramData%\\docker\\certs.d, and HOSTPORT without the colon)\n"
     "  --auth-stdin            read the credentials, as in X-Registry-Auth, from standard input\n"
     "  --in-use ID             an image that gc must keep; may be repeated\n"
     "  --force                 remove: also when it has several names\n"
@@ -153,7 +156,7 @@ static int take_words(struct task *task, int count, char **words, struct error *
                              commands[i].max == 1 ? "" : "s");
         task->reference = count > 0 ? words[0] : "";
         task->name = count > 1 ? words[1] : "";
-        task->path = strcmp(task->operation, "load") == 0 ? (count > 0 ? words[0] : "/dev/stdin") : NULL;
+        task->path = strcmp(task->operation, "load") == 0 && count > 0 ? words[0] : NULL;
         return 0;
     }
     return error_set(err, ERR_INVALID, "no such command: %s (see skep-image --help)", task->operation);
@@ -173,8 +176,8 @@ static int take_arguments(struct arguments *arguments, int argc, char **argv, st
                                             {NULL, 0, NULL, 0}};
     struct task *task = arguments->task;
     task->operation = argv[1];
-    task->dir = "/var/lib/skep/images";
-    task->certs_dir = "/etc/docker/certs.d";
+    task->dir = image_default_store();
+    task->certs_dir = image_default_certs_dir();
     task->platform = image_platform_of_machine();
     for (int option; (option = getopt_long(argc - 1, argv + 1, "", options, NULL)) != -1;) {
         int failed = take_option(arguments, option, err);
@@ -220,6 +223,7 @@ int main(int argc, char **argv)
     struct task task = {0};
     struct arguments arguments = {.task = &task};
     struct error err = {0};
+    streams_carry_bytes();
     if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
         fputs(help, stdout);
         return 0;

@@ -11,6 +11,7 @@
 #include "runtime/image/layout.h"
 #include "runtime/image/lock.h"
 #include "runtime/image/lookup.h"
+#include "runtime/image/platform.h"
 #include "runtime/image/reference.h"
 #include "runtime/image/spec.h"
 #include "runtime/image/tool/blob.h"
@@ -327,7 +328,7 @@ static int verify_layer(struct task *task, const char *digest, const char *diff_
     if (strcmp(found, digest) != 0)
         return error_set(err, ERR_CORRUPT, "the blob %s is %s", digest, found);
     failed = unpack_layer(&unpack, err);
-    if (failed == 0 && strcmp(os, "linux") == 0 && !image_layer_present(task->dir, diff_id, NULL))
+    if (failed == 0 && text_equal(os, image_platform_of_machine().os) && !image_layer_present(task->dir, diff_id, NULL))
         return error_set(err, ERR_CORRUPT, "the layer %s is not unpacked", diff_id);
     return failed;
 }

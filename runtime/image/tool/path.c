@@ -36,7 +36,7 @@ int layer_path_parse_target(const char *text, struct layer_path *out, struct err
         if (length == 2 && part[0] == '.' && part[1] == '.')
             return refuse(err, text, "\"..\" would lead out of the layer");
         if (length > LAYER_NAME_SIZE_BYTES)
-            return refuse(err, text, "a part of the path is longer than 255 bytes");
+            return refuse(err, text, "a part of the path is too long");
         if (!is_empty) {
             if (out->name[0]) {
                 int failed = descend(out, text, err);

@@ -8,7 +8,8 @@
 #include "base/error.h"
 
 #define LAYER_PATH_SIZE_BYTES 4096 /* Linux' PATH_MAX */
-#define LAYER_NAME_SIZE_BYTES 255  /* one part of it */
+#define LAYER_NAME_SIZE_BYTES                                                                                                              \
+    1535 /* one part of it: on Windows, 255 characters and a stream's name; Linux refuses more than 255 bytes itself */
 
 enum layer_name_kind {
     LAYER_NAME_PLAIN,

@@ -100,7 +100,8 @@ static int take_config(struct pull *pull, struct http *http, struct error *err)
         return error_set(err, ERR_INVALID, "the manifest has %zu layers, the image's config %zu", pull->document.count,
                          pull->spec.diff_ids.count);
     pull->is_unpacked_here = text_equal(pull->spec.os, image_platform_of_machine().os);
-    return check_platform(pull, err);
+    failed = check_platform(pull, err);
+    return failed < 0 ? failed : layers_check(pull->document.count, pull->is_unpacked_here, err);
 }
 
 /* --- layers -------------------------------------------------------------------------------------------------------------------------- */
@@ -120,7 +121,9 @@ static int take_layer(struct pull *pull, struct http *http, size_t at, struct er
     if (failed < 0)
         return failed;
     report_status(shown, "Download complete");
-    failed = layer_unpack(pull->task, layer->digest, diff_id, shown, pull->is_unpacked_here, err);
+    struct layer_source source = {
+        .digest = layer->digest, .diff_id = diff_id, .shown = shown, .is_base = at == 0, .is_unpacked_here = pull->is_unpacked_here};
+    failed = layer_unpack(pull->task, &source, err);
     if (failed == 0)
         report_status(shown, "Pull complete");
     return failed;

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "runtime/image/defaults.h"
 #include "runtime/image/tool/blob.h"
 #include "runtime/image/tool/challenge.h"
 
@@ -141,6 +142,13 @@ static bool may_be_insecure(const struct task *task, const char *host_and_port)
             return true;
     }
     return false;
+}
+
+bool registry_may_be_insecure(const struct task *task, const char *url)
+{
+    cleanup_free char *origin = http_origin(url);
+    const char *host_and_port = origin ? strstr(origin, "://") : NULL;
+    return host_and_port && may_be_insecure(task, host_and_port + 3);
 }
 
 /* --- authorization ------------------------------------------------------------------------------------------------------------------- */
@@ -373,7 +381,7 @@ static char *find_ca_file(const struct task *task, const char *host)
 {
     if (text_empty(task->certs_dir))
         return NULL;
-    cleanup_free char *path = mem_format("%s/%s/ca.crt", task->certs_dir, host);
+    cleanup_free char *name = image_certs_name(host), *path = mem_format("%s/%s/ca.crt", task->certs_dir, name);
     return file_exists(path) ? steal(&path) : NULL;
 }
 

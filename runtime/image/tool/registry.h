@@ -27,8 +27,8 @@ int registry_config(struct registry *registry, struct http *http, const char *di
 
 /* Into the store, resumed where an earlier try ended, and checked against digest and size. @shown is the short id in progress lines,
  * NULL for none.
- * Foreign layers come from their own addresses when the registry has none. ERR_CORRUPT for a wrong digest. The caller holds the blob's
- * lock. */
+ * Foreign layers come from their own addresses when the registry does not have them: one after the other until one has. ERR_CORRUPT for a
+ * wrong digest. The caller holds the blob's lock. */
 int registry_blob(struct registry *registry, struct http *http, const struct image_descriptor *blob, const char *shown, struct error *err);
 
 /* For the files of this room: one GET with whatever authorization is needed; ERR_PERMISSION when it is not accepted. */
@@ -36,6 +36,9 @@ int registry_get(struct registry *registry, struct http *http, const char *url, 
                  struct http_response *response, struct error *err);
 const char *registry_base_url(const struct registry *registry); /* "https://host:port/v2/repository" */
 struct task *registry_task(const struct registry *registry);
+
+/* May whoever is at this URL speak http, or show any certificate? Loopback and what is configured as insecure. */
+bool registry_may_be_insecure(const struct task *task, const char *url);
 
 /* What an answer that is not 2xx means, with the registry's own words; @what begins the message. Always negative. */
 int registry_problem(const struct http_response *response, const char *what, struct error *err);

@@ -127,7 +127,8 @@ static int take_member(struct archive *archive, struct archive_entry *entry, str
 
 static int take_members(struct task *task, struct archive *archive, struct spool *spool, struct error *err)
 {
-    int got = task->path ? archive_read_open_filename(archive, task->path, 64 * KIB) : archive_read_open_fd(archive, 3, 64 * KIB);
+    int got = task->path ? archive_read_open_filename(archive, task->path, 64 * KIB)
+                         : archive_read_open_fd(archive, task->is_daemons ? 3 : 0, 64 * KIB);
     if (got != ARCHIVE_OK)
         return archive_failed(archive, err);
     for (;;) {

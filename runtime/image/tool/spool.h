@@ -24,7 +24,8 @@ struct spool {
     uint64_t total_bytes;
 };
 
-/* From task->path or file descriptor 3. ERR_CORRUPT, ERR_LIMIT, ERR_INVALID, ERR_NO_SPACE. To be deinit'ed always. */
+/* From task->path, or a daemon's file descriptor 3, or a person's standard input. ERR_CORRUPT, ERR_LIMIT, ERR_INVALID, ERR_NO_SPACE. To be
+ * deinit'ed always. */
 int spool_read(struct task *task, struct spool *spool, struct error *err);
 void spool_deinit(struct spool *spool); /* and removes the files that were not taken */
 

@@ -13,7 +13,7 @@ struct task {
     const char *dir;
     const char *reference; /* pull, remove, tag */
     const char *name;      /* tag: the new one */
-    const char *path;      /* load: the archive; NULL: file descriptor 3 */
+    const char *path;      /* load: the archive; NULL: see spool_read() */
     struct image_platform platform;
     char *registry_auth; /* base64; wiped by whoever read it */
     const char *certs_dir;

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -33,6 +34,8 @@ struct tree {
     int parent; /* the directory the last entry was in, -1: none; most entries lie beside the one before */
     char parent_path[LAYER_PATH_SIZE_BYTES];
     int file;
+    int64_t file_size;
+    const struct tree_meta *file_meta;
     char file_path[LAYER_PATH_SIZE_BYTES + LAYER_NAME_SIZE_BYTES + 2];
     struct directory_time *times;
     size_t time_count, time_capacity;
@@ -59,8 +62,11 @@ static int open_in_root(int root, const char *path, uint64_t flags)
     return (int)fd;
 }
 
-int tree_open(const char *path, struct tree **out, struct error *err)
+const bool tree_wants_windows_meta = false;
+
+int tree_open(const char *path, bool is_base, struct tree **out, struct error *err)
 {
+    (void)is_base;
     int root = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (root < 0)
         return error_set_uv(err, -errno, "open %s", path);
@@ -104,7 +110,7 @@ static bool is_too_deep(int directory)
     char link[64], path[LAYER_PATH_SIZE_BYTES];
     snprintf(link, sizeof link, "/proc/self/fd/%d", directory);
     ssize_t length = readlink(link, path, sizeof path);
-    return length < 0 ? errno == ENAMETOOLONG : (size_t)length + LAYER_NAME_SIZE_BYTES + 2 > sizeof path;
+    return length < 0 ? errno == ENAMETOOLONG : (size_t)length + NAME_MAX + 2 > sizeof path;
 }
 
 /* Makes each missing part of @path in turn. */
@@ -411,7 +417,7 @@ int tree_opaque(struct tree *tree, const struct layer_path *path, struct error *
     return failed < 0 ? failed : make_opaque(tree->parent, path, err);
 }
 
-int tree_file_begin(struct tree *tree, const struct layer_path *path, struct error *err)
+int tree_file_begin(struct tree *tree, const struct layer_path *path, int64_t size_bytes, const struct tree_meta *meta, struct error *err)
 {
     int failed = clear_place(tree, path, err);
     if (failed < 0)
@@ -419,6 +425,8 @@ int tree_file_begin(struct tree *tree, const struct layer_path *path, struct err
     tree->file = openat(tree->parent, path->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (tree->file < 0)
         return fail(err, errno, path, "make a file");
+    tree->file_size = size_bytes;
+    tree->file_meta = meta;
     snprintf(tree->file_path, sizeof tree->file_path, "%s%s%s", path->parent, *path->parent ? "/" : "", path->name);
     return 0;
 }
@@ -439,11 +447,13 @@ int tree_file_write(struct tree *tree, const void *data, size_t size, int64_t of
     return 0;
 }
 
-int tree_file_end(struct tree *tree, int64_t size_bytes, const struct tree_meta *meta, struct error *err)
+int tree_file_end(struct tree *tree, struct error *err)
 {
+    const struct tree_meta *meta = tree->file_meta;
     struct layer_path shown = {.name = ""};
     snprintf(shown.parent, sizeof shown.parent, "%.*s", (int)sizeof shown.parent - 1, tree->file_path);
-    int failed = ftruncate(tree->file, size_bytes) < 0 ? fail(err, errno, &shown, "set its size") : set_meta(tree->file, &shown, meta, err);
+    int failed =
+        ftruncate(tree->file, tree->file_size) < 0 ? fail(err, errno, &shown, "set its size") : set_meta(tree->file, &shown, meta, err);
     struct timespec times[2] = {time_of(meta), time_of(meta)};
     if (failed == 0 && futimens(tree->file, times) < 0)
         failed = fail(err, errno, &shown, "set its time");

@@ -12,6 +12,8 @@
 
 #include "base/encode.h"
 #include "base/mem.h"
+#include "runtime/image/tool/entry_text.h"
+#include "runtime/image/tool/pax.h"
 #include "runtime/image/tool/tree.h"
 
 #define READ_SIZE_BYTES       (64 * KIB)
@@ -23,6 +25,8 @@ struct reader {
     struct archive *packed, *tar;
     EVP_MD_CTX *hash;
     struct tree *tree;
+    struct pax *pax;    /* for Windows' layers, else NULL */
+    struct buf text[3]; /* of an entry's names: see entry_text.h */
     uint64_t packed_size, unpacked_size, claimed_size;
     bool is_at_end;
     struct error failure; /* of the first reader: the second only knows that its input broke */
@@ -70,7 +74,10 @@ static la_ssize_t give_block(struct archive *tar, void *ctx, const void **block)
     struct reader *reader = ctx;
     size_t size;
     *block = "";
-    if (next_block(reader, block, &size, &reader->failure) < 0) {
+    int failed = next_block(reader, block, &size, &reader->failure);
+    if (failed == 0 && reader->pax)
+        failed = pax_feed(reader->pax, bytes_of(*block, size), &reader->failure);
+    if (failed < 0) {
         archive_set_error(tar, EIO, "%s", reader->failure.message);
         return -1;
     }
@@ -101,6 +108,7 @@ static int open_tar(struct reader *reader, struct error *err)
     reader->tar = archive_read_new();
     archive_read_support_format_tar(reader->tar);
     archive_read_support_format_empty(reader->tar);
+    reader->pax = tree_wants_windows_meta ? pax_new() : NULL;
     if (archive_read_open(reader->tar, reader, NULL, give_block, NULL) == ARCHIVE_OK)
         return 0;
     return reader->failure.code ? (*err = reader->failure).code : archive_failed(reader->tar, "read the layer", err);
@@ -126,6 +134,25 @@ static int read_attributes(struct reader *reader, struct archive_entry *entry, s
     }
     reader->claimed_size += total;
     meta->attributes = attributes;
+    return 0;
+}
+
+static struct windows_time time_of(bool is_known, int64_t s, long ns)
+{
+    return (struct windows_time){is_known, s, ns};
+}
+
+/* What pax.h found for this entry, with the times, which libarchive knows. */
+static int read_windows_meta(struct reader *reader, struct archive_entry *entry, struct windows_meta *windows, struct error *err)
+{
+    const struct windows_meta *found;
+    int failed = pax_take(reader->pax, (uint64_t)archive_read_header_position(reader->tar), &found, err);
+    if (failed < 0)
+        return failed;
+    *windows = *found;
+    windows->created = time_of(archive_entry_birthtime_is_set(entry), archive_entry_birthtime(entry), archive_entry_birthtime_nsec(entry));
+    windows->accessed = time_of(archive_entry_atime_is_set(entry), archive_entry_atime(entry), archive_entry_atime_nsec(entry));
+    windows->changed = time_of(archive_entry_ctime_is_set(entry), archive_entry_ctime(entry), archive_entry_ctime_nsec(entry));
     return 0;
 }
 
@@ -180,10 +207,10 @@ static int take_file(struct reader *reader, struct archive_entry *entry, const s
 {
     int failed = claim(reader, entry, err);
     if (failed == 0)
-        failed = tree_file_begin(reader->tree, path, err);
+        failed = tree_file_begin(reader->tree, path, archive_entry_size(entry), meta, err);
     if (failed == 0)
         failed = copy_content(reader, entry, err);
-    return failed < 0 ? failed : tree_file_end(reader->tree, archive_entry_size(entry), meta, err);
+    return failed < 0 ? failed : tree_file_end(reader->tree, err);
 }
 
 static int take_device(struct reader *reader, struct archive_entry *entry, const struct layer_path *path, const struct tree_meta *meta,
@@ -203,23 +230,33 @@ static int take_link(struct reader *reader, const struct layer_path *path, const
     return failed < 0 ? error_wrap(err, "a hard link") : tree_hard_link(reader->tree, path, &target, err);
 }
 
-static int take_symlink(struct reader *reader, struct archive_entry *entry, const struct layer_path *path, const struct tree_meta *meta,
+static int take_symlink(struct reader *reader, const struct layer_path *path, const char *target, const struct tree_meta *meta,
                         struct error *err)
 {
-    const char *target = archive_entry_symlink(entry);
     if (!target || *target == '\0')
         return error_set(err, ERR_INVALID, "entry \"%s/%s\": a symbolic link to nothing", path->parent, path->name);
     return tree_symlink(reader->tree, path, target, meta, err);
 }
 
-static int take_plain(struct reader *reader, struct archive_entry *entry, const struct layer_path *path, struct error *err)
+/* An entry's name or where it leads: as its pax header spells it, if that was read, else what libarchive made of it. */
+static const char *text_of(struct reader *reader, struct archive_entry *entry, enum entry_text_kind kind,
+                           const struct windows_meta *windows)
+{
+    const char *exact = !windows ? NULL : kind == ENTRY_PATH ? windows->path : windows->link, *text;
+    text = entry_text(entry, kind, &reader->text[kind]);
+    return text && exact ? exact : text;
+}
+
+static int take_plain(struct reader *reader, struct archive_entry *entry, const struct layer_path *path, const struct windows_meta *windows,
+                      struct error *err)
 {
     struct tree_attribute attributes[ATTRIBUTES_COUNT + 1];
     struct tree_meta meta = meta_of(entry);
+    meta.windows = windows;
     int failed = read_attributes(reader, entry, attributes, &meta, err);
     if (failed < 0)
         return failed;
-    const char *link = archive_entry_hardlink(entry);
+    const char *link = text_of(reader, entry, ENTRY_HARD_LINK, windows);
     if (link)
         return take_link(reader, path, link, err);
     switch (archive_entry_filetype(entry)) {
@@ -228,7 +265,7 @@ static int take_plain(struct reader *reader, struct archive_entry *entry, const 
     case AE_IFDIR:
         return tree_directory(reader->tree, path, &meta, err);
     case AE_IFLNK:
-        return take_symlink(reader, entry, path, &meta, err);
+        return take_symlink(reader, path, text_of(reader, entry, ENTRY_SYMBOLIC_LINK, windows), &meta, err);
     case AE_IFCHR:
     case AE_IFBLK:
     case AE_IFIFO:
@@ -241,10 +278,14 @@ static int take_plain(struct reader *reader, struct archive_entry *entry, const 
 static int take_entry(struct reader *reader, struct archive_entry *entry, struct error *err)
 {
     struct layer_path path;
-    const char *name = archive_entry_pathname(entry);
+    struct windows_meta room, *windows = reader->pax ? &room : NULL;
+    int failed = windows ? read_windows_meta(reader, entry, windows, err) : 0;
+    if (failed < 0)
+        return failed;
+    const char *name = text_of(reader, entry, ENTRY_PATH, windows);
     if (!name)
         return error_set(err, ERR_INVALID, "an entry's name is not UTF-8 as it claims");
-    int failed = layer_path_parse(name, &path, err);
+    failed = layer_path_parse(name, &path, err);
     if (failed < 0)
         return failed;
     switch (path.kind) {
@@ -257,7 +298,7 @@ static int take_entry(struct reader *reader, struct archive_entry *entry, struct
     case LAYER_NAME_PLAIN:
         break;
     }
-    return take_plain(reader, entry, &path, err);
+    return take_plain(reader, entry, &path, windows, err);
 }
 
 /* --- the whole ----------------------------------------------------------------------------------------------------------------------- */
@@ -277,7 +318,7 @@ static int take_entries(struct reader *reader, struct error *err)
         struct archive_entry *entry;
         int got = archive_read_next_header(reader->tar, &entry);
         if (got == ARCHIVE_EOF)
-            return 0;
+            return reader->pax ? pax_finish(reader->pax, err) : 0;
         if (got < ARCHIVE_WARN)
             return read_failed(reader, err);
         if (++unpack->entries > unpack->max_entries)
@@ -323,7 +364,7 @@ static int read_all(struct reader *reader, struct error *err)
 {
     int failed = open_packed(reader, err);
     if (failed == 0 && !reader->unpack->is_dry) {
-        failed = tree_open(reader->unpack->directory, &reader->tree, err);
+        failed = tree_open(reader->unpack->directory, reader->unpack->is_base, &reader->tree, err);
         if (failed == 0)
             failed = open_tar(reader, err);
         if (failed == 0)
@@ -360,6 +401,9 @@ int unpack_layer(struct unpack *unpack, struct error *err)
     archive_read_free(reader.tar);
     archive_read_free(reader.packed);
     tree_close(reader.tree);
+    pax_free(reader.pax);
+    for (size_t i = 0; i < sizeof reader.text / sizeof *reader.text; i++)
+        buf_deinit(&reader.text[i]);
     EVP_MD_CTX_free(reader.hash);
     return failed;
 }

@@ -4,7 +4,8 @@
  * Limits, each named in the message when it is passed: unpacked bytes, files' sizes taken together (holes included), entries, and unpacked
  * against packed beyond the first 256 MiB. Extended attributes count as bytes.
  *
- * Known: libarchive composes names that a pax header gives in decomposed UTF-8 ("e" and an accent become one character). */
+ * Known, but for Windows' layers, whose names pax.h reads: libarchive composes names that a pax header gives in decomposed UTF-8 ("e" and
+ * an accent become one character). */
 #ifndef SKEP_RUNTIME_IMAGE_TOOL_UNPACK_H
 #define SKEP_RUNTIME_IMAGE_TOOL_UNPACK_H
 
@@ -21,6 +22,7 @@ struct unpack {
     uint64_t max_bytes;    /* 0: IMAGE_LAYER_UNPACKED_BYTES */
     uint64_t max_entries;  /* 0: IMAGE_LAYER_ENTRIES_COUNT */
     uint64_t ratio_from;   /* 0: IMAGE_LAYER_RATIO_FROM_BYTES */
+    bool is_base;          /* the lowest layer of its image; Windows' have another form */
     bool is_dry;           /* only hash and check the limits: for what this system cannot unpack */
     int (*on_progress)(void *ctx, uint64_t current, uint64_t total, struct error *err); /* packed bytes; < 0 ends it; may be NULL */
     void *ctx;

@@ -1,4 +1,4 @@
-/* tests/unit/runtime/image/tool/test_confine.c – each in a process of its own, as there is no way back. */
+/* tests/unit/runtime/image/tool/test_confine_linux.c – each in a process of its own, as there is no way back. */
 #include "runtime/image/tool/confine.h"
 
 #include <sched.h>
