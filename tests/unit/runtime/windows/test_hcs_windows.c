@@ -237,8 +237,8 @@ static void on_process_exit(void *ctx, const struct hcs_process_exit *exit, cons
 static cJSON *command(const char *args)
 {
     cleanup_free char *self = cJSON_PrintUnformatted(cJSON_CreateString(emulated_self));
-    cleanup_free char *text = mem_format("{\"CommandArgs\":[%s%s%s]}", args[0] == '!' ? "" : self, args[0] == '!' ? "" : ",",
-                                         args[0] == '!' ? args + 1 : args);
+    cleanup_free char *text =
+        mem_format("{\"CommandArgs\":[%s%s%s]}", args[0] == '!' ? "" : self, args[0] == '!' ? "" : ",", args[0] == '!' ? args + 1 : args);
 
     return cJSON_Parse(text);
 }
@@ -387,8 +387,11 @@ static int stop_all(void **state)
     return 0;
 }
 
-#define TEST(name)        cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-#define TEST_LEGACY(name) {"vmcompute: " #name, name, set_up_legacy, tear_down, NULL}
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST_LEGACY(name)                                                                                                                  \
+    {                                                                                                                                      \
+        "vmcompute: " #name, name, set_up_legacy, tear_down, NULL                                                                          \
+    }
 
 int main(int argc, char **argv)
 {
