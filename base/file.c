@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "base/random.h"
 
+enum { PROGRAM_PATH_SIZE = 4096 };
+
 static int finish(uv_fs_t *req, int result)
 {
     uv_fs_req_cleanup(req);
@@ -31,13 +33,16 @@ static int fs_sync(uv_file file)
     return finish(&req, uv_fs_fsync(NULL, &req, file, NULL));
 }
 
+static const char *last_separator(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *backslash = strrchr(path, '\\');
+    return backslash && (!slash || backslash > slash) ? backslash : slash;
+}
+
 /* The directory that holds @path: "." where the path names none. Freed by the caller. */
 static char *directory_of(const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    const char *backslash = strrchr(path, '\\');
-    if (backslash && (!slash || backslash > slash))
-        slash = backslash;
+    const char *slash = last_separator(path);
     if (!slash)
         return mem_string(".");
     return slash == path ? mem_string("/") : mem_string_n(path, (size_t)(slash - path));
@@ -107,10 +112,10 @@ static int write_and_rename(const char *path, struct bytes content, int mode, bo
     if (failed == 0 && durable)
         failed = fs_sync(file);
     fs_close(file);
-    uv_fs_t req;
     if (failed == 0)
-        failed = finish(&req, uv_fs_rename(NULL, &req, temporary, path, NULL));
+        failed = file_replace(temporary, path);
     if (failed < 0) {
+        uv_fs_t req;
         finish(&req, uv_fs_unlink(NULL, &req, temporary, NULL));
         return error_set_uv(err, failed, "write %s", path);
     }
@@ -132,8 +137,7 @@ int file_write_volatile(const char *path, struct bytes content, int mode, struct
 
 int file_rename(const char *from, const char *to, struct error *err)
 {
-    uv_fs_t req;
-    int failed = finish(&req, uv_fs_rename(NULL, &req, from, to, NULL));
+    int failed = file_replace(from, to);
     if (failed < 0)
         return error_set_uv(err, failed, "rename %s to %s", from, to);
     cleanup_free char *dir = directory_of(to);
@@ -169,4 +173,12 @@ bool file_exists(const char *path)
 {
     uv_fs_t req;
     return finish(&req, uv_fs_stat(NULL, &req, path, NULL)) == 0;
+}
+
+char *file_beside_program(const char *name)
+{
+    char path[PROGRAM_PATH_SIZE];
+    size_t size = sizeof path;
+    const char *slash = uv_exepath(path, &size) == 0 ? last_separator(path) : NULL;
+    return slash ? mem_format("%.*s/%s", (int)(slash - path), path, name) : mem_string(name);
 }

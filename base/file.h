@@ -24,6 +24,14 @@ int file_make_dirs(const char *path, int mode, struct error *err);    /* as mkdi
 int file_sync_dir(const char *path, struct error *err);
 bool file_exists(const char *path);
 
+/* @name in the directory of our own executable, in the build directory as after installation; just @name where that is not known. Owned by
+ * the caller. */
+char *file_beside_program(const char *name);
+
+/* Rename over what may be there, at once and for good as far as the system has it so; nothing is synced. 0 or a UV_E… code. In
+ * file_replace_posix.c and its peer. */
+int file_replace(const char *from, const char *to);
+
 /* A file, or a directory with all below it, however deep that is: what a container made may be deeper than any path is long. Never follows
  * a link; ERR_PRECONDITION where another file system is mounted. Nothing there is no error. In file_tree_posix.c and its peers. */
 int file_remove_tree(const char *path, struct error *err);

@@ -114,20 +114,17 @@ static bool is_self_or_parent(const wchar_t *name)
     return wcscmp(name, L".") == 0 || wcscmp(name, L"..") == 0;
 }
 
-/* One reading of the directory. @found: there was something in it. */
-static int empty_once(struct removal *r, const wchar_t *dir, unsigned depth, bool *found)
+static int empty_once(struct removal *r, const wchar_t *dir, unsigned depth)
 {
     WIN32_FIND_DATAW entry;
     cleanup_free wchar_t *pattern = join(dir, L"*");
     HANDLE listing = FindFirstFileW(pattern, &entry);
-    *found = false;
     if (listing == INVALID_HANDLE_VALUE)
         return is_gone(GetLastError()) ? 0 : failed(r, dir, GetLastError());
     int result = 0;
     do {
         if (is_self_or_parent(entry.cFileName))
             continue;
-        *found = true;
         cleanup_free wchar_t *path = join(dir, entry.cFileName);
         result = remove_entry(r, path, entry.dwFileAttributes, depth + 1);
     } while (result == 0 && FindNextFileW(listing, &entry));
@@ -136,15 +133,15 @@ static int empty_once(struct removal *r, const wchar_t *dir, unsigned depth, boo
     return result == 0 && code != ERROR_NO_MORE_FILES ? failed(r, dir, code) : result;
 }
 
-/* Only the top is read again, until nothing is found: what is moved there while it is read may be passed over. */
+/* The top is read again as long as something was moved there, which a reading that is under way may pass over. */
 static int empty(struct removal *r, const wchar_t *dir, unsigned depth)
 {
-    bool found = true;
-    int result = 0;
-    while (result == 0 && found) {
-        result = empty_once(r, dir, depth, &found);
-        found = found && depth == 0;
-    }
+    unsigned moved_before;
+    int result;
+    do {
+        moved_before = r->moved;
+        result = empty_once(r, dir, depth);
+    } while (result == 0 && depth == 0 && r->moved != moved_before);
     return result;
 }
 

@@ -7,12 +7,13 @@
 # `install-deps.sh build windows`, and the network for the sources, which an apt configuration of its own finds: the system's stays as it is.
 # The cache is ${XDG_CACHE_HOME:-~/.cache}/skep/windeps/HASH, of the recipes (deploy/windows/libraries.sh) and the compiler. SKEP_WINDEPS names
 # another place; what is there is taken as it is. VERSIONS in it tells what was built, log/ how.
+# shellcheck disable=SC2154 # what windows/libraries.sh gives
 set -euo pipefail
 cd "$(dirname "$0")"
 export LC_ALL=C.UTF-8
 unset CFLAGS CPPFLAGS LDFLAGS CC MAKEFLAGS PKG_CONFIG_PATH
 
-# shellcheck source=deploy/windows/libraries.sh
+# shellcheck source=/dev/null
 . ./windows/libraries.sh
 
 only_look=false rebuild=false jobs=$((($(nproc) + 1) / 2))
@@ -69,7 +70,7 @@ require ninja ninja-build
 require make make
 require tclsh tcl
 require dpkg-source dpkg-dev
-[ -e /usr/$host/lib/libz.a ] || die 69 "libz.a for Windows is missing (package libz-mingw-w64-dev): deploy/install-deps.sh build windows"
+[ -e "/usr/$host/lib/libz.a" ] || die 69 "libz.a for Windows is missing (package libz-mingw-w64-dev): deploy/install-deps.sh build windows"
 
 [ -e /usr/include/uthash.h ] || die 69 "uthash.h is missing (package uthash-dev): deploy/install-deps.sh build windows"
 
@@ -155,7 +156,7 @@ fetch() { # NAME PACKAGE UPSTREAM
         tail -n 2 "$prefix/log/$1.fetch" >&2
     done
     cat "$prefix/log/$1.fetch" >&2
-    die 69 "$1: none of these versions of $2 could be fetched:" $versions
+    die 69 "$1: none of these versions of $2 could be fetched:" "${versions//$'\n'/ }"
 }
 
 check_version() { # NAME HEADER PATTERN
@@ -181,8 +182,8 @@ while read -r name package upstream _; do
 done <<<"$libraries"
 say "fetched: $(awk '{printf "%s %s, ", $2, $3}' "$prefix/VERSIONS" | sed 's/, $//')"
 
-cp /usr/$host/lib/libz.a "$prefix/lib/"
-cp /usr/$host/include/{zlib,zconf}.h "$prefix/include/"
+cp "/usr/$host/lib/libz.a" "$prefix/lib/"
+cp "/usr/$host/include"/{zlib,zconf}.h "$prefix/include/"
 cp /usr/include/{utarray,uthash,utlist,utstring}.h "$prefix/include/" # nothing but headers
 dpkg-query -W -f '${Package} ${source:Package} ${Version}\n' libz-mingw-w64-dev uthash-dev >>"$prefix/VERSIONS"
 printf 'compiler %s %s\n' "$cross_cc" "$("$cross_cc" -dumpfullversion)" >>"$prefix/VERSIONS"
@@ -203,7 +204,7 @@ while read -r name _ _ header pattern; do
     [ -z "$name" ] || check_version "$name" "$header" "$pattern"
 done <<<"$libraries"
 
-rm -rf "$prefix"/{bin,share,lib/cmake} "$prefix"/lib/*.la "$prefix"/lib/pkgconfig/*
+rm -rf "${prefix:?}"/{bin,share,lib/cmake} "$prefix"/lib/*.la "$prefix"/lib/pkgconfig/*
 while IFS='|' read -r name compile link; do
     [ -n "$name" ] || continue
     # shellcheck disable=SC2016 # pkg-config's own variables

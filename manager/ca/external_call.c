@@ -4,10 +4,10 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 
-#define TOOL_NAME     "skep-external-ca"
-#define PATH_MAX_SIZE 4096
+#define TOOL_NAME "skep-external-ca"
 
 struct ca_external_call {
     uv_process_t process;
@@ -117,23 +117,6 @@ static void on_written(uv_write_t *write, int status)
     close_handle((uv_handle_t *)&call->input);
 }
 
-static int find_tool(const char *tool_path, char path[PATH_MAX_SIZE], struct error *err)
-{
-    size_t size = PATH_MAX_SIZE - sizeof TOOL_NAME;
-    if (tool_path) {
-        if (strlen(tool_path) >= PATH_MAX_SIZE)
-            return error_set(err, ERR_INTERNAL, "the path of %s is too long", TOOL_NAME);
-        memcpy(path, tool_path, strlen(tool_path) + 1);
-        return 0;
-    }
-    int failed = uv_exepath(path, &size);
-    if (failed < 0)
-        return error_set_uv(err, failed, "find our own executable");
-    char *name = strrchr(path, '/');
-    memcpy(name ? name + 1 : path, TOOL_NAME, sizeof TOOL_NAME);
-    return 0;
-}
-
 static void open_handles(struct ca_external_call *call, uv_loop_t *loop)
 {
     uv_pipe_init(loop, &call->input, 0);
@@ -162,13 +145,10 @@ static int spawn(struct ca_external_call *call, uv_loop_t *loop, char *path, str
 int ca_external_call_start(uv_loop_t *loop, const char *tool_path, const struct external_job *job, ca_external_cb on_done, void *ctx,
                            struct ca_external_call **out, struct error *err)
 {
-    char path[PATH_MAX_SIZE];
-    int failed = find_tool(tool_path, path, err);
-    if (failed < 0)
-        return failed;
+    cleanup_free char *path = tool_path ? mem_string(tool_path) : file_beside_program(TOOL_NAME);
     struct ca_external_call *call = mem_alloc(sizeof *call);
     open_handles(call, loop);
-    failed = spawn(call, loop, path, err);
+    int failed = spawn(call, loop, path, err);
     if (failed < 0) {
         close_all(call);
         return failed;

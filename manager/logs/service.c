@@ -98,7 +98,7 @@ static void listener_ended(void *ctx, const struct error *err)
 static void on_listen(struct grpc_call *call, ProtobufCMessage *message, void *ctx)
 {
     struct served *served = ctx;
-    const struct log_ear ear = {.hear = hear, .end = listener_ended, .ctx = served};
+    const struct log_ear ear = {.tell = hear, .end = listener_ended, .ctx = served};
     struct log_broker *broker = broker_of(served);
 
     (void)call;

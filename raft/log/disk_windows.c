@@ -8,6 +8,7 @@
 #include <windows.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/limits.h"
 #include "base/system_windows.h"
 
@@ -122,8 +123,7 @@ static int host_allocate(void *self, int file, uint64_t size)
 static int host_rename(void *self, const char *from, const char *to)
 {
     (void)self;
-    cleanup_free wchar_t *wide_from = wide_path(from), *wide_to = wide_path(to);
-    return MoveFileExW(wide_from, wide_to, MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH) ? 0 : failure();
+    return file_replace(from, to);
 }
 
 static int host_unlink(void *self, const char *path)

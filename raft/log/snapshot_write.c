@@ -163,6 +163,7 @@ int raft_snapshot_writer_finish(struct raft_snapshot_writer *writer, struct erro
         failed = put_end(writer, err);
     if (failed == 0)
         failed = raft_disk_sync(store->disk, writer->file, writer->temporary, err);
+    raft_disk_close(store->disk, &writer->file);
     if (failed == 0)
         failed = raft_disk_rename(store->disk, store->dir, writer->temporary, writer->path, err);
     if (failed < 0)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "runtime/image/layout.h"
@@ -15,17 +16,10 @@
 #define SKEP_IMAGE_TOOL_NAME "skep-image"
 #endif
 
-/* The tool stands beside our own executable, in the build directory as after installation. */
 static const char *default_tool_path(struct arena *arena)
 {
-    char path[4096];
-    size_t size = sizeof path;
-    if (uv_exepath(path, &size) < 0)
-        return SKEP_IMAGE_TOOL_NAME;
-    char *slash = strrchr(path, '/'), *backslash = strrchr(path, '\\');
-    if (backslash > slash)
-        slash = backslash;
-    return slash ? arena_format(arena, "%.*s/%s", (int)(slash - path), path, SKEP_IMAGE_TOOL_NAME) : SKEP_IMAGE_TOOL_NAME;
+    cleanup_free char *path = file_beside_program(SKEP_IMAGE_TOOL_NAME);
+    return arena_string(arena, path);
 }
 
 static void copy_options(struct image_store *store, const struct image_store_options *options)

@@ -21,6 +21,18 @@ int test_fclose(FILE *file);
 #define fflush(file) test_fflush(file)
 #define fclose(file) test_fclose(file)
 
+/* In a test, and before all else: this one asks for what Wine has in name only. With base/system_windows.h. */
+#define skip_on_wine(reason)                                                                                                               \
+    do {                                                                                                                                   \
+        if (system_is_wine()) {                                                                                                            \
+            print_message("skip: %s: %s\n", __func__, reason);                                                                             \
+            skip();                                                                                                                        \
+        }                                                                                                                                  \
+    } while (0)
+
+#define flockfile(file)   _lock_file(file)
+#define funlockfile(file) _unlock_file(file)
+
 #define mkdir(path, mode) ((void)(mode), _mkdir(path))
 
 #endif

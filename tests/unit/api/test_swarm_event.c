@@ -22,7 +22,7 @@ static const char *value(const char *key)
 }
 
 /* @old NULL: a creation. @now NULL: the removal of @old. */
-static bool tell(enum store_kind kind, const ProtobufCMessage *old, const ProtobufCMessage *now)
+static bool note(enum store_kind kind, const ProtobufCMessage *old, const ProtobufCMessage *now)
 {
     struct store_object *before = old ? store_object_new(kind, old) : NULL, *after = now ? store_object_new(kind, now) : NULL;
     struct store_change change = {.kind = kind,
@@ -73,14 +73,14 @@ static void a_service_from_beginning_to_end(void **state)
     update.state = DOCKER__SWARMKIT__V1__UPDATE_STATUS__UPDATE_STATE__ROLLBACK_STARTED;
     service[1].update_status = &update;
 
-    assert_true(tell(STORE_SERVICE, NULL, &service[0].base));
+    assert_true(note(STORE_SERVICE, NULL, &service[0].base));
     assert_string_equal(event.type, "service");
     assert_string_equal(event.action, "create");
     assert_string_equal(event.id, "s1");
     assert_string_equal(value("name"), "web");
     assert_int_equal(event.attribute_count, 1);
 
-    assert_true(tell(STORE_SERVICE, &service[0].base, &service[1].base));
+    assert_true(note(STORE_SERVICE, &service[0].base, &service[1].base));
     assert_string_equal(event.action, "update");
     assert_string_equal(value("image.old"), "hive:1");
     assert_string_equal(value("image.new"), "hive:2");
@@ -89,10 +89,10 @@ static void a_service_from_beginning_to_end(void **state)
     assert_string_equal(value("updatestate.new"), "rollback_started");
     assert_null(value("updatestate.old"));
 
-    assert_true(tell(STORE_SERVICE, &service[1].base, &service[0].base));
+    assert_true(note(STORE_SERVICE, &service[1].base, &service[0].base));
     assert_null(value("updatestate.new"));
 
-    assert_true(tell(STORE_SERVICE, &service[1].base, NULL));
+    assert_true(note(STORE_SERVICE, &service[1].base, NULL));
     assert_string_equal(event.action, "remove");
     assert_int_equal(event.attribute_count, 1);
 }
@@ -106,7 +106,7 @@ static void a_node_by_its_hostname_and_what_became_of_it(void **state)
     Docker__Swarmkit__V1__Node old = DOCKER__SWARMKIT__V1__NODE__INIT, now = DOCKER__SWARMKIT__V1__NODE__INIT;
 
     old.id = now.id = (char *)(uintptr_t) "n1";
-    assert_true(tell(STORE_NODE, NULL, &old.base));
+    assert_true(note(STORE_NODE, NULL, &old.base));
     assert_string_equal(value("name"), "");
     description.hostname = (char *)(uintptr_t) "host-a";
     spec.availability = DOCKER__SWARMKIT__V1__NODE_SPEC__AVAILABILITY__DRAIN;
@@ -115,14 +115,14 @@ static void a_node_by_its_hostname_and_what_became_of_it(void **state)
     now.spec = &spec;
     now.status = &status;
     now.role = DOCKER__SWARMKIT__V1__NODE_ROLE__MANAGER;
-    assert_true(tell(STORE_NODE, &old.base, &now.base));
+    assert_true(note(STORE_NODE, &old.base, &now.base));
     assert_string_equal(value("name"), "host-a");
     assert_string_equal(value("availability.old"), "active");
     assert_string_equal(value("availability.new"), "drain");
     assert_string_equal(value("role.new"), "manager");
     assert_string_equal(value("state.old"), "unknown");
     assert_string_equal(value("state.new"), "ready");
-    assert_true(tell(STORE_NODE, &now.base, &now.base));
+    assert_true(note(STORE_NODE, &now.base, &now.base));
     assert_int_equal(event.attribute_count, 1);
 }
 
@@ -135,7 +135,7 @@ static void states_that_nobody_knows_are_not_told_of(void **state)
     old.id = now.id = (char *)(uintptr_t) "n1";
     status.state = (Docker__Swarmkit__V1__NodeStatus__State)77;
     now.status = &status;
-    assert_true(tell(STORE_NODE, &old.base, &now.base));
+    assert_true(note(STORE_NODE, &old.base, &now.base));
     assert_null(value("state.new"));
 }
 
@@ -146,8 +146,8 @@ static void tasks_and_the_cluster_itself_are_not_told_of(void **state)
     Docker__Swarmkit__V1__Cluster cluster = DOCKER__SWARMKIT__V1__CLUSTER__INIT;
 
     task.id = cluster.id = (char *)(uintptr_t) "x";
-    assert_false(tell(STORE_TASK, NULL, &task.base));
-    assert_false(tell(STORE_CLUSTER, NULL, &cluster.base));
+    assert_false(note(STORE_TASK, NULL, &task.base));
+    assert_false(note(STORE_CLUSTER, NULL, &cluster.base));
 }
 
 int main(void)

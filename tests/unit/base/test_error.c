@@ -1,4 +1,6 @@
 /* tests/unit/base/test_error.c */
+#include <uv.h>
+
 #include "tests/unit/test.h"
 
 static void success_leaves_the_struct_untouched_and_failure_fills_it(void **state)
@@ -67,10 +69,10 @@ static void a_system_error_keeps_what_was_tried_and_its_text(void **state)
 {
     (void)state;
     struct error err = {0};
-    assert_int_equal(error_set_uv(&err, -2, "open %s", "/x"), ERR_NOT_FOUND);
+    assert_int_equal(error_set_uv(&err, UV_ENOENT, "open %s", "/x"), ERR_NOT_FOUND);
     assert_string_equal(err.message, "open /x: no such file or directory");
-    assert_int_equal(error_set_uv(&err, -28, "write %s", "/x"), ERR_NO_SPACE);
-    assert_int_equal(error_set_uv(NULL, -13, "x"), ERR_PERMISSION);
+    assert_int_equal(error_set_uv(&err, UV_ENOSPC, "write %s", "/x"), ERR_NO_SPACE);
+    assert_int_equal(error_set_uv(NULL, UV_EACCES, "x"), ERR_PERMISSION);
 }
 
 int main(void)

@@ -274,8 +274,7 @@ static inline void world_deinit(struct world *world)
     uv_run(&world->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&world->loop), 0);
     authority_deinit(&world->authority);
-    cleanup_free char *command = mem_format("rm -rf %s", world->dir);
-    assert_int_equal(system(command), 0);
+    assert_ok(file_remove_tree(world->dir, err));
 }
 
 static inline struct raft_node_status world_status(struct world_member *member)

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "tests/unit/proto/peer.h"
 
@@ -125,12 +126,8 @@ static void on_done(void *ctx, const struct error *err, struct bytes cert_pem)
 static const char *tool_path(void)
 {
     static char path[1024];
-    size_t size = sizeof path - 32;
-    assert_int_equal(uv_exepath(path, &size), 0);
-    for (int i = 0; i < 2; i++)
-        *strrchr(path, '/') = '\0';
-    size = strlen(path);
-    snprintf(path + size, sizeof path - size, "/skep-external-ca");
+    cleanup_free char *found = file_beside_program("../skep-external-ca");
+    snprintf(path, sizeof path, "%s", found);
     return path;
 }
 

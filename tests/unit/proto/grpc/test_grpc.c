@@ -441,7 +441,7 @@ static void unix_socket_serves_too(void **state)
     (void)state;
     struct world *world = begin();
     char address[96];
-    snprintf(address, sizeof address, "unix:///tmp/skep-test-grpc-%d.sock", (int)uv_os_getpid());
+    snprintf(address, sizeof address, TEST_PIPES "skep-test-grpc-%d.sock", (int)uv_os_getpid());
     assert_ok(grpc_server_listen(world->server, address, err));
     grpc_channel_close(world->channel);
     world->channel = dial(world, address, "swarm-manager", false);

@@ -263,7 +263,7 @@ static void run_and_crash(const struct raft_keys *keys, uint64_t seed)
     assert_ok(model_run(&model, log, &random, FLUSHES, err));
     raft_log_abandon(log);
     size_t points = crash_everywhere(&options, &model);
-    print_message("%zu operations, %zu crash points\n", recording.count, points);
+    print_message("%d operations, %d crash points\n", (int)recording.count, (int)points);
     assert_true(points > 300);
     for (size_t i = 0; i < recording.count; i++) {
         free(recording.items[i].path);
