@@ -68,18 +68,17 @@ void windows_api_load(struct windows_api *api)
     }
 }
 
-int windows_api_need(const struct windows_api *api, const void *function, const char *name, const char *what, struct error *err)
+int windows_api_need(const void *function, const char *dll, const char *name, const char *what, struct error *err)
 {
     const struct entry *found = NULL;
 
-    (void)api;
     if (function)
         return 0;
     for (size_t i = 0; i < sizeof entries / sizeof entries[0] && !found; i++)
-        if (strcmp(entries[i].name, name) == 0)
+        if (strcmp(entries[i].name, name) == 0 && strcmp(entries[i].dll, dll) == 0)
             found = &entries[i];
     return error_set(err, ERR_UNSUPPORTED, "%s: this host's %s has no %s: it comes with Windows build %u and the Containers feature", what,
-                     found ? found->dll : "HCS", name, found ? found->build : 0);
+                     dll, name, found ? found->build : 0);
 }
 
 WCHAR *windows_wide(const char *text)

@@ -168,7 +168,7 @@ void windows_api_load(struct windows_api *api);
 
 /* ERR_UNSUPPORTED where @function is NULL: "computenetwork.dll has no HcnCreateNetwork: it comes with Windows build 17763". @what: for what
  * it is needed. */
-int windows_api_need(const struct windows_api *api, const void *function, const char *name, const char *what, struct error *err);
+int windows_api_need(const void *function, const char *dll, const char *name, const char *what, struct error *err);
 
 /* Text for the API and back; the latter frees what the API gave (NULL gives NULL). Freed by the caller. */
 WCHAR *windows_wide(const char *text);

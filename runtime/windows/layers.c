@@ -41,7 +41,7 @@ static int need(const struct windows_system *s, struct error *err)
     };
 
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
-        if (windows_api_need(&s->host->api, all[i].function, all[i].name, "mount a container's layers", err) < 0)
+        if (windows_api_need(all[i].function, "vmcompute.dll", all[i].name, "mount a container's layers", err) < 0)
             return err->code;
     return 0;
 }

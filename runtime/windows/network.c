@@ -260,7 +260,7 @@ int windows_network_attach(struct windows_system *s, struct windows_endpoint *ou
     *out = (struct windows_endpoint){.port_count = s->document.network.port_count};
     if (out->port_count > NETWORK_PORTS_COUNT)
         return error_set(err, ERR_LIMIT, "Skep.Network.Ports: more than %d", NETWORK_PORTS_COUNT);
-    if (windows_api_need(&s->host->api, (const void *)(uintptr_t)hcn->HcnCreateEndpoint, "HcnCreateEndpoint",
+    if (windows_api_need((const void *)(uintptr_t)hcn->HcnCreateEndpoint, "computenetwork.dll", "HcnCreateEndpoint",
                          "attach a container to a network", err) < 0)
         return err->code;
     uv_mutex_lock(&s->host->network_lock);

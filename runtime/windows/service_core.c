@@ -354,7 +354,7 @@ static const struct windows_service_ops ops = {
 
 int windows_service_core(const struct windows_api *api, struct windows_service *out, struct error *err)
 {
-#define NEED(name) windows_api_need(api, (const void *)(uintptr_t)api->core.name, #name, "run containers", err) < 0
+#define NEED(name) windows_api_need((const void *)(uintptr_t)api->core.name, "computecore.dll", #name, "run containers", err) < 0
     if (NEED(HcsCreateOperation) || NEED(HcsCloseOperation) || NEED(HcsWaitForOperationResult) ||
         NEED(HcsWaitForOperationResultAndProcessInfo) || NEED(HcsEnumerateComputeSystems) || NEED(HcsCreateComputeSystem) ||
         NEED(HcsOpenComputeSystem) || NEED(HcsCloseComputeSystem) || NEED(HcsStartComputeSystem) || NEED(HcsShutDownComputeSystem) ||

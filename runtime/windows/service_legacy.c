@@ -438,7 +438,7 @@ static const struct windows_service_ops ops = {
 
 int windows_service_legacy(const struct windows_api *api, struct windows_service *out, struct error *err)
 {
-#define NEED(name) windows_api_need(api, (const void *)(uintptr_t)api->vm.name, #name, "run containers", err) < 0
+#define NEED(name) windows_api_need((const void *)(uintptr_t)api->vm.name, "vmcompute.dll", #name, "run containers", err) < 0
     if (NEED(HcsEnumerateComputeSystems) || NEED(HcsCreateComputeSystem) || NEED(HcsOpenComputeSystem) || NEED(HcsCloseComputeSystem) ||
         NEED(HcsStartComputeSystem) || NEED(HcsShutdownComputeSystem) || NEED(HcsTerminateComputeSystem) || NEED(HcsPauseComputeSystem) ||
         NEED(HcsResumeComputeSystem) || NEED(HcsGetComputeSystemProperties) || NEED(HcsModifyComputeSystem) ||

@@ -386,13 +386,11 @@ static uint32_t do_signal_process(struct request *r)
     return 0;
 }
 
+/* As a service that dies: nobody is told anything. */
 static uint32_t do_quit(void)
 {
-    while (systems) {
-        systems->handles++;
-        compute_stop(systems, HCS(0x107), "ForcedExit");
-        system_remove(systems);
-    }
+    for (struct compute *system = systems; system; system = system->next)
+        TerminateJobObject(system->job, 1);
     ExitProcess(0);
 }
 

@@ -15,7 +15,7 @@
 #include "runtime/windows/api.h"
 #include "runtime/windows/hcs_windows.h"
 
-enum { EMULATED_WAIT_MS = 8000 };
+enum { EMULATED_WAIT_MS = 6000 };
 
 static char emulated_dir[MAX_PATH], emulated_self[MAX_PATH];
 
@@ -168,7 +168,7 @@ static inline int emulated_start(void)
     return file_make_dirs(layer, 0700, NULL) < 0 || file_make_dirs(uvm, 0700, NULL) < 0 ? -1 : 0;
 }
 
-static inline void emulated_stop(void)
+static inline void emulated_quit(void)
 {
     HMODULE module = LoadLibraryExW(L"computecore.dll", NULL, windows_api_search);
     FARPROC address = module ? GetProcAddress(module, "EmulatedHcsQuit") : NULL;
@@ -177,6 +177,11 @@ static inline void emulated_stop(void)
     memcpy(&quit, &address, sizeof quit);
     if (address)
         quit();
+}
+
+static inline void emulated_stop(void)
+{
+    emulated_quit();
     Sleep(100);
     file_remove_tree(emulated_dir, NULL);
 }
