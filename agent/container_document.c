@@ -402,6 +402,8 @@ static int add_container(struct container_build *build, cJSON *document, struct 
 
 static void add_identity(struct container_build *build, cJSON *skep)
 {
+    if (text_equal(build->facts->node->os, "windows"))
+        json_add_string(skep, "Os", "windows");
     json_add_string(skep, "Name", build->placeholders.task_name);
     add_labels(build, skep);
     cJSON *image = cJSON_AddObjectToObject(skep, "Image");

@@ -9,12 +9,25 @@ typedef Docker__Swarmkit__V1__FileTarget FileTarget;
 
 #define MOUNT_(name) DOCKER__SWARMKIT__V1__MOUNT__TYPE__##name
 
+static bool is_windows(const struct container_build *build)
+{
+    return text_equal(build->facts->node->os, "windows");
+}
+
 static bool is_absolute(const struct container_build *build, const char *path)
 {
-    if (!text_equal(build->facts->node->os, "windows"))
+    if (!is_windows(build))
         return path[0] == '/';
     bool has_drive = ((path[0] >= 'a' && path[0] <= 'z') || (path[0] >= 'A' && path[0] <= 'Z')) && path[1] == ':';
     return (has_drive && (path[2] == '\\' || path[2] == '/')) || text_starts(path, "\\\\");
+}
+
+/* Whether it is a pipe's name at all is the document's to say. */
+static int check_pipe(const struct container_build *build, const char *source, const char *target, struct error *err)
+{
+    if (source[0] == '\0')
+        return error_set(err, ERR_INVALID, "invalid npipe source, source must not be empty");
+    return is_windows(build) ? 0 : error_set(err, ERR_UNSUPPORTED, "mount %s: named pipes are not supported on this node", target);
 }
 
 static int check_mount(const struct container_build *build, const Mount *mount, const char *source, const char *target, struct error *err)
@@ -32,8 +45,7 @@ static int check_mount(const struct container_build *build, const Mount *mount, 
     case MOUNT_(TMPFS):
         return source[0] ? error_set(err, ERR_INVALID, "invalid tmpfs source, source must be empty") : 0;
     case MOUNT_(NPIPE):
-        return source[0] == '\0' ? error_set(err, ERR_INVALID, "invalid npipe source, source must not be empty")
-                                 : error_set(err, ERR_UNSUPPORTED, "mount %s: named pipes are not supported on this node", target);
+        return check_pipe(build, source, target, err);
     case MOUNT_(CLUSTER):
         return error_set(err, ERR_UNSUPPORTED, "mount %s: cluster volumes are not supported on this node", target);
     default:
@@ -119,7 +131,10 @@ static int add_tmpfs(struct container_build *build, const Mount *mount, const ch
 
 static const char *type_name(const Mount *mount)
 {
-    return mount->type == MOUNT_(BIND) ? "bind" : mount->type == MOUNT_(VOLUME) ? "volume" : "tmpfs";
+    return mount->type == MOUNT_(BIND)     ? "bind"
+           : mount->type == MOUNT_(VOLUME) ? "volume"
+           : mount->type == MOUNT_(NPIPE)  ? "npipe"
+                                           : "tmpfs";
 }
 
 static int add_mount(struct container_build *build, const Mount *mount, size_t index, cJSON *mounts, struct error *err)
@@ -208,8 +223,11 @@ static int add_file(struct container_build *build, bool is_secret, const FileTar
         return result;
     if (text_empty(file->name))
         return error_set(err, ERR_INVALID, "%s: its target has no name", field);
-    const char *target =
-        is_absolute(build, file->name) ? file->name : arena_format(&build->arena, "%s/%s", is_secret ? "/run/secrets" : "", file->name);
+    const char *target = file->name;
+    if (!is_absolute(build, target) && is_windows(build)) /* as Docker has it, hcs.md §8.2 */
+        target = arena_format(&build->arena, "%s\\%s", is_secret ? "C:\\ProgramData\\Docker\\secrets" : "C:", file->name);
+    else if (!is_absolute(build, target))
+        target = arena_format(&build->arena, "%s/%s", is_secret ? "/run/secrets" : "", file->name);
     cJSON *json = cJSON_CreateObject();
     cJSON_AddItemToArray(files, json);
     json_add_string(json, "Kind", is_secret ? "secret" : "config");

@@ -53,8 +53,10 @@ static int read_layers(const struct reader *container, struct document *out)
     out->layers.items = arena_alloc(container->arena, out->layers.count * sizeof *out->layers.items);
     for (size_t i = 0; i < out->layers.count; i++, item = item->next) {
         if (reader_item(&storage, "Layers", i, item, &layer) < 0 || reader_only(&layer, (const char *const[]){"Id", "Path", NULL}) < 0 ||
-            reader_string(&layer, "Id", "", &unused) < 0 || reader_string(&layer, "Path", "", &out->layers.items[i]) < 0 ||
-            check_absolute(&layer, "Path", out->layers.items[i]) < 0)
+            reader_string(&layer, "Id", "", &unused) < 0 || reader_string(&layer, "Path", "", &out->layers.items[i]) < 0)
+            return fail_code(container);
+        /* of the host, which may be one that only stands in for Windows */
+        if (out->layers.items[i][0] != '/' && check_absolute(&layer, "Path", out->layers.items[i]) < 0)
             return fail_code(container);
     }
     return 0;

@@ -1,7 +1,9 @@
 /* runtime/windows/encode.c – what both forms share: what Windows has no word for, limits, directories; and which form it is. */
 #include "runtime/windows/encode.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/buf.h"
 #include "base/json.h"
@@ -11,6 +13,65 @@
 #include "runtime/windows/encode_parts.h"
 
 #define PIPE_PREFIX "\\\\.\\pipe\\"
+
+/* --- secrets and configs --- */
+
+/* Up to the last separator: "C:\\run" of "C:\\run\\key". */
+static size_t directory_length(const char *target)
+{
+    size_t length = 0;
+
+    for (size_t i = 0; target[i]; i++)
+        if (target[i] == '\\' || target[i] == '/')
+            length = i;
+    return length;
+}
+
+static bool has_same_directory(const char *a, const char *b)
+{
+    size_t length = directory_length(a);
+
+    return length == directory_length(b) && strncasecmp(a, b, length) == 0;
+}
+
+/* The first file of each directory stands for it. */
+static bool is_first_in_directory(const struct document *d, size_t file)
+{
+    for (size_t i = 0; i < file; i++)
+        if (has_same_directory(d->files[i].target, d->files[file].target))
+            return false;
+    return true;
+}
+
+bool windows_files_directory(const struct document *d, size_t index, struct arena *arena, const char **container)
+{
+    for (size_t i = 0; i < d->file_count; i++) {
+        if (!is_first_in_directory(d, i) || index-- > 0)
+            continue;
+        *container = arena_string_n(arena, d->files[i].target, directory_length(d->files[i].target));
+        return true;
+    }
+    return false;
+}
+
+size_t windows_files_directory_of(const struct document *d, const struct document_file *file, const char **name)
+{
+    size_t index = 0;
+
+    *name = file->target + directory_length(file->target) + 1;
+    for (size_t i = 0; i < d->file_count && !has_same_directory(d->files[i].target, file->target); i++)
+        index += is_first_in_directory(d, i);
+    return index;
+}
+
+/* A drive's root cannot be replaced. */
+static bool has_file_in_root(const struct document *d)
+{
+    for (size_t i = 0; i < d->file_count; i++)
+        if (directory_length(d->files[i].target) <= 2)
+            return true;
+    return false;
+}
 
 /* --- what Windows cannot do --- */
 
@@ -76,6 +137,9 @@ int windows_check(const struct document *d, const struct windows_schema *schema,
         {d->network.dns_options.count > 0, "Skep.Network.Dns.Options", "options of the resolver are Linux' own"},
         {has_pipe(d) && !schema->has_pipes, "Skep.Mounts", "named pipes need a host of build 16299 or later"},
         {d->windows.credential_spec && d->windows.credential_spec[0] != '{', "Skep.Windows.CredentialSpec", "it is not a JSON object"},
+        {has_file_in_root(d), "Skep.Files",
+         "a secret or config has its target in a drive's root: give it a target in a directory of its own, such as "
+         "C:\\\\config\\\\app.ini"},
         {isolation == ISOLATION_DEFAULT, "Skep.Isolation", "neither process nor hyperv"},
     };
 
@@ -126,25 +190,30 @@ struct windows_limits windows_limits_of(const struct document *d, const struct w
 
 /* --- what is mounted --- */
 
+void windows_directory_deinit(struct windows_directory *directory)
+{
+    free(directory->host);
+    free(directory->container);
+}
+
 bool windows_directory_at(const struct document *d, const struct windows_place *place, size_t index, struct windows_directory *out)
 {
+    cleanup_arena struct arena arena = {0};
+    const char *container;
+    size_t left = index;
+
     for (size_t i = 0; i < d->mount_count; i++) {
         const struct document_mount *m = &d->mounts[i];
-        if (m->type == MOUNT_PIPE || m->type == MOUNT_TMPFS || index-- > 0)
+        if (m->type == MOUNT_PIPE || m->type == MOUNT_TMPFS || left-- > 0)
             continue;
         const char *source = place->mount_sources ? place->mount_sources[i] : NULL;
-        *out = (struct windows_directory){source ? source : m->source, m->target, m->is_read_only};
+        *out = (struct windows_directory){mem_string(source ? source : m->source), mem_string(m->target), m->is_read_only};
         return true;
     }
-    if (place->secrets_dir && index-- == 0) {
-        *out = (struct windows_directory){place->secrets_dir, WINDOWS_SECRETS_DIR, true};
-        return true;
-    }
-    if (place->configs_dir && index == 0) {
-        *out = (struct windows_directory){place->configs_dir, WINDOWS_CONFIGS_DIR, true};
-        return true;
-    }
-    return false;
+    if (!windows_files_directory(d, left, &arena, &container))
+        return false;
+    *out = (struct windows_directory){mem_format("%s\\%zu", place->files_dir, left), mem_string(container), true};
+    return true;
 }
 
 bool windows_pipe_next(const struct document *d, size_t *index, const char **host, const char **name)

@@ -42,9 +42,9 @@ struct windows_place {
     const char *scratch_dir;          /* where sandbox.vhdx lies */
     const char *utility_vm_dir;       /* "..\UtilityVM" of the nearest layer that has one; hyperv isolation */
     const char *const *mount_sources; /* for each of the document's mounts: its directory on the host; NULL: the mount's own source */
-    const char *secrets_dir, *configs_dir;
-    const char *namespace_id;        /* form 2 */
-    const char *const *endpoint_ids; /* form 1 */
+    const char *files_dir;            /* of secrets and configs */
+    const char *namespace_id;         /* form 2 */
+    const char *const *endpoint_ids;  /* form 1 */
     size_t endpoint_count;
     bool allows_unqualified_dns;
     const cJSON *credential_guard; /* form 2: the state HCS gave for the credential spec; borrowed */
@@ -52,9 +52,13 @@ struct windows_place {
     bool is_first_start;
 };
 
-/* Where the containers' engine keeps secrets and configs inside a container; its own paths, which images may rely on (hcs.md §8.2). */
-#define WINDOWS_SECRETS_DIR "C:\\ProgramData\\Docker\\internal\\secrets"
-#define WINDOWS_CONFIGS_DIR "C:\\ProgramData\\Docker\\internal\\configs"
+/* Secrets and configs: the host keeps one directory for each directory that they have targets in, and the container is shown each in its
+ * place, read-only. The @index-th of them, its number as text being its name below files_dir; false beyond the last. @arena for *container.
+ * Docker shows one directory of its own and makes links to it inside the container's file system; ours takes no link, but a target needs a
+ * directory that the image has no use for. */
+bool windows_files_directory(const struct document *document, size_t index, struct arena *arena, const char **container);
+/* Which of them a file is in, and its name there. */
+size_t windows_files_directory_of(const struct document *document, const struct document_file *file, const char **name);
 
 /* Is this a container that Windows can run at all, on a host of this schema? ERR_UNSUPPORTED naming the member, its meaning, and what would
  * do instead: documents of Linux, limits Windows has no word for, named pipes before 16299. */

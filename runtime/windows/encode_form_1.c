@@ -49,6 +49,7 @@ static void add_mounts(const struct document *d, const struct windows_place *pla
         json_add_int(item, "IOPSMaximum", 0);
         cJSON_AddBoolToObject(item, "CreateInUtilityVM", false);
         cJSON_AddItemToArray(list, item);
+        windows_directory_deinit(&directory);
     }
     list = NULL;
     for (size_t i = 0; windows_pipe_next(d, &i, &host, &name);) {

@@ -73,6 +73,7 @@ static void add_mounts(const struct document *d, const struct windows_place *pla
         if (directory.is_read_only)
             cJSON_AddBoolToObject(item, "ReadOnly", true);
         cJSON_AddItemToArray(list, item);
+        windows_directory_deinit(&directory);
     }
     list = NULL;
     for (size_t i = 0; windows_pipe_next(d, &i, &host, &name);) {

@@ -12,11 +12,12 @@ struct windows_limits windows_limits_of(const struct document *document, const s
 
 /* A directory of the host in the container. */
 struct windows_directory {
-    const char *host, *container;
+    char *host, *container; /* owned */
     bool is_read_only;
 };
 /* Mounts and the directories of secrets and configs, @index from 0; false beyond the last. */
 bool windows_directory_at(const struct document *document, const struct windows_place *place, size_t index, struct windows_directory *out);
+void windows_directory_deinit(struct windows_directory *directory);
 
 /* The next named pipe from *@index on: the host's path, and the name inside. */
 bool windows_pipe_next(const struct document *document, size_t *index, const char **host, const char **name);

@@ -14,22 +14,40 @@ enum { EXIT_NEVER_STARTED = 0 };
 
 /* --- news from HCS's threads --- */
 
-static void on_event(void *ctx, enum windows_event event, const char *data)
+static void append(struct windows_host *host, struct windows_news *news)
 {
-    struct windows_watcher *watcher = ctx;
-    struct windows_host *host = watcher->system->host;
-    struct windows_news *news = mem_alloc(sizeof *news), **end = &host->news;
+    struct windows_news **end = &host->news;
 
-    news->id = mem_string(watcher->system->id);
-    news->is_lost = event == WINDOWS_LOST;
-    news->is_process = watcher->is_process;
-    news->data = mem_string(data);
+    news->next = NULL;
     uv_mutex_lock(&host->news_lock);
     while (*end)
         end = &(*end)->next;
     *end = news;
     uv_mutex_unlock(&host->news_lock);
-    uv_async_send(&host->async);
+}
+
+static void post(const struct windows_system *s, bool is_process, bool is_lost, const char *data)
+{
+    struct windows_news *news = mem_alloc(sizeof *news);
+
+    news->id = mem_string(s->id);
+    news->is_lost = is_lost;
+    news->is_process = is_process;
+    news->data = mem_string(data);
+    append(s->host, news);
+    uv_async_send(&s->host->async);
+}
+
+static void on_event(void *ctx, enum windows_event event, const char *data)
+{
+    const struct windows_watcher *watcher = ctx;
+
+    post(watcher->system, watcher->is_process, event == WINDOWS_LOST, data);
+}
+
+void windows_tell_exit(const struct windows_system *s, const char *process_status)
+{
+    post(s, true, false, process_status);
 }
 
 struct windows_watch windows_watch_of(struct windows_system *s, bool is_process)
@@ -65,7 +83,7 @@ static bool is_early(struct windows_host *host, const struct windows_news *news)
 
 void windows_take_news(struct windows_host *host)
 {
-    struct windows_news *all, *next, **kept;
+    struct windows_news *all, *next;
 
     uv_mutex_lock(&host->news_lock);
     all = steal(&host->news);
@@ -73,12 +91,7 @@ void windows_take_news(struct windows_host *host)
     for (; all; all = next) {
         next = all->next;
         if (!host->is_closing && is_early(host, all)) {
-            all->next = NULL;
-            uv_mutex_lock(&host->news_lock);
-            for (kept = &host->news; *kept;)
-                kept = &(*kept)->next;
-            *kept = all;
-            uv_mutex_unlock(&host->news_lock);
+            append(host, all);
             continue;
         }
         if (!host->is_closing)

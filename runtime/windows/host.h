@@ -190,6 +190,7 @@ bool windows_runs(const struct windows_system *system);
 
 /* exits.c: what happens to a running system */
 struct windows_watch windows_watch_of(struct windows_system *system, bool is_process);
+void windows_tell_exit(const struct windows_system *system, const char *process_status); /* from any thread, as an event of HCS */
 void windows_take_news(struct windows_host *host);
 void windows_look_round(struct windows_host *host); /* ask all running ones whether they still do */
 void windows_begin_release(struct windows_system *system, const char *process_status, const char *exit_status);

@@ -86,11 +86,10 @@ static void on_data(void *ctx, int index, const char *data, size_t size)
 
 int keeper_run(const struct keeper_options *options, struct error *err)
 {
-    cleanup_free WCHAR *name = windows_wide(options->event);
     struct keeper k = {.options = options, .file = INVALID_HANDLE_VALUE, .clock = clock_system()};
     struct pump pump = {.streams = {(HANDLE)options->out, (HANDLE)options->err}, .drain_ms = DRAIN_MS, .on_data = on_data, .ctx = &k};
 
-    pump.finish = CreateEventW(NULL, TRUE, FALSE, name);
+    pump.finish = (HANDLE)options->finish;
     if (options->path[0])
         open_file(&k);
     pump_run(&pump);
@@ -140,24 +139,27 @@ static uintptr_t inheritable(HANDLE handle, HANDLE *list, DWORD *count)
 
 int windows_keeper_start(struct windows_system *s, struct windows_streams *streams, struct error *err)
 {
-    HANDLE list[3];
+    cleanup_free WCHAR *name = windows_wide(s->keeper_event);
+    HANDLE list[4], event = CreateEventW(NULL, TRUE, FALSE, name);
     DWORD count = 0;
-    unsigned long long in = inheritable(streams->in, list, &count), out = inheritable(streams->out, list, &count),
-                       errors = inheritable(streams->err, list, &count);
+    unsigned long long finish = inheritable(event, list, &count), in = inheritable(streams->in, list, &count),
+                       out = inheritable(streams->out, list, &count), errors = inheritable(streams->err, list, &count);
     cleanup_free char *line =
-        mem_format("\"%s\" \"%s\" \"%s\" %lld %lld %llu %llu %llu", s->host->keeper_path, s->document.log.is_kept ? s->log_path : "",
-                   s->keeper_event, (long long)s->document.log.max_size_bytes, (long long)s->document.log.max_files, in, out, errors);
+        mem_format("\"%s\" \"%s\" %lld %lld %llu %llu %llu %llu", s->host->keeper_path, s->document.log.is_kept ? s->log_path : "",
+                   (long long)s->document.log.max_size_bytes, (long long)s->document.log.max_files, finish, in, out, errors);
     cleanup_free WCHAR *wide_line = windows_wide(line), *program = windows_wide(s->host->keeper_path);
     bool is_made = spawn(program, wide_line, list, count);
     DWORD code = GetLastError();
 
     for (DWORD i = 0; i < count; i++)
         CloseHandle(list[i]);
+    if (event)
+        CloseHandle(event);
     windows_streams_close(streams);
     return is_made ? 0 : error_set(err, ERR_IO, "run %s, which keeps the container's output: error %lu", s->host->keeper_path, code);
 }
 
-/* It is gone when nobody but us knows the event any more. */
+/* It holds the event from its first moment to its last. */
 void windows_keeper_finish(const struct windows_system *s)
 {
     cleanup_free WCHAR *name = windows_wide(s->keeper_event);

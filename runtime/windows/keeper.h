@@ -12,8 +12,8 @@
 /* What a keeper is started with. Handles are numbers of its own process; 0: none. */
 struct keeper_options {
     const char *path; /* "" : the output is read and thrown away */
-    const char *event;
     int64_t max_size_bytes, max_files;
+    uintptr_t finish;       /* the event that says the container has ended; its name is there as long as the keeper is */
     uintptr_t in, out, err; /* the input is held open and never written to */
 };
 

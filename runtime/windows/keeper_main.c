@@ -1,4 +1,4 @@
-/* runtime/windows/keeper_main.c – skep-log.exe PATH EVENT MAX-SIZE MAX-FILES IN OUT ERR. Started by skepd, by nobody else. */
+/* runtime/windows/keeper_main.c – skep-log.exe PATH MAX-SIZE MAX-FILES FINISH IN OUT ERR. Started by skepd, by nobody else. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -16,9 +16,9 @@ int wmain(int argc, WCHAR **argv)
         return 64;
     }
     options = (struct keeper_options){.path = windows_narrow(argv[1]),
-                                      .event = windows_narrow(argv[2]),
-                                      .max_size_bytes = _wcstoi64(argv[3], NULL, 10),
-                                      .max_files = _wcstoi64(argv[4], NULL, 10),
+                                      .max_size_bytes = _wcstoi64(argv[2], NULL, 10),
+                                      .max_files = _wcstoi64(argv[3], NULL, 10),
+                                      .finish = (uintptr_t)_wcstoui64(argv[4], NULL, 10),
                                       .in = (uintptr_t)_wcstoui64(argv[5], NULL, 10),
                                       .out = (uintptr_t)_wcstoui64(argv[6], NULL, 10),
                                       .err = (uintptr_t)_wcstoui64(argv[7], NULL, 10)};

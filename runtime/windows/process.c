@@ -72,10 +72,12 @@ static struct windows_process_status wait_for_exit(struct windows_process *p, co
     HANDLE waits[2] = {p->ended, p->closed};
     struct windows_process_status status = {false, -1};
     bool is_killed = false;
+    DWORD ask_ms = 0; /* it may have ended before its event could be seen */
 
     while (!status.has_exited) {
-        DWORD got = WaitForMultipleObjects(is_killed ? 1 : 2, waits, FALSE, ASK_MS);
+        DWORD got = WaitForMultipleObjects(is_killed ? 1 : 2, waits, FALSE, ask_ms);
         cleanup_reply struct windows_reply reply = {0};
+        ask_ms = ASK_MS;
         if (got == WAIT_OBJECT_0 + 1 && !is_killed) {
             cleanup_reply struct windows_reply killed = ops->process_terminate(process, windows_at_most(p->host, CALL_MS));
             is_killed = true;

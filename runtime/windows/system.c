@@ -41,6 +41,8 @@ int windows_system_choose(struct windows_system *s, struct error *err)
         s->service = &host->legacy;
     else
         return error_set(err, ERR_UNSUPPORTED, "%s", host->missing ? host->missing : "this host has no Host Compute Service");
+    if (s->document.windows.credential_spec && s->form == WINDOWS_FORM_2)
+        return error_set(err, ERR_UNSUPPORTED, "Skep.Windows.CredentialSpec: not offered with process isolation on this host yet");
     return windows_check(&s->document, host->schema, s->isolation, err);
 }
 

@@ -33,19 +33,23 @@ static int prepare_mounts(const struct windows_system *s, struct error *err)
     return 0;
 }
 
-/* Each in a file of its own number: the container is shown the directory. hcs.md §8.2. */
+/* As they are seen in the container: encode.h. They are gone when it has ended. */
 static int write_files(const struct windows_op *op, struct error *err)
 {
     const struct windows_system *s = op->system;
 
-    for (size_t i = 0; i < s->document.file_count; i++) {
-        const struct document_file *file = &s->document.files[i];
-        cleanup_free char *dir = mem_format("%s\\files\\%s", s->dir, file->is_secret ? "secrets" : "configs");
-        cleanup_free char *path = mem_format("%s\\%zu", dir, i);
-        for (size_t j = 0; j < op->file_count; j++)
-            if (strcmp(op->files[j].target, file->target) == 0 &&
-                (file_make_dirs(dir, 0700, err) < 0 || file_write_volatile(path, op->files[j].content, 0600, err) < 0))
-                return error_wrap(err, "%s %s", file->is_secret ? "secret" : "config", file->target);
+    for (size_t i = 0; i < op->file_count; i++) {
+        const struct document_file *file = s->document.files;
+        const struct document_file *end = file + s->document.file_count;
+        const char *name = NULL;
+        while (file < end && strcmp(file->target, op->files[i].target) != 0)
+            file++;
+        if (file == end)
+            return error_set(err, ERR_INVALID, "Skep.Files: no file has the target %s", op->files[i].target);
+        size_t index = windows_files_directory_of(&s->document, file, &name);
+        cleanup_free char *dir = mem_format("%s\\files\\%zu", s->dir, index), *path = mem_format("%s\\%s", dir, name);
+        if (file_make_dirs(dir, 0700, err) < 0 || file_write_volatile(path, op->files[i].content, 0600, err) < 0)
+            return error_wrap(err, "%s %s", file->is_secret ? "secret" : "config", file->target);
     }
     return 0;
 }

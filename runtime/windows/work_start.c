@@ -53,20 +53,6 @@ static void place_mounts(struct start *start)
     start->place.mount_sources = sources;
 }
 
-static void place_files(struct start *start)
-{
-    const struct windows_system *s = start->s;
-
-    for (size_t i = 0; i < s->document.file_count; i++) {
-        bool is_secret = s->document.files[i].is_secret;
-        const char *dir = arena_format(&start->arena, "%s\\files\\%s", s->dir, is_secret ? "secrets" : "configs");
-        if (is_secret)
-            start->place.secrets_dir = dir;
-        else
-            start->place.configs_dir = dir;
-    }
-}
-
 static int prepare(struct start *start, struct error *err)
 {
     struct windows_system *s = start->s;
@@ -85,7 +71,7 @@ static int prepare(struct start *start, struct error *err)
         start->place.scratch_volume = start->volume;
     }
     place_mounts(start);
-    place_files(start);
+    start->place.files_dir = arena_format(&start->arena, "%s\\files", s->dir);
     if (s->document.network.mode == NETWORK_NONE)
         return 0;
     if (windows_network_attach(s, &run->endpoint, err) < 0)
@@ -196,6 +182,16 @@ static int create_process(struct start *start, struct error *err)
     return 0;
 }
 
+/* An exit before there was anybody to be told of it is no event: asked for once, after the watch is there. */
+static void look_once(struct start *start)
+{
+    struct windows_system *s = start->s;
+    cleanup_reply struct windows_reply reply = s->service->ops->process_properties(start->op->watches.process, windows_left_ms(start->op));
+
+    if (!windows_failed(&reply) && windows_read_process_status(reply.text).has_exited)
+        windows_tell_exit(s, reply.text);
+}
+
 /* --- the whole --- */
 
 static void undo(struct start *start)
@@ -232,6 +228,7 @@ static int run(struct start *start, struct error *err)
         create_at_hcs(start, err) < 0 || start_at_hcs(start, err) < 0 || create_process(start, err) < 0)
         return err->code;
     op->outcome.started_wall_ns = clock_wall_ns(&op->host->clock);
+    look_once(start);
     return windows_record_write(start->s, WINDOWS_PHASE_RUNNING, &op->run, &op->outcome, err);
 }
 

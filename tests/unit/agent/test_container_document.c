@@ -249,6 +249,35 @@ static void mounts_and_files_are_read_by_the_runtime(void **state)
     tear_down(&f);
 }
 
+static void a_windows_node_has_paths_and_pipes_of_windows(void **state)
+{
+    struct fixture f;
+    INIT(Mount, pipe) = DOCKER__SWARMKIT__V1__MOUNT__INIT;
+    INIT(Mount, *mounts[]) = {&pipe};
+    INIT(SecretReference, secret) = DOCKER__SWARMKIT__V1__SECRET_REFERENCE__INIT;
+    INIT(SecretReference, *secrets[]) = {&secret};
+    INIT(FileTarget, file) = DOCKER__SWARMKIT__V1__FILE_TARGET__INIT;
+    (void)state;
+    set_up(&f);
+    f.node.os = "windows";
+    f.image.config.working_dir = NULL;
+    pipe.type = DOCKER__SWARMKIT__V1__MOUNT__TYPE__NPIPE;
+    pipe.source = pipe.target = word("\\\\.\\pipe\\docker_engine");
+    file.name = word("password");
+    secret.target_case = DOCKER__SWARMKIT__V1__SECRET_REFERENCE__TARGET_FILE;
+    secret.file = &file;
+    f.container.mounts = mounts;
+    f.container.n_mounts = 1;
+    f.container.secrets = secrets;
+    f.container.n_secrets = 1;
+    assert_true(made(&f)->is_windows);
+    assert_string_equal(f.document.process.working_dir, "C:\\");
+    assert_int_equal(f.document.mount_count, 1);
+    assert_int_equal(f.document.mounts[0].type, MOUNT_PIPE);
+    assert_string_equal(f.document.files[0].target, "C:\\ProgramData\\Docker\\secrets\\password");
+    tear_down(&f);
+}
+
 static void what_is_not_here_is_refused_by_name(void **state)
 {
     struct fixture f;
@@ -364,6 +393,7 @@ int main(void)
         cmocka_unit_test(host_ports_are_published_ingress_ones_are_not),
         cmocka_unit_test(mounts_are_checked_in_dockerd_s_words),
         cmocka_unit_test(mounts_and_files_are_read_by_the_runtime),
+        cmocka_unit_test(a_windows_node_has_paths_and_pipes_of_windows),
         cmocka_unit_test(what_is_not_here_is_refused_by_name),
         cmocka_unit_test(fields_are_named_in_errors),
         cmocka_unit_test(names),

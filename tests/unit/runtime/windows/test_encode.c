@@ -99,8 +99,7 @@ static struct windows_place place_of(const struct document *d, uint32_t build, e
                                   .scratch_dir = "D:\\skep\\containers\\c1\\scratch",
                                   .utility_vm_dir = "D:\\skep\\layers\\base\\UtilityVM",
                                   .mount_sources = sources,
-                                  .secrets_dir = d->file_count ? "D:\\skep\\run\\c1\\secrets" : NULL,
-                                  .configs_dir = d->file_count ? "D:\\skep\\run\\c1\\configs" : NULL,
+                                  .files_dir = "D:\\skep\\containers\\c1\\files",
                                   .namespace_id = is_networked ? "0c5d7b8e-2a39-4c77-9d31-5f0b3f6f9a11" : NULL,
                                   .endpoint_ids = endpoints,
                                   .endpoint_count = is_networked ? 1 : 0,
@@ -163,7 +162,7 @@ static void documents_are_as_reviewed(void **state)
         compare(&golden[i]);
 }
 
-static int check(const char *skep, uint32_t build, struct error *err)
+static int check(const char *skep, uint32_t build, struct error *why)
 {
     cleanup_free char *text = mem_format("{\"Container\":{\"Storage\":{\"Layers\":[{\"Path\":\"C:\\\\l\"}]}},"
                                          "\"Skep\":{\"Os\":\"windows\",\"Process\":{\"CommandArgs\":[\"x\"]},%s}}",
@@ -173,9 +172,9 @@ static int check(const char *skep, uint32_t build, struct error *err)
     struct document document;
 
     assert_ok(json_parse(bytes_of_string(text), MIB, &json, err));
-    if (document_parse(json, &arena, &document, err) < 0)
-        return err->code;
-    return windows_check(&document, schema_of(build), ISOLATION_PROCESS, err);
+    if (document_parse(json, &arena, &document, why) < 0)
+        return why->code;
+    return windows_check(&document, schema_of(build), ISOLATION_PROCESS, why);
 }
 
 static void what_windows_cannot_do_is_refused_by_name(void **state)
@@ -188,6 +187,8 @@ static void what_windows_cannot_do_is_refused_by_name(void **state)
     assert_fails(check("\"Mounts\":[{\"Type\":\"tmpfs\",\"Target\":\"C:\\\\t\"}]", 20348, err), ERR_UNSUPPORTED, "tmpfs");
     assert_fails(check("\"Network\":{\"Mode\":\"host\"}", 20348, err), ERR_UNSUPPORTED, "no host network");
     assert_fails(check("\"Network\":{\"Hosts\":[\"db:10.0.0.1\"]}", 20348, err), ERR_UNSUPPORTED, "extra hosts");
+    assert_fails(check("\"Files\":[{\"Kind\":\"config\",\"Target\":\"C:\\\\app.ini\"}]", 20348, err), ERR_UNSUPPORTED,
+                 "a directory of its own");
     assert_fails(check("\"Windows\":{\"CredentialSpec\":\"file://x\"}", 20348, err), ERR_UNSUPPORTED, "CredentialSpec");
     assert_fails(
         check("\"Mounts\":[{\"Type\":\"npipe\",\"Source\":\"\\\\\\\\.\\\\pipe\\\\a\",\"Target\":\"\\\\\\\\.\\\\pipe\\\\b\"}]", 14393, err),

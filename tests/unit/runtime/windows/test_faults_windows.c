@@ -321,8 +321,10 @@ static void a_host_without_hcs_says_what_is_missing(void **state)
     struct windows_api none = {0};
 
     (void)state;
-    assert_fails(windows_service_core(&none, &out, err), ERR_UNSUPPORTED, "computecore.dll has no HcsCreateOperation: it comes with Windows build 17763");
-    assert_fails(windows_service_legacy(&none, &out, err), ERR_UNSUPPORTED, "vmcompute.dll has no HcsEnumerateComputeSystems: it comes with Windows build 14393");
+    assert_fails(windows_service_core(&none, &out, err), ERR_UNSUPPORTED,
+                 "computecore.dll has no HcsCreateOperation: it comes with Windows build 17763");
+    assert_fails(windows_service_legacy(&none, &out, err), ERR_UNSUPPORTED,
+                 "vmcompute.dll has no HcsEnumerateComputeSystems: it comes with Windows build 14393");
     none = api;
     none.core.HcsSignalProcess = NULL;
     assert_fails(windows_service_core(&none, &out, err), ERR_UNSUPPORTED, "no HcsSignalProcess");
@@ -348,8 +350,11 @@ static int stop_all(void **state)
     return 0;
 }
 
-#define TEST(name)        cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-#define TEST_LEGACY(name) {"vmcompute: " #name, name, set_up_legacy, tear_down, NULL}
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST_LEGACY(name)                                                                                                                  \
+    {                                                                                                                                      \
+        "vmcompute: " #name, name, set_up_legacy, tear_down, NULL                                                                          \
+    }
 
 int main(int argc, char **argv)
 {

@@ -212,6 +212,26 @@ static void hyperv_isolation_pauses_and_resumes(void **state)
     wait_for(f, "exited=1 done");
 }
 
+static void secrets_are_there_while_it_runs(void **state)
+{
+    struct fixture *f = *state;
+    struct hcs_file_content secret = {"C:\\run\\key", bytes_of("s3cret", 6)};
+    cleanup_json cJSON *json =
+        document_of("base", "\"--sleep\"", NO_NETWORK ",\"Files\":[{\"Kind\":\"secret\",\"Target\":\"C:\\\\run\\\\key\"}]");
+    cleanup_free char *path = mem_format("%s/containers/secret1/files/0/key", f->state_dir);
+    cleanup_buf struct buf text = {0};
+
+    hcs_system_create(f->hcs, "secret1", json, &secret, 1, on_done, f);
+    wait_for(f, "done");
+    start(f, "secret1");
+    wait_for(f, "started done");
+    assert_ok(file_read(path, 100, &text, err));
+    assert_true(bytes_equal(buf_bytes(&text), secret.content));
+    hcs_system_terminate(f->hcs, "secret1", on_done, f);
+    wait_for(f, "exited=1 done");
+    assert_false(file_exists(path));
+}
+
 /* --- processes beside the first one --- */
 
 static void on_process(void *ctx, struct hcs_process *process, const struct error *err)
@@ -359,7 +379,7 @@ static void handles_do_not_grow(void **state)
     struct fixture *f = *state;
     DWORD before = 0, after = 0;
 
-    for (int i = 0; i < 25; i++) {
+    for (int i = 0; i < 50; i++) {
         if (i == 5)
             GetProcessHandleCount(GetCurrentProcess(), &before);
         create(f, "cycle", "\"--exit\",\"0\"");
@@ -405,6 +425,7 @@ int main(int argc, char **argv)
         TEST(its_statistics_are_told),
         TEST(it_is_on_the_network),
         TEST(hyperv_isolation_pauses_and_resumes),
+        TEST(secrets_are_there_while_it_runs),
         TEST(processes_run_beside_the_first),
         TEST(a_command_that_is_not_there_is_127),
         TEST(what_windows_cannot_do_is_refused_at_create),
