@@ -9,10 +9,6 @@
 #include "base/system_windows.h"
 #include "runtime/image/tool/nt_file_windows.h"
 
-#define SETTABLE_ATTRIBUTES                                                                                                                \
-    (FILE_ATTRIBUTE_READONLY | FILE_ATTRIBUTE_HIDDEN | FILE_ATTRIBUTE_SYSTEM | FILE_ATTRIBUTE_ARCHIVE | FILE_ATTRIBUTE_TEMPORARY |         \
-     FILE_ATTRIBUTE_OFFLINE | FILE_ATTRIBUTE_NOT_CONTENT_INDEXED)
-
 #define SECONDS_BEFORE_1970  11644473600LL
 #define FILETIMES_PER_SECOND 10000000LL
 

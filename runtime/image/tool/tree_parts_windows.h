@@ -10,6 +10,10 @@
 
 #define PLACEHOLDER_SUFFIX ".$wcidirs$" /* beside a directory: its attributes and backup stream (hcs.md §5.3) */
 
+#define SETTABLE_ATTRIBUTES                                                                                                                \
+    (FILE_ATTRIBUTE_READONLY | FILE_ATTRIBUTE_HIDDEN | FILE_ATTRIBUTE_SYSTEM | FILE_ATTRIBUTE_ARCHIVE | FILE_ATTRIBUTE_TEMPORARY |         \
+     FILE_ATTRIBUTE_OFFLINE | FILE_ATTRIBUTE_NOT_CONTENT_INDEXED)
+
 enum area { AREA_FILES, AREA_HIVES, AREA_UTILITY_VM };
 
 struct item_times {
