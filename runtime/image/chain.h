@@ -1,5 +1,5 @@
-/* runtime/image/chain.h – what a layer and all below it are together: OCI's chain id. On Windows an unpacked layer is bound to those below it,
- * and is kept under that. Pure. */
+/* runtime/image/chain.h – what a layer and all below it are together: OCI's chain id. On Windows an unpacked layer is bound to those below
+ * it, and is kept under that. Pure. */
 #ifndef SKEP_RUNTIME_IMAGE_CHAIN_H
 #define SKEP_RUNTIME_IMAGE_CHAIN_H
 

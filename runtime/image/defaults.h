@@ -1,4 +1,5 @@
-/* runtime/image/defaults.h – what differs by system and is no more than a word: where it keeps what nobody named, and how its layers stand. */
+/* runtime/image/defaults.h – what differs by system and is no more than a word: where it keeps what nobody named, and how its layers stand.
+ */
 #ifndef SKEP_RUNTIME_IMAGE_DEFAULTS_H
 #define SKEP_RUNTIME_IMAGE_DEFAULTS_H
 

@@ -91,8 +91,8 @@ static int fill_packed(const char *dir, const struct image_record *record, struc
     return failed;
 }
 
-/* Where the layer lies. One that was not imported, because the host has not what takes for it, is named as it was unpacked: HCS will say what
- * it lacks. */
+/* Where the layer lies. One that was not imported, because the host has not what takes for it, is named as it was unpacked: HCS will say
+ * what it lacks. */
 static char *path_of_layer(const char *dir, const char *diff_id, struct image_chain *chain)
 {
     image_chain_add(chain, diff_id);

@@ -32,10 +32,12 @@ static DWORD open_top(const char *path, HANDLE *out)
 static bool is_link(HANDLE file)
 {
     FILE_ATTRIBUTE_TAG_INFO info;
-    return GetFileInformationByHandleEx(file, FileAttributeTagInfo, &info, sizeof info) && info.FileAttributes & FILE_ATTRIBUTE_REPARSE_POINT;
+    return GetFileInformationByHandleEx(file, FileAttributeTagInfo, &info, sizeof info) &&
+           info.FileAttributes & FILE_ATTRIBUTE_REPARSE_POINT;
 }
 
-/* Opens the directory that @path ("Files\a\b") lies in, below @top; @leaf is its last part. ERROR_CANT_ACCESS_FILE where a link is on the way. */
+/* Opens the directory that @path ("Files\a\b") lies in, below @top; @leaf is its last part. ERROR_CANT_ACCESS_FILE where a link is on the
+ * way. */
 static DWORD walk(const char *top, const char *path, HANDLE *out, const char **leaf)
 {
     HANDLE at;
@@ -168,9 +170,9 @@ static int clone_entry(void *ctx, const char *name, DWORD attributes, struct err
     cleanup_free char *from = mem_format("%s\\%s", copy->from, name), *to = mem_format("%s\\%s", copy->to, name);
     cleanup_free wchar_t *wide_from = wide_path(from), *wide_to = wide_path(to);
     bool is_directory = attributes & FILE_ATTRIBUTE_DIRECTORY, leads_elsewhere = attributes & FILE_ATTRIBUTE_REPARSE_POINT;
-    BOOL done = is_directory                                           ? CreateDirectoryExW(wide_from, wide_to, NULL)
+    BOOL done = is_directory                                    ? CreateDirectoryExW(wide_from, wide_to, NULL)
                 : leads_elsewhere || is_changed_by_set_up(name) ? CopyFileExW(wide_from, wide_to, NULL, NULL, NULL, COPY_FILE_COPY_SYMLINK)
-                                                                       : CreateHardLinkW(wide_to, wide_from, NULL);
+                                                                : CreateHardLinkW(wide_to, wide_from, NULL);
     if (!done)
         return error_set_windows(err, GetLastError(), "clone %s", from);
     if (!is_directory || leads_elsewhere)

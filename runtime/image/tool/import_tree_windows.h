@@ -8,8 +8,8 @@
 #include "base/error.h"
 
 struct import_tree {
-    const char *dest;          /* the imported layer */
-    const char *source;        /* what the tool left: transport and lists */
+    const char *dest;           /* the imported layer */
+    const char *source;         /* what the tool left: transport and lists */
     const char *const *parents; /* the layers below, the nearest first */
     size_t parent_count;
 };

@@ -1,4 +1,5 @@
-/* runtime/image/tool/import_windows.c – see import.h. vmcompute.dll's layer calls are the same on every build of Windows (hcs.md §1.4, §5.3). */
+/* runtime/image/tool/import_windows.c – see import.h. vmcompute.dll's layer calls are the same on every build of Windows (hcs.md §1.4,
+ * §5.3). */
 #include "runtime/image/tool/import.h"
 
 #include <stdlib.h>
@@ -36,8 +37,8 @@ struct vmcompute {
     HRESULT(WINAPI *NameToGuid)(const wchar_t *name, GUID *guid);
     HRESULT(WINAPI *ProcessBaseImage)(const wchar_t *path);
     HRESULT(WINAPI *ProcessUtilityImage)(const wchar_t *path);
-    HRESULT(WINAPI *ImportLayer)(const struct driver_info *info, const wchar_t *id, const wchar_t *folder, const struct layer_descriptor *layers,
-                                 ULONG count);
+    HRESULT(WINAPI *ImportLayer)
+    (const struct driver_info *info, const wchar_t *id, const wchar_t *folder, const struct layer_descriptor *layers, ULONG count);
 };
 
 static const struct driver_info filter_driver = {1, L""}; /* ids are whole paths */

@@ -1,5 +1,5 @@
-/* tests/windows/layers/vmcompute.c – emulated HCS, its calls for an image's layers alone: they check what they are given as Windows would, and
- * leave files that tell what they did. Wine finds it in the prefix' system32. */
+/* tests/windows/layers/vmcompute.c – emulated HCS, its calls for an image's layers alone: they check what they are given as Windows would,
+ * and leave files that tell what they did. Wine finds it in the prefix' system32. */
 #include <stdio.h>
 #include <windows.h>
 
@@ -20,8 +20,8 @@ struct descriptor {
 __declspec(dllexport) HRESULT WINAPI NameToGuid(const wchar_t *name, GUID *guid);
 __declspec(dllexport) HRESULT WINAPI ProcessBaseImage(const wchar_t *path);
 __declspec(dllexport) HRESULT WINAPI ProcessUtilityImage(const wchar_t *path);
-__declspec(dllexport) HRESULT WINAPI ImportLayer(const void *info, const wchar_t *id, const wchar_t *folder, const struct descriptor *layers,
-                                                 ULONG count);
+__declspec(dllexport) HRESULT WINAPI
+    ImportLayer(const void *info, const wchar_t *id, const wchar_t *folder, const struct descriptor *layers, ULONG count);
 
 static wchar_t *join(const wchar_t *dir, const wchar_t *name)
 {
