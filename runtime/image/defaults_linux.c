@@ -12,6 +12,11 @@ const char *image_default_certs_dir(void)
     return "/etc/docker/certs.d";
 }
 
+bool image_layers_stand_alone(void)
+{
+    return true;
+}
+
 char *image_certs_name(const char *host_and_port)
 {
     return mem_string(host_and_port);

@@ -31,6 +31,11 @@ const char *image_default_certs_dir(void)
     return below_program_data(place, "docker\\certs.d");
 }
 
+bool image_layers_stand_alone(void)
+{
+    return false;
+}
+
 /* As Docker on Windows: a colon cannot be in a name, and is left out. */
 char *image_certs_name(const char *host_and_port)
 {

@@ -9,6 +9,8 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "runtime/image/chain.h"
+#include "runtime/image/defaults.h"
 #include "runtime/image/layout.h"
 #include "runtime/image/lookup.h"
 #include "runtime/image/platform.h"
@@ -89,11 +91,21 @@ static int fill_packed(const char *dir, const struct image_record *record, struc
     return failed;
 }
 
+/* Where the layer lies. One that was not imported, because the host has not what takes for it, is named as it was unpacked: HCS will say
+ * what it lacks. */
+static char *path_of_layer(const char *dir, const char *diff_id, struct image_chain *chain)
+{
+    image_chain_add(chain, diff_id);
+    bool is_chained = !image_layers_stand_alone() && image_layer_present(dir, chain->id, NULL);
+    return image_layer_path(dir, is_chained ? chain->id : diff_id);
+}
+
 static int fill_layers(const char *dir, const struct image_record *record, const struct image_strings *diff_ids, struct image *out,
                        struct error *err)
 {
     bool is_unpacked = text_equal(out->os, image_platform_of_machine().os);
     struct image_layer *layers = arena_alloc(&out->arena, (diff_ids->count + 1) * sizeof *layers);
+    struct image_chain chain = {""};
     out->layers = layers;
     out->layer_count = diff_ids->count;
     for (size_t i = 0; i < diff_ids->count; i++) {
@@ -104,7 +116,7 @@ static int fill_layers(const char *dir, const struct image_record *record, const
             continue;
         if (!image_layer_present(dir, layer->id, &size_bytes))
             return error_set(err, ERR_NOT_FOUND, "layer %s is not there: pull or load the image again", layer->id);
-        cleanup_free char *path = image_layer_path(dir, layer->id);
+        cleanup_free char *path = path_of_layer(dir, layer->id, &chain);
         layer->path = arena_string(&out->arena, path);
         out->size_bytes += size_bytes;
     }

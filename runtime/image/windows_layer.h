@@ -1,30 +1,28 @@
-/* runtime/image/windows_layer.h – a layer of a Windows image as skep-image leaves it in the store, for whoever has Windows' own DLLs make a
- * layer of it (hcs.md §5.3, §5.4). Pure but for reading files.
+/* runtime/image/windows_layer.h – a layer of a Windows image as it is unpacked into the store, before Windows' own DLLs make of it what
+ * containers run on (hcs.md §5.3, §5.4; runtime/image/tool/import.h). Pure but for reading files.
  *
  * The first layer of an image is its base; its tree is written straight, and only the set-up is missing. What lies above is left as a
- * transport tree: a layer's true form depends on the layers below it, and one diff id may lie above different ones. So a base is set up
- * once, in its place in the store; a layer with parents is imported once per chain of parents, into a directory that its importer owns.
+ * transport tree: a layer's true form depends on the layers below it, and one diff id may lie above different ones. So a base is set up in
+ * its place, and a layer with parents is imported once per chain of parents.
  *
- *     layers/<id>/layer.json        {"version":1,"kind":"base"|"child","utilityVM":true}
+ *     layers/<diff id>/layer.json          {"version":1,"kind":"base"|"child","utilityVM":true}
  *
  *     kind "base":
- *         Files\, Hives\, UtilityVM\Files\      with attributes, security descriptors, streams, links and times
- *         To do: ProcessBaseImage(dir) or HcsSetupBaseOSLayer(dir, …, Container), and with utilityVM also
- * ProcessUtilityImage(dir\UtilityVM) or HcsSetupBaseOSLayer(dir\UtilityVM, …, Vm).
+ *         Files\, Hives\, UtilityVM\Files\  with attributes, security descriptors, streams, links and times
+ *         set-up                            once ProcessBaseImage(), and with utilityVM ProcessUtilityImage(UtilityVM), have been here
  *
  *     kind "child":
- *         transport\Files\, transport\Hives\    what ImportLayer() and HcsImportLayer() take: a file is a u32 of attributes and a backup
- *                                               stream; beside a directory stands such a file "<directory>.$wcidirs$"; hives are plain
- *         utility-vm\Files\                     the same form; nothing if utilityVM is false. No DLL takes it: see below
- *         tombstones.txt, links.txt             read with the functions below; files that are not there are empty
- *         To do, in this order: HcsImportLayer(dest, dir\transport, {layers below}); with utilityVM, clone the nearest UtilityVM\Files of
- *         the layers below by hard links, but copy EFI\Microsoft\Boot\BCD*, and write what utility-vm\ has over it with BackupWrite();
- *         delete the tombstones in dest (one that is not there is fine); make the hard links in dest, in place of what has that name, their
- *         targets in dest or the nearest layer below that has them; with utilityVM, ProcessUtilityImage(dest\UtilityVM). The transport tree
- *         stays: another chain may want it.
+ *         transport\Files\, \Hives\        what ImportLayer() takes: a file is a u32 of attributes and a backup stream; beside a directory
+ *                                           stands such a file "<directory>.$wcidirs$"; hives are plain
+ *         utility-vm\Files\                the same form; nothing if utilityVM is false. No DLL takes it
+ *         tombstones.txt, links.txt         read with the functions below; files that are not there are empty
  *
- * Never remove a layer that was set up by hand: HcsDestroyLayer() knows how (runtime/image/tool/remove.h does so for those in the store).
- */
+ *     layers/<chain id>/                    a child imported: ImportLayer(); with utilityVM, the nearest UtilityVM\Files of those below is
+ * cloned by hard links, but for what set-up changes, and written over; tombstones are deleted; hard links are made, their targets in the
+ * layer itself or the nearest below; ProcessUtilityImage()
+ *
+ * Names are image_layer_name()'s, and each has its marker beside it (image.h). image_find() gives those that containers run on. What was
+ * set up is removed by HcsDestroyLayer() only (runtime/image/tool/remove.h). */
 #ifndef SKEP_RUNTIME_IMAGE_WINDOWS_LAYER_H
 #define SKEP_RUNTIME_IMAGE_WINDOWS_LAYER_H
 

@@ -2,6 +2,8 @@
 byte. Wine keeps no extended attributes and no links and has no BackupWrite(): what is written straight into a base layer is seen here but for
 those; what is left for import has all of it."""
 
+import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -19,6 +21,7 @@ from lib.images import (MTIME, SECURITY_DESCRIPTOR, Image, WindowsFile, tar_entr
 
 BUILD = os.path.join(ROOT, os.environ.get("SKEP_WINDOWS_BUILD", "build/windows-release"))
 TOOL = os.path.join(BUILD, "skep-image.exe")
+VMCOMPUTE = os.path.join(BUILD, "tests/layers/vmcompute.dll")
 HIDDEN, DIRECTORY, ARCHIVE, REPARSE_POINT = 0x2, 0x10, 0x20, 0x400
 JUNCTION, SYMBOLIC_LINK = 0xA0000003, 0xA000000C
 
@@ -110,13 +113,35 @@ class ImageToolTest(unittest.TestCase):
         self.lines = lines
         return self.layers(image)
 
+    @contextlib.contextmanager
+    def containers(self):
+        """The host has the feature "Containers": emulated HCS, its calls for layers."""
+        place = self.directory + "/wine/drive_c/windows/system32/vmcompute.dll"
+        shutil.copy(VMCOMPUTE, place)
+        try:
+            yield
+        finally:
+            os.unlink(place)
+
+    def chained(self, image):
+        """The directories that containers run on, the lowest first."""
+        places, chain, found = self.places(), "", []
+        for diff_id in json.loads(image.config)["rootfs"]["diff_ids"]:
+            chain = "sha256:" + hashlib.sha256(f"{chain} {diff_id}".encode()).hexdigest() if chain else diff_id
+            found.append(places[chain])
+        return found
+
     def layers(self, image):
+        places = self.places()
+        return [places[diff_id] for diff_id in json.loads(image.config)["rootfs"]["diff_ids"]]
+
+    def places(self):
         places = {}
         for name in os.listdir(self.store + "/layers"):
             if name.endswith(".json"):
                 with open(f"{self.store}/layers/{name}") as file:
                     places[json.load(file)["diffID"]] = f"{self.store}/layers/{name[:-5]}"
-        return [places[diff_id] for diff_id in json.loads(image.config)["rootfs"]["diff_ids"]]
+        return places
 
     def refused(self, layers, code, text):
         image = windows_image("refused:1", layers=layers)
@@ -244,6 +269,63 @@ class ImageToolTest(unittest.TestCase):
         self.assertIsNone(error)
         self.assertEqual(os.listdir(self.store + "/layers"), [])
 
+    # --- import, by emulated HCS
+
+    def test_layers_are_set_up_and_imported(self):
+        base = windows_base_layer({"old/gone.txt": "1", "tool.exe": "MZ tool"}, utility_vm=True)
+        middle = windows_layer({"tool.exe": "MZ newer", "app/x": "1"}, hives={"System_Delta": b"regf"},
+                               utility_vm={"EFI/Microsoft/Boot/bootmgr": "new boot", "EFI/Microsoft/Boot/.wh.old": None})
+        top = windows_layer({"old/.wh.gone.txt": None, "app/tool.exe": WindowsFile(hard="Files/tool.exe"), "app/cmd.exe":
+                             WindowsFile(hard="Files/Windows/System32/cmd.exe"), "app/self": "2", "app/again": WindowsFile(hard="Files/app/self")})
+        image = windows_image("app:1", layers=[base, middle, top])
+        with self.containers():
+            self.pull(image)
+        base, middle, top = self.chained(image)
+        names = [os.path.basename(layer) for layer in (base, middle, top)]
+        self.assertTrue(os.path.exists(base + "/blank-base.vhdx"))
+        self.assertTrue(os.path.exists(base + "/UtilityVM/SystemTemplateBase.vhdx"))
+        with open(middle + "/imported.txt") as file:
+            self.assertEqual(file.read().split(), [names[0]])
+        with open(top + "/imported.txt") as file:
+            self.assertEqual(file.read().split(), [names[1], names[0]])
+        found = tree(middle)
+        self.assertEqual({name: content for name, content in found.items() if content is not None}, {
+            "imported.txt": names[0].encode() + b"\n", "Files/tool.exe": b"MZ newer", "Files/app/x": b"1", "Hives/System_Delta": b"regf",
+            "UtilityVM/Files/EFI/Microsoft/Boot/BCD": b"regf", "UtilityVM/Files/EFI/Microsoft/Boot/bootmgr": b"new boot",
+            "UtilityVM/SystemTemplateBase.vhdx": b"disk"})
+        self.assertNotEqual(os.stat(middle + "/UtilityVM/Files/EFI/Microsoft/Boot/BCD").st_ino,
+                            os.stat(base + "/UtilityVM/Files/EFI/Microsoft/Boot/BCD").st_ino)  # set-up changes it
+        same = [(top + "/Files/app/tool.exe", middle + "/Files/tool.exe"), (top + "/Files/app/again", top + "/Files/app/self"),
+                (top + "/Files/app/cmd.exe", base + "/Files/Windows/System32/cmd.exe")]
+        for one, other in same:
+            self.assertEqual(os.stat(one).st_ino, os.stat(other).st_ino, one)
+        # Once more: everything is there. Over another base, the same layers are imported anew.
+        before = {name: os.stat(f"{self.store}/layers/{name}").st_ino for name in os.listdir(self.store + "/layers")}
+        other = windows_image("app:1", layers=[windows_base_layer({"tool.exe": "MZ other"})] + image.layers[1:])
+        with self.containers():
+            self.pull(image)
+            self.assertEqual({name: os.stat(f"{self.store}/layers/{name}").st_ino for name in os.listdir(self.store + "/layers")}, before)
+            self.pull(other, "other")
+        self.assertEqual(len(os.listdir(self.store + "/layers")), len(before) + 6)
+        self.assertNotEqual(self.chained(other)[1], middle)
+        # What goes with an image is what no other needs.
+        _, _, error = self.job("remove", reference=image.id, force=True)
+        self.assertIsNone(error)
+        self.assertEqual(set(self.places().values()), {*self.chained(other), *self.layers(other)})
+
+    def test_failed_import_is_told_and_nothing_stays(self):
+        image = windows_image("app:1", layers=[windows_base_layer(), windows_layer({"app/x": WindowsFile(hard="Files/nowhere")})])
+        image.push(self.registry.url, "app", "1")
+        with self.containers():
+            _, _, error = self.job("pull", reference=f"{self.registry.address}/app:1")
+        self.assertIn("open Files\\nowhere, to which Files\\app\\x is a hard link", error["error"])
+        self.assertEqual(len(self.places()), 2)
+        self.assertEqual(len(os.listdir(self.store + "/layers")), 4)
+
+    def test_host_without_containers_says_so(self):
+        self.pull(windows_image("app:1"))
+        self.assertTrue([line for line in self.lines if "has no vmcompute.dll" in line.get("status", "")])
+
     # --- what is refused
 
     def test_image_from_scratch_is_refused(self):
@@ -275,6 +357,9 @@ class ImageToolTest(unittest.TestCase):
                               ((("Files/a", file), ("Files/b", file), ("Files/a:s", file)), "right behind its file"),
                               ((("Hives/h", file), ("Hives/h:s", file)), "a hive with a stream"),
                               ((("Files/d", directory), ("Files/.wh.d", {"data": b""})), "both made and removed"),
+                              ((("Files/j", link), ("Files/j/.wh.x", {"data": b""})), "a whiteout below a file or link"),
+                              ((("Files/j", link), ("Files/j/a/b/.wh.x", {"data": b""})), "a whiteout below a file or link"),
+                              ((("Files/a", file), ("Files/l", {"kind": b"1", "link": "Files/a/b"})), "no file of this layer"),
                               ((("Files/.wh..wh..opq", {"data": b""}),), "a whole directory's content"),
                               ((("Files/.wh.nul", {"data": b""}),), "the name of a device"),
                               ((("Hives/.wh.x", {"data": b""}),), "not below Files or UtilityVM/Files"),

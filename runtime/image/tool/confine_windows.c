@@ -70,13 +70,10 @@ static void mitigate(void)
 {
     PROCESS_MITIGATION_DYNAMIC_CODE_POLICY code = {.ProhibitDynamicCode = 1};
     PROCESS_MITIGATION_EXTENSION_POINT_DISABLE_POLICY extensions = {.DisableExtensionPoints = 1};
-    PROCESS_MITIGATION_STRICT_HANDLE_CHECK_POLICY handles = {.RaiseExceptionOnInvalidHandleReference = 1,
-                                                             .HandleExceptionsPermanentlyEnabled = 1};
     PROCESS_MITIGATION_FONT_DISABLE_POLICY fonts = {.DisableNonSystemFonts = 1};
     PROCESS_MITIGATION_IMAGE_LOAD_POLICY images = {.NoRemoteImages = 1, .NoLowMandatoryLabelImages = 1, .PreferSystem32Images = 1};
     SetProcessMitigationPolicy(ProcessDynamicCodePolicy, &code, sizeof code);
     SetProcessMitigationPolicy(ProcessExtensionPointDisablePolicy, &extensions, sizeof extensions);
-    SetProcessMitigationPolicy(ProcessStrictHandleCheckPolicy, &handles, sizeof handles);
     SetProcessMitigationPolicy(ProcessFontDisablePolicy, &fonts, sizeof fonts);
     SetProcessMitigationPolicy(ProcessImageLoadPolicy, &images, sizeof images);
     SetErrorMode(SEM_FAILCRITICALERRORS | SEM_NOGPFAULTERRORBOX);

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "runtime/image/chain.h"
 #include "runtime/image/lock.h"
 #include "runtime/image/reference.h"
 #include "runtime/image/spec.h"
@@ -74,11 +75,15 @@ static int need_config(struct task *task, const struct image_record *record, str
     cleanup_arena struct arena arena = {0};
     struct image_spec spec;
     char name[IMAGE_LAYER_NAME_SIZE_CHARS + 1];
+    struct image_chain chain = {""};
     int failed = blob_read(task->dir, record->config, IMAGE_CONFIG_SIZE_BYTES, &text, err);
     if (failed == 0)
         failed = image_spec_parse(buf_bytes(&text), &arena, &spec, err);
     for (size_t i = 0; failed == 0 && i < spec.diff_ids.count; i++) {
         image_layer_name(spec.diff_ids.items[i], name);
+        need(set, name);
+        image_chain_add(&chain, spec.diff_ids.items[i]);
+        image_layer_name(chain.id, name);
         need(set, name);
     }
     return failed;

@@ -10,6 +10,7 @@
 #include "runtime/image/platform.h"
 #include "runtime/image/reference.h"
 #include "runtime/image/spec.h"
+#include "runtime/image/tool/import.h"
 #include "runtime/image/tool/layer.h"
 #include "runtime/image/tool/report.h"
 #include "runtime/image/tool/spool.h"
@@ -102,7 +103,8 @@ static int take_layers(struct load *load, struct found *found, struct error *err
         if (failed < 0)
             return failed;
     }
-    return spool_commit(load->task->dir, found->config, err);
+    failed = is_unpacked_here ? layers_import(load->task, &found->spec.diff_ids, err) : 0;
+    return failed < 0 ? failed : spool_commit(load->task->dir, found->config, err);
 }
 
 static void add_result(struct load *load, const char *name, const char *id)

@@ -9,6 +9,7 @@
 
 enum nt_open {
     NT_DIRECTORY,      /* there already, or made */
+    NT_WALK,           /* a directory or link to one that is there already */
     NT_NEW_DIRECTORY,  /* made: an error when something is there */
     NT_NEW_FILE,       /* likewise */
     NT_FILE,           /* there already, to be linked to */

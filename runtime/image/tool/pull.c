@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "runtime/image/platform.h"
 #include "runtime/image/tool/blob.h"
+#include "runtime/image/tool/import.h"
 #include "runtime/image/tool/layer.h"
 #include "runtime/image/tool/registry.h"
 #include "runtime/image/tool/report.h"
@@ -213,6 +214,8 @@ static int pull_with(struct pull *pull, struct http *http, struct error *err)
         failed = take_config(pull, http, err);
     if (failed == 0)
         failed = take_layers(pull, err);
+    if (failed == 0 && pull->is_unpacked_here)
+        failed = layers_import(pull->task, &pull->spec.diff_ids, err);
     if (failed == 0)
         failed = enlist(pull, &was_there, err);
     if (failed < 0)

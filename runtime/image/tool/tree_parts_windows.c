@@ -9,10 +9,6 @@
 #include "base/system_windows.h"
 #include "runtime/image/tool/nt_file_windows.h"
 
-#define SETTABLE_ATTRIBUTES                                                                                                                \
-    (FILE_ATTRIBUTE_READONLY | FILE_ATTRIBUTE_HIDDEN | FILE_ATTRIBUTE_SYSTEM | FILE_ATTRIBUTE_ARCHIVE | FILE_ATTRIBUTE_TEMPORARY |         \
-     FILE_ATTRIBUTE_OFFLINE | FILE_ATTRIBUTE_NOT_CONTENT_INDEXED)
-
 #define SECONDS_BEFORE_1970  11644473600LL
 #define FILETIMES_PER_SECOND 10000000LL
 
@@ -29,6 +25,30 @@ HANDLE tree_place(const struct tree *tree)
     if (tree->parent)
         return tree->parent;
     return tree->is_base ? tree->root : tree->area == AREA_UTILITY_VM ? tree->utility_vm : tree->transport;
+}
+
+enum windows_name_kind tree_look(const struct tree *tree, const char *path)
+{
+    char part[LAYER_PATH_SIZE_BYTES];
+    enum windows_name_kind kind = WINDOWS_NAME_DIRECTORY;
+    uint32_t id = WINDOWS_NAMES_ROOT;
+    while (*path && kind == WINDOWS_NAME_DIRECTORY) {
+        size_t length = strcspn(path, "/\\");
+        snprintf(part, sizeof part, "%.*s", (int)length, path);
+        kind = windows_names_look(tree->names, id, part, &id);
+        path += length + (path[length] != '\0');
+    }
+    return kind;
+}
+
+bool tree_is_behind(const struct tree *tree, const char *path)
+{
+    size_t end = strlen(path);
+    while (end > 0 && path[end - 1] != '/' && path[end - 1] != '\\')
+        end--;
+    cleanup_free char *parent = mem_string_n(path, end > 0 ? end - 1 : 0);
+    enum windows_name_kind kind = tree_look(tree, parent);
+    return kind == WINDOWS_NAME_FILE || kind == WINDOWS_NAME_LINK;
 }
 
 int tree_take_privileges(struct error *err)

@@ -10,6 +10,10 @@
 
 #define PLACEHOLDER_SUFFIX ".$wcidirs$" /* beside a directory: its attributes and backup stream (hcs.md §5.3) */
 
+#define SETTABLE_ATTRIBUTES                                                                                                                \
+    (FILE_ATTRIBUTE_READONLY | FILE_ATTRIBUTE_HIDDEN | FILE_ATTRIBUTE_SYSTEM | FILE_ATTRIBUTE_ARCHIVE | FILE_ATTRIBUTE_TEMPORARY |         \
+     FILE_ATTRIBUTE_OFFLINE | FILE_ATTRIBUTE_NOT_CONTENT_INDEXED)
+
 enum area { AREA_FILES, AREA_HIVES, AREA_UTILITY_VM };
 
 struct item_times {
@@ -62,6 +66,12 @@ int fail(struct error *err, DWORD code, const struct layer_path *path, const cha
 
 /* The directory on disk that the tree is in: at the top it depends on the area. */
 HANDLE tree_place(const struct tree *tree);
+
+/* What @path ("Files/a" or "Files\a") is in this layer; nothing is made. Below a file or link, that file or link. */
+enum windows_name_kind tree_look(const struct tree *tree, const char *path);
+
+/* Would one have to go through a file or link of this layer to get there? */
+bool tree_is_behind(const struct tree *tree, const char *path);
 
 /* Layers have files of others, access lists and all: that takes an administrator's privileges. ERR_PERMISSION. */
 int tree_take_privileges(struct error *err);

@@ -277,21 +277,6 @@ int tree_symlink(struct tree *tree, const struct layer_path *path, const char *t
     return failed < 0 ? failed : item_put_link(&tree->item, path, target, meta, err);
 }
 
-/* What @path is in this layer; nothing is made. */
-static enum windows_name_kind look(const struct tree *tree, const char *path)
-{
-    char part[LAYER_PATH_SIZE_BYTES];
-    enum windows_name_kind kind = WINDOWS_NAME_DIRECTORY;
-    uint32_t id = WINDOWS_NAMES_ROOT;
-    while (*path && kind == WINDOWS_NAME_DIRECTORY) {
-        size_t length = strcspn(path, "/\\");
-        snprintf(part, sizeof part, "%.*s", (int)length, path);
-        kind = windows_names_look(tree->names, id, part, &id);
-        path += length + (path[length] != '\0');
-    }
-    return *path ? WINDOWS_NAME_NONE : kind;
-}
-
 static int link_straight(struct tree *tree, const struct layer_path *path, const struct layer_path *target, struct error *err)
 {
     HANDLE file;
@@ -316,8 +301,9 @@ int tree_hard_link(struct tree *tree, const struct layer_path *path, const struc
         failed = refuse(err, path, "a hard link to something that is not below Files or UtilityVM/Files");
     if (failed == 0 && tree->area == AREA_HIVES)
         failed = refuse(err, path, "a hard link among the hives");
-    enum windows_name_kind kind = look(tree, target_name);
-    if (failed == 0 && (tree->is_base ? kind != WINDOWS_NAME_FILE : kind != WINDOWS_NAME_FILE && kind != WINDOWS_NAME_NONE))
+    enum windows_name_kind kind = tree_look(tree, target_name);
+    bool may_be_below = !tree->is_base && kind == WINDOWS_NAME_NONE;
+    if (failed == 0 && (tree_is_behind(tree, target_name) || (kind != WINDOWS_NAME_FILE && !may_be_below)))
         failed = refuse(err, path, "a hard link to what is no file of this layer");
     for (const char *part = target_name; failed == 0 && *part;) {
         cleanup_free char *one = mem_string_n(part, strcspn(part, "/"));
@@ -424,8 +410,10 @@ struct tombstones {
 static int keep_tombstone(void *ctx, const char *path, const char *target, struct error *err)
 {
     struct tombstones *tombstones = ctx;
-    enum windows_name_kind kind = look(tombstones->tree, path);
+    enum windows_name_kind kind = tree_look(tombstones->tree, path);
     (void)target;
+    if (tree_is_behind(tombstones->tree, path))
+        return error_set(err, ERR_INVALID, "entry \"%s\": a whiteout below a file or link of the same layer", path);
     if (kind == WINDOWS_NAME_DIRECTORY)
         return error_set(err, ERR_INVALID, "entry \"%s\": a directory that is both made and removed in one layer", path);
     return kind == WINDOWS_NAME_NONE ? windows_layer_list_add(&tombstones->kept, path, NULL, err) : 0;
@@ -474,10 +462,10 @@ static int finish_directories(struct tree *tree, struct error *err)
 
 int tree_finish(struct tree *tree, struct error *err)
 {
-    bool has_utility_vm = tree->is_base ? look(tree, "UtilityVM/Files") == WINDOWS_NAME_DIRECTORY : tree->utility_vm != NULL;
+    bool has_utility_vm = tree->is_base ? tree_look(tree, "UtilityVM/Files") == WINDOWS_NAME_DIRECTORY : tree->utility_vm != NULL;
     struct windows_layer_info info = {tree->is_base ? WINDOWS_LAYER_BASE : WINDOWS_LAYER_CHILD, has_utility_vm};
     int failed = item_close(&tree->item, err);
-    if (failed == 0 && tree->is_base && look(tree, "Files/Windows/System32") != WINDOWS_NAME_DIRECTORY)
+    if (failed == 0 && tree->is_base && tree_look(tree, "Files/Windows/System32") != WINDOWS_NAME_DIRECTORY)
         failed = error_set(err, ERR_UNSUPPORTED, "%s", WINDOWS_LAYER_NO_BASE);
     if (failed == 0)
         failed = finish_directories(tree, err);
