@@ -8,7 +8,7 @@ from lib.registry import Registry
 from lib.skepd import Skepd
 from lib.wine import WineSkepd, need_wine
 
-WAIT = ("cmd", "/c", "ping -n 600 127.0.0.1 >nul")
+WAIT = ("cmd", "/c", "pause >nul")
 
 
 class Faults(unittest.TestCase):

@@ -9,7 +9,7 @@ from lib.wine import WineSkepd, need_wine
 
 ON_WINDOWS = ("--constraint", "node.platform.os==windows")
 ONCE = (*ON_WINDOWS, "--restart-condition", "none")
-WAIT = "ping -n 600 127.0.0.1 >nul"
+WAIT = "pause >nul"
 
 
 class JoinDockerd(unittest.TestCase):
