@@ -198,6 +198,16 @@ static void operation_free(struct emulated_operation *operation)
     free(operation);
 }
 
+/* One that is under way is freed by its end. */
+void emulated_operation_close(struct emulated_operation *operation)
+{
+    EnterCriticalSection(&emulated_lock);
+    operation->is_closed = true;
+    if (!operation->is_started || operation->is_done)
+        operation_free(operation);
+    LeaveCriticalSection(&emulated_lock);
+}
+
 static void end_operation(const cJSON *json)
 {
     int64_t id = (int64_t)number_of(json, "op");

@@ -48,6 +48,8 @@ HRESULT emulated_ask_text(cJSON *request, PWSTR *text, int64_t *handle, HCS_PROC
 /* Ask on an operation. @handle: where the call gives one. */
 HRESULT emulated_begin(struct emulated_operation *operation, HCS_OPERATION_TYPE type, cJSON *request, int64_t *handle);
 
+void emulated_operation_close(struct emulated_operation *operation);
+
 struct emulated_handle *emulated_handle_new(int64_t id);
 void emulated_handle_close(struct emulated_handle *handle);
 void emulated_handle_watch(struct emulated_handle *handle, bool is_on);

@@ -41,20 +41,9 @@ HCS_OPERATION WINAPI HcsCreateOperation(const void *context, HCS_OPERATION_COMPL
     return (HCS_OPERATION)o;
 }
 
-/* One that never ends stays: the emulator's answer may still come. */
 void WINAPI HcsCloseOperation(HCS_OPERATION operation)
 {
-    struct emulated_operation *o = OPERATION(operation);
-    bool is_free;
-
-    EnterCriticalSection(&emulated_lock);
-    o->is_closed = true;
-    is_free = !o->is_started;
-    if (o->is_started && o->is_done)
-        o->id = -o->id; /* no later answer finds it */
-    LeaveCriticalSection(&emulated_lock);
-    if (is_free)
-        free(o);
+    emulated_operation_close(OPERATION(operation));
 }
 
 void *WINAPI HcsGetOperationContext(HCS_OPERATION operation)

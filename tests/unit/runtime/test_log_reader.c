@@ -46,7 +46,7 @@ static int tear_down(void **state)
 static void append(const struct fixture *f, int number, const char *text)
 {
     cleanup_free char *path = number ? mem_format("%s.%d", f->path, number) : mem_string(f->path);
-    FILE *file = fopen(path, "ae");
+    FILE *file = fopen(path, "abe");
 
     assert_non_null(file);
     fputs(text, file);
