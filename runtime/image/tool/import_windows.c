@@ -120,7 +120,7 @@ static int describe_parents(const struct import *import, char **parents, struct 
 
 static int import_transport(const struct import *import, char **parents, const char *dest, const char *source, struct error *err)
 {
-    struct layer_descriptor *layers;
+    struct layer_descriptor *layers = NULL;
     cleanup_free char *transport = mem_format("%s\\" WINDOWS_LAYER_TRANSPORT, source);
     cleanup_free wchar_t *wide_dest = wide_from_utf8(dest), *wide_transport = wide_from_utf8(transport);
     int failed = describe_parents(import, parents, &layers, err);

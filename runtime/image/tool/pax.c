@@ -147,7 +147,7 @@ static int read_ea(struct group *group, const char *key, const char *name, const
 /* The last of two records of one name counts, as for libarchive. */
 static int take_record(struct group *group, const char *key, const char *value, size_t length, struct error *err)
 {
-    uint64_t number;
+    uint64_t number = 0;
     int failed = 0;
     if (text_equal(key, "size")) {
         failed = read_number(key, value, INT64_MAX - BLOCK_SIZE, &group->size, err);
@@ -286,7 +286,7 @@ static bool is_zero(const uint8_t *block)
 static int take_block(struct pax *pax, const uint8_t *block, struct error *err)
 {
     char type = (char)block[TYPE_AT];
-    uint64_t size;
+    uint64_t size = 0;
     if (is_zero(block)) {
         pax->place = AT_END;
         return pax->open ? error_set(err, ERR_CORRUPT, "the archive ends between an entry's headers") : 0;
