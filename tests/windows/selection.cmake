@@ -11,9 +11,6 @@ set(SKEP_TEST_ROOMS
 # name, reason
 set(SKEP_TESTS_LEFT_OUT
     agent/identity "it forks, to lose a process between two writes"
-    api/health "its client is written with POSIX' sockets"
-    api/http_server "its clients are written with POSIX' sockets, local ones among them"
-    cli/verb_raft "it damages a log through POSIX' file descriptors"
     "runtime/image/store" "it writes archives, and libarchive's writer is not linked for Windows (liblzma there only unpacks)")
 
 function(skep_room_of name out_var)

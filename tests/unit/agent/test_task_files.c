@@ -28,7 +28,7 @@ struct world {
     cJSON *document;
 };
 
-#define TEXT(text) ((char *)(uintptr_t)(text))
+#define CONSTANT(text) ((char *)(uintptr_t)(text))
 
 static int begin(void **state)
 {
@@ -40,23 +40,23 @@ static int begin(void **state)
     docker__swarmkit__v1__config_reference__init(&w->config);
     docker__swarmkit__v1__file_target__init(&w->secret_file);
     docker__swarmkit__v1__file_target__init(&w->config_file);
-    w->task.id = TEXT("task1");
+    w->task.id = CONSTANT("task1");
     w->task.spec = &w->task_spec;
     w->task_spec.runtime_case = DOCKER__SWARMKIT__V1__TASK_SPEC__RUNTIME_CONTAINER;
     w->task_spec.container = &w->spec;
-    w->secret.secret_id = TEXT("secret1");
-    w->secret.secret_name = TEXT("password");
+    w->secret.secret_id = CONSTANT("secret1");
+    w->secret.secret_name = CONSTANT("password");
     w->secret.target_case = DOCKER__SWARMKIT__V1__SECRET_REFERENCE__TARGET_FILE;
     w->secret.file = &w->secret_file;
-    w->secret_file.name = TEXT("pw");
-    w->config.config_id = TEXT("config1");
-    w->config.config_name = TEXT("settings");
+    w->secret_file.name = CONSTANT("pw");
+    w->config.config_id = CONSTANT("config1");
+    w->config.config_name = CONSTANT("settings");
     w->config.target_case = DOCKER__SWARMKIT__V1__CONFIG_REFERENCE__TARGET_FILE;
     w->config.file = &w->config_file;
-    w->config_file.name = TEXT("/etc/settings");
+    w->config_file.name = CONSTANT("/etc/settings");
     w->secrets[0] = &w->secret;
     w->configs[0] = &w->config;
-    w->env[0] = TEXT("COLOUR=blue");
+    w->env[0] = CONSTANT("COLOUR=blue");
     w->spec.secrets = w->secrets;
     w->spec.configs = w->configs;
     w->spec.env = w->env;
@@ -87,10 +87,10 @@ static void assign(struct world *w, const char *secret_text, const char *config_
     Docker__Swarmkit__V1__SecretSpec secret_spec = DOCKER__SWARMKIT__V1__SECRET_SPEC__INIT;
     Config config = DOCKER__SWARMKIT__V1__CONFIG__INIT;
     Docker__Swarmkit__V1__ConfigSpec config_spec = DOCKER__SWARMKIT__V1__CONFIG_SPEC__INIT;
-    golang.name = TEXT("golang");
-    secret.id = TEXT("secret1");
+    golang.name = CONSTANT("golang");
+    secret.id = CONSTANT("secret1");
     secret.spec = &secret_spec;
-    config.id = TEXT("config1");
+    config.id = CONSTANT("config1");
     config.spec = &config_spec;
     config_spec.templating = secret_spec.templating = is_template ? &golang : NULL;
     for (int i = 0; i < 2; i++) {
@@ -101,13 +101,13 @@ static void assign(struct world *w, const char *secret_text, const char *config_
     message.type = DOCKER__SWARMKIT__V1__ASSIGNMENTS_MESSAGE__TYPE__COMPLETE;
     message.changes = list;
     if (secret_text) {
-        secret_spec.data = (ProtobufCBinaryData){strlen(secret_text), (uint8_t *)TEXT(secret_text)};
+        secret_spec.data = (ProtobufCBinaryData){strlen(secret_text), (uint8_t *)CONSTANT(secret_text)};
         items[0].item_case = DOCKER__SWARMKIT__V1__ASSIGNMENT__ITEM_SECRET;
         items[0].secret = &secret;
         list[message.n_changes++] = &changes[0];
     }
     if (config_text) {
-        config_spec.data = (ProtobufCBinaryData){strlen(config_text), (uint8_t *)TEXT(config_text)};
+        config_spec.data = (ProtobufCBinaryData){strlen(config_text), (uint8_t *)CONSTANT(config_text)};
         items[1].item_case = DOCKER__SWARMKIT__V1__ASSIGNMENT__ITEM_CONFIG;
         items[1].config = &config;
         list[message.n_changes++] = &changes[1];

@@ -88,7 +88,7 @@ static void records_survive_and_status_is_not_overwritten(void **state)
     task_store_close(f.store, NULL, NULL);
     struct stat st;
     assert_int_equal(stat(f.path, &st), 0);
-    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_true(!TEST_HAS_MODES || (st.st_mode & 0777) == 0600);
     tear_down(&f);
 }
 

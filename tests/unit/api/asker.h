@@ -11,20 +11,16 @@ struct asker {
     uv_connect_t connect;
     uv_write_t write;
     struct buf answer;
-    char dir[64], path[96], piece[65536];
+    char path[96], piece[65536];
+    char *request;
     bool is_closed, is_open;
 };
 
 /* @swarm: NULL for a node that can only be a worker. */
 static inline void asker_start(struct asker *a, const struct api_swarm *swarm)
 {
-    uv_fs_t made;
-    char address[128];
-    uv_fs_mkdtemp(NULL, &made, "/tmp/skep-api-XXXXXX", NULL);
-    snprintf(a->dir, sizeof a->dir, "%s", made.path);
-    uv_fs_req_cleanup(&made);
-    snprintf(a->path, sizeof a->path, "%s/s", a->dir);
-    snprintf(address, sizeof address, "unix://%s", a->path);
+    cleanup_free char *address = mem_format(TEST_API_PIPES "skep-test-api-%d", (int)uv_os_getpid());
+    snprintf(a->path, sizeof a->path, "%s", strstr(address, "://") + 3);
     fixture_prepare(&a->fixture);
     if (swarm)
         a->fixture.swarm = *swarm;
@@ -61,9 +57,8 @@ static inline void asker_stop(struct asker *a)
     fixture_stop(&a->fixture);
     assert_true(uv_fs_stat(NULL, &removed, a->path, NULL) < 0); /* the socket is gone with its daemon */
     uv_fs_req_cleanup(&removed);
-    uv_fs_rmdir(NULL, &removed, a->dir, NULL);
-    uv_fs_req_cleanup(&removed);
     buf_deinit(&a->answer);
+    free(a->request);
 }
 
 static inline int asker_teardown(void **state)
@@ -92,22 +87,24 @@ static inline void asker_on_read(uv_stream_t *stream, ssize_t size, const uv_buf
 static inline void asker_connected(uv_connect_t *connect, int status)
 {
     struct asker *a = connect->data;
+    uv_buf_t piece = uv_buf_init(a->request, (unsigned)strlen(a->request));
     assert_int_equal(status, 0);
+    uv_write(&a->write, (uv_stream_t *)&a->pipe, &piece, 1, NULL);
     uv_read_start((uv_stream_t *)&a->pipe, asker_give, asker_on_read);
 }
 
 /* On a connection of its own. */
 static inline void asker_send(struct asker *a, const char *request)
 {
-    uv_buf_t piece = uv_buf_init((char *)request, (unsigned)strlen(request));
     asker_hang_up(a);
     buf_clear(&a->answer);
     a->is_closed = false;
     a->is_open = true;
     uv_pipe_init(&a->fixture.loop, &a->pipe, 0);
     a->pipe.data = a->connect.data = a;
+    free(a->request);
+    a->request = mem_string(request);
     uv_pipe_connect(&a->connect, &a->pipe, a->path, asker_connected);
-    uv_write(&a->write, (uv_stream_t *)&a->pipe, &piece, 1, NULL);
 }
 
 static inline bool asker_has(const struct asker *a, const char *text)

@@ -182,7 +182,7 @@ static inline int swarm_setup(void **state)
     s->asked.members[0] = (struct member_of){"m1", 1, true};
     Docker__Swarmkit__V1__Node manager = copy_of(s->asked.world.store, node, "m1");
     Docker__Swarmkit__V1__NodeDescription description = DOCKER__SWARMKIT__V1__NODE_DESCRIPTION__INIT;
-    description.hostname = TEXT("hive");
+    description.hostname = CONSTANT("hive");
     manager.description = &description;
     do_update(&s->asked.world, &manager);
     s->unlock_key = "";

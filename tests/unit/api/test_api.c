@@ -244,12 +244,10 @@ static void what_tasks_do_is_refused_clearly(void **state)
 static void address_in_use_is_refused(void **state)
 {
     struct asker *a = *state;
-    cleanup_free char *address = mem_format("unix://%s", a->path);
+    cleanup_free char *address = mem_format(TEST_API_PIPES "skep-test-api-%d", (int)uv_os_getpid());
     assert_fails(api_listen(a->fixture.api, address, NULL, err), ERR_EXISTS, "another daemon listens");
-    assert_fails(api_listen(a->fixture.api, "tcp://0.0.0.0:2375", NULL, err), ERR_INVALID, "unix:///PATH");
-    assert_fails(api_listen(a->fixture.api, "unix://relative", NULL, err), ERR_INVALID, "unix:///PATH");
-    assert_fails(api_listen(a->fixture.api, "unix:///etc/passwd", NULL, err), ERR_EXISTS, "is no socket");
-    assert_fails(api_listen(a->fixture.api, "unix:///nonexistent/dir/s", NULL, err), ERR_NOT_FOUND, "/nonexistent/dir/s");
+    assert_fails(api_listen(a->fixture.api, "tcp://0.0.0.0:2375", NULL, err), ERR_INVALID, "tcp://0.0.0.0:2375: only ");
+    assert_fails(api_listen(a->fixture.api, "unix://relative", NULL, err), ERR_INVALID, "unix://relative: only ");
 }
 
 int main(void)

@@ -8,10 +8,10 @@ static void add_overlay(struct swarm *s)
     Docker__Swarmkit__V1__NetworkSpec spec = DOCKER__SWARMKIT__V1__NETWORK_SPEC__INIT;
     Docker__Swarmkit__V1__Annotations annotations = DOCKER__SWARMKIT__V1__ANNOTATIONS__INIT;
     Docker__Swarmkit__V1__Driver driver = DOCKER__SWARMKIT__V1__DRIVER__INIT;
-    annotations.name = TEXT("meadow");
-    driver.name = TEXT("overlay");
+    annotations.name = CONSTANT("meadow");
+    driver.name = CONSTANT("overlay");
     spec.annotations = &annotations;
-    network.id = TEXT("o1verlay");
+    network.id = CONSTANT("o1verlay");
     network.spec = &spec;
     network.driver_state = &driver;
     do_create(&s->asked.world, &network);

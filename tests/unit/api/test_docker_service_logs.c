@@ -17,11 +17,11 @@ static int print(struct swarm *s, Docker__Swarmkit__V1__LogStream stream, const 
     Google__Protobuf__Timestamp when;
     Docker__Swarmkit__V1__LogMessage line = DOCKER__SWARMKIT__V1__LOG_MESSAGE__INIT, *lines[] = {&line};
     Docker__Swarmkit__V1__SubscribeLogsMessage message = DOCKER__SWARMKIT__V1__SUBSCRIBE_LOGS_MESSAGE__INIT;
-    context.node_id = TEXT("m1");
-    context.service_id = TEXT("s1");
-    context.task_id = TEXT("t1");
-    attr.key = TEXT("a=b");
-    attr.value = TEXT("c d,e");
+    context.node_id = CONSTANT("m1");
+    context.service_id = CONSTANT("s1");
+    context.task_id = CONSTANT("t1");
+    attr.key = CONSTANT("a=b");
+    attr.value = CONSTANT("c d,e");
     message_set_timestamp(&when, INT64_C(1790000000123456789));
     line.context = &context;
     line.stream = stream;

@@ -1,9 +1,4 @@
 /* tests/unit/api/test_health.c – /health and /metrics, at the API's own socket and at a TCP port of their own. */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include "api/call.h"
 #include "tests/unit/api/asker.h"
 #include "tests/unit/metrics_reader.h"
@@ -75,36 +70,76 @@ static void a_daemon_that_tells_nothing_has_no_such_paths(void **state)
 
 /* --- the port --- */
 
-static void find_port(char *out, size_t size)
+struct client {
+    uv_tcp_t tcp;
+    uv_connect_t connect;
+    uv_write_t write;
+    struct sockaddr_in server;
+    char *request;
+    struct buf *answer;
+    char piece[4096];
+    bool has_answer, is_closed;
+};
+
+static void on_closed(uv_handle_t *handle)
 {
-    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof name;
-    int file = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(file, (struct sockaddr *)&name, length), 0);
-    assert_int_equal(getsockname(file, (struct sockaddr *)&name, &length), 0);
-    close(file);
-    snprintf(out, size, "localhost:%d", ntohs(name.sin_port));
+    ((struct client *)handle->data)->is_closed = true;
+}
+
+static void give(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct client *client = handle->data;
+    (void)suggested;
+    *buf = uv_buf_init(client->piece, sizeof client->piece);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
+{
+    struct client *client = stream->data;
+    if (size > 0)
+        buf_append(client->answer, buf->base, (size_t)size);
+    client->has_answer = size == UV_EOF;
+    if (size < 0)
+        uv_close((uv_handle_t *)stream, on_closed);
+}
+
+static void on_connected(uv_connect_t *connect, int status)
+{
+    struct client *client = connect->data;
+    uv_buf_t piece = uv_buf_init(client->request, (unsigned)strlen(client->request));
+    assert_int_equal(status, 0);
+    assert_int_equal(uv_write(&client->write, connect->handle, &piece, 1, NULL), 0);
+    assert_int_equal(uv_read_start(connect->handle, give, on_read), 0);
+}
+
+static void find_port(struct asker *a, char *out, size_t size)
+{
+    struct client client = {0};
+    int length = sizeof client.server;
+    client.tcp.data = &client;
+    uv_ip4_addr("127.0.0.1", 0, &client.server);
+    assert_int_equal(uv_tcp_init(&a->fixture.loop, &client.tcp), 0);
+    assert_int_equal(uv_tcp_bind(&client.tcp, (struct sockaddr *)&client.server, 0), 0);
+    assert_int_equal(uv_tcp_getsockname(&client.tcp, (struct sockaddr *)&client.server, &length), 0);
+    uv_close((uv_handle_t *)&client.tcp, on_closed);
+    while (!client.is_closed)
+        uv_run(&a->fixture.loop, UV_RUN_ONCE);
+    snprintf(out, size, "localhost:%d", ntohs(client.server.sin_port));
 }
 
 static void ask_port(struct asker *a, const char *address, const char *path, struct buf *out)
 {
-    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     cleanup_free char *request = mem_format("GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", path);
+    struct client client = {.request = request, .answer = out};
     uint64_t until = uv_hrtime() + 5 * NS_PER_S;
-    char piece[4096];
-    ssize_t size;
-    name.sin_port = htons((uint16_t)atoi(strchr(address, ':') + 1));
-    int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(connect(client, (struct sockaddr *)&name, sizeof name), 0);
-    assert_int_equal(send(client, request, strlen(request), 0), (ssize_t)strlen(request));
+    client.tcp.data = client.connect.data = &client;
     buf_clear(out);
-    while ((size = recv(client, piece, sizeof piece, MSG_DONTWAIT)) != 0 && uv_hrtime() < until) {
-        if (size > 0)
-            buf_append(out, piece, (size_t)size);
+    uv_ip4_addr("127.0.0.1", atoi(strchr(address, ':') + 1), &client.server);
+    assert_int_equal(uv_tcp_init(&a->fixture.loop, &client.tcp), 0);
+    assert_int_equal(uv_tcp_connect(&client.connect, &client.tcp, (struct sockaddr *)&client.server, on_connected), 0);
+    while (!client.is_closed && uv_hrtime() < until)
         uv_run(&a->fixture.loop, UV_RUN_NOWAIT);
-    }
-    assert_int_equal(size, 0);
-    close(client);
+    assert_true(client.has_answer && client.is_closed);
 }
 
 static void the_port_tells_metrics_and_health_and_nothing_else(void **state)
@@ -112,7 +147,7 @@ static void the_port_tells_metrics_and_health_and_nothing_else(void **state)
     struct asker *a = *state;
     cleanup_buf struct buf answer = {0};
     char address[32];
-    find_port(address, sizeof address);
+    find_port(a, address, sizeof address);
     assert_ok(api_listen_metrics(a->fixture.api, address, err));
     ask_port(a, address, "/metrics", &answer);
     assert_non_null(strstr((char *)answer.data, "HTTP/1.1 200"));
@@ -133,7 +168,7 @@ static void a_port_that_is_taken_is_said(void **state)
 {
     struct asker *a = *state;
     char address[32];
-    find_port(address, sizeof address);
+    find_port(a, address, sizeof address);
     assert_ok(api_listen_metrics(a->fixture.api, address, err));
     assert_fails(api_listen_metrics(a->fixture.api, address, err), ERR_EXISTS, address);
 }

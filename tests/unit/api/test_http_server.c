@@ -1,22 +1,22 @@
 /* tests/unit/api/test_http_server.c – what only shows with a socket: how much of a client's bytes is taken from it. */
 #include "api/http_server.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
+#include <string.h>
 
-#include "base/file.h"
 #include "base/mem.h"
 #include "tests/unit/test.h"
 
 enum { BODY_BYTES = 16 * MIB, TURNS = 200 };
 
 struct fixture {
-    char dir[32], path[64];
+    char path[64];
     uv_loop_t loop;
+    uv_pipe_t client;
+    uv_connect_t connect;
+    uv_write_t write;
+    size_t size, sent; /* of the piece that is on its way; of all that were taken from us */
+    bool is_connected;
     struct clock clock;
     struct http_server *server;
     struct http_exchange *held;
@@ -51,10 +51,7 @@ static int set_up(void **state)
 {
     struct fixture *f = mem_alloc(sizeof *f);
     *state = f;
-    snprintf(f->dir, sizeof f->dir, "/tmp/skep-http-XXXXXX");
-    if (!mkdtemp(f->dir))
-        return -1;
-    snprintf(f->path, sizeof f->path, "%s/sock", f->dir);
+    snprintf(f->path, sizeof f->path, "%sskep-test-http-%d", strstr(TEST_API_PIPES, "://") + 3, (int)uv_os_getpid());
     f->clock = clock_system();
     uv_loop_init(&f->loop);
     f->server = http_server_new(&f->loop, &f->clock, on_request, f);
@@ -76,53 +73,74 @@ static int tear_down(void **state)
     if (f->held)
         http_release(f->held);
     int closed = uv_loop_close(&f->loop);
-    file_remove_tree(f->dir, NULL);
     free(f);
     return closed;
 }
 
-static int connect_to(const struct fixture *f)
+static void on_connected(uv_connect_t *connect, int status)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int client = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    snprintf(address.sun_path, sizeof address.sun_path, "%s", f->path);
-    assert_int_equal(connect(client, (struct sockaddr *)&address, sizeof address), 0);
-    return client;
+    struct fixture *f = connect->data;
+    assert_int_equal(status, 0);
+    f->is_connected = true;
 }
 
-/* As much as goes into the socket while the server has its turns. */
-static size_t push(struct fixture *f, int client, size_t limit)
+static void connect_to_server(struct fixture *f)
+{
+    f->connect.data = f->write.data = f;
+    assert_int_equal(uv_pipe_init(&f->loop, &f->client, 0), 0);
+    uv_pipe_connect(&f->connect, &f->client, f->path, on_connected);
+    while (!f->is_connected)
+        uv_run(&f->loop, UV_RUN_ONCE);
+}
+
+static void on_written(uv_write_t *write, int status)
+{
+    struct fixture *f = write->data;
+    f->sent += status == 0 ? f->size : 0;
+    f->size = 0;
+}
+
+static void send_piece(struct fixture *f, const char *data, size_t size)
+{
+    uv_buf_t piece = uv_buf_init((char *)(uintptr_t)data, (unsigned)size);
+    f->size = size;
+    assert_int_equal(uv_write(&f->write, (uv_stream_t *)&f->client, &piece, 1, on_written), 0);
+}
+
+/* As much as goes into the socket while the server has its turns, until @limit bytes were sent in all. */
+static void push(struct fixture *f, size_t limit)
 {
     static char piece[64 * KIB];
-    size_t sent = 0;
-    for (int turn = 0; turn < TURNS && sent < limit; turn++) {
-        size_t size = limit - sent < sizeof piece ? limit - sent : sizeof piece;
-        ssize_t n = send(client, piece, size, MSG_NOSIGNAL);
-        sent += n > 0 ? (size_t)n : 0;
-        if (n > 0)
-            turn = 0;
+    for (int turn = 0; turn < TURNS && f->sent < limit; turn++) {
+        size_t sent = f->sent;
+        if (f->size == 0)
+            send_piece(f, piece, limit - sent < sizeof piece ? limit - sent : sizeof piece);
         uv_run(&f->loop, UV_RUN_NOWAIT);
+        if (f->sent > sent)
+            turn = 0;
     }
-    return sent;
 }
 
 static void a_paused_body_waits_in_the_socket(void **state)
 {
     struct fixture *f = *state;
-    int client = connect_to(f);
     cleanup_free char *head = mem_format("POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", (int)BODY_BYTES);
-    assert_int_equal(send(client, head, strlen(head), 0), (ssize_t)strlen(head));
-    size_t sent = push(f, client, BODY_BYTES);
-    assert_in_range(sent, 1, 2 * MIB); /* the socket's own queue, and a little of ours */
+    connect_to_server(f);
+    send_piece(f, head, strlen(head));
+    while (f->size > 0)
+        uv_run(&f->loop, UV_RUN_ONCE);
+    f->sent = 0;
+    push(f, BODY_BYTES);
+    assert_in_range(f->sent, 1, 2 * MIB); /* the socket's own queue, and a little of ours */
     assert_in_range(f->received, 1, 128 * KIB);
     http_body_pause(f->held, false);
-    sent += push(f, client, BODY_BYTES - sent);
-    assert_int_equal(sent, BODY_BYTES);
+    push(f, BODY_BYTES);
+    assert_int_equal(f->sent, BODY_BYTES);
     for (int turn = 0; turn < TURNS && !f->is_ended; turn++)
         uv_run(&f->loop, UV_RUN_NOWAIT);
     assert_int_equal(f->received, BODY_BYTES);
     assert_true(f->is_ended);
-    close(client);
+    uv_close((uv_handle_t *)&f->client, NULL);
 }
 
 static void addresses_that_are_none_are_refused_by_name(void **state)

@@ -47,7 +47,8 @@ static void errors_of_the_system_become_ours(void **state)
     (void)state;
     assert_fails(error_set_windows(err, ERROR_FILE_NOT_FOUND, "open %s", "x"), ERR_NOT_FOUND, "open x: no such file or directory");
     assert_fails(error_set_windows(err, ERROR_DISK_FULL, "write"), ERR_NO_SPACE, "write: ");
-    assert_fails(error_set_windows(err, ERROR_SERVICE_DOES_NOT_EXIST, "start"), ERR_IO, "1060");
+    assert_fails(error_set_windows(err, ERROR_SERVICE_DOES_NOT_EXIST, "start"), ERR_NOT_FOUND, "1060");
+    assert_fails(error_set_windows(err, ERROR_SERVICE_REQUEST_TIMEOUT, "start"), ERR_IO, "error 1053");
 }
 
 int main(void)

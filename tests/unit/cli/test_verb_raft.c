@@ -1,8 +1,6 @@
 /* tests/unit/cli/test_verb_raft.c – `skep raft` as a person runs it: words in, text and an exit code out, over a log on the host's disk. */
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -107,12 +105,14 @@ static char *first_segment(const struct trial *t)
 static void damage(struct trial *t)
 {
     cleanup_free char *path = first_segment(t);
-    uint8_t byte = 0;
-    int file = open(path, O_RDWR | O_CLOEXEC);
-    assert_true(file >= 0 && pread(file, &byte, 1, 4096 + 200) == 1);
-    byte ^= 0x40;
-    assert_int_equal(pwrite(file, &byte, 1, 4096 + 200), 1);
-    close(file);
+    FILE *file = fopen(path, "r+be");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 4096 + 200, SEEK_SET), 0);
+    int byte = fgetc(file);
+    assert_int_not_equal(byte, EOF);
+    assert_int_equal(fseek(file, 4096 + 200, SEEK_SET), 0);
+    assert_int_equal(fputc(byte ^ 0x40, file), byte ^ 0x40);
+    assert_int_equal(fclose(file), 0);
 }
 
 static void write_keys(struct trial *t, const char *text)

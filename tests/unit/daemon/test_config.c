@@ -15,13 +15,13 @@ static void flags_come_in_both_forms_and_lists_add_up(void **state)
 {
     (void)state;
     struct config config;
-    assert_ok(
-        READ(&config, "--state-dir=/a", "--run-dir", "/b", "--label", "x=1", "--label=y=2", "-H", "unix:///s", "--clock-offset", "2h"));
+    assert_ok(READ(&config, "--state-dir=/a", "--run-dir", "/b", "--label", "x=1", "--label=y=2", "-H", TEST_API_PIPES "s",
+                   "--clock-offset", "2h"));
     assert_string_equal(config.state_dir, "/a");
     assert_string_equal(config.run_dir, "/b");
     assert_int_equal(config.labels.count, 2);
     assert_string_equal(config.labels.values[1], "y=2");
-    assert_string_equal(config.hosts.values[0], "unix:///s");
+    assert_string_equal(config.hosts.values[0], TEST_API_PIPES "s");
     assert_true(config.clock_offset == 7200000000000);
     config_deinit(&config);
 }
@@ -83,7 +83,7 @@ static void what_cannot_be_is_refused_by_name(void **state)
     check_refused("--runtime", "hcs", "--runtime hcs: must be one of auto|emulated");
     check_refused("--runtime", "", "must be one of");
     check_refused("--emulated-host", "os=linux", "--emulated-host: only with --runtime emulated");
-    check_refused("--host", "tcp://0.0.0.0:2375", "tcp://0.0.0.0:2375: only unix");
+    check_refused("--host", "tcp://0.0.0.0:2375", "tcp://0.0.0.0:2375: only ");
     check_refused("--image-gc-interval", "-1h", "must not be negative");
     check_refused("--metrics-addr", "127.0.0.1", "--metrics-addr: not an address: 127.0.0.1: the port is missing");
     check_refused("--clock-offset", "later", "--clock-offset: not a duration: later");

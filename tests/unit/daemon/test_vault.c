@@ -63,7 +63,7 @@ static void after_a_restart_the_right_key_opens_it(void **state)
     assert_ok(vault_lock(&vault, first, 12, &chance, err));
     memcpy(key, vault_key(&vault), sizeof key);
     assert_int_equal(stat(vault.path, &found), 0);
-    assert_int_equal(found.st_mode & 0777, 0600);
+    assert_true(!TEST_HAS_MODES || (found.st_mode & 0777) == 0600);
     reopen(&vault);
     assert_true(vault_is_locked(&vault));
     assert_null(vault_key(&vault));

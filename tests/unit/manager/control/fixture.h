@@ -15,7 +15,7 @@
 #include "manager/control/control.h"
 #include "tests/unit/manager/store/fixture.h"
 
-#define TEXT(constant) ((char *)(uintptr_t)(constant))
+#define CONSTANT(constant) ((char *)(uintptr_t)(constant))
 
 struct member_of {
     const char *node_id;
@@ -104,9 +104,9 @@ static inline void ca_answer(struct asked *asked)
     Docker__Swarmkit__V1__RootCA root_ca = *asked->ca_change.cluster->root_ca;
     Docker__Swarmkit__V1__JoinTokens tokens = *root_ca.join_tokens;
     if (asked->ca_change.rotates_worker_token)
-        tokens.worker = TEXT("worker-anew");
+        tokens.worker = CONSTANT("worker-anew");
     if (asked->ca_change.rotates_manager_token)
-        tokens.manager = TEXT("manager-anew");
+        tokens.manager = CONSTANT("manager-anew");
     root_ca.join_tokens = &tokens;
     root_ca.last_forced_rotation = asked->ca_change.spec->ca_config ? asked->ca_change.spec->ca_config->force_rotate : 0;
     done(asked->ca_ctx, (Docker__Swarmkit__V1__RootCA *)(void *)message_copy(&root_ca.base), NULL);
@@ -140,7 +140,7 @@ static inline void ca_unlocks(void *self, Docker__Swarmkit__V1__Cluster *cluster
     Docker__Swarmkit__V1__EncryptionKey key = DOCKER__SWARMKIT__V1__ENCRYPTION_KEY__INIT;
     char text[16];
     int length = snprintf(text, sizeof text, "key-%d", ++asked->unlocks);
-    key.subsystem = TEXT("swarm-manager");
+    key.subsystem = CONSTANT("swarm-manager");
     key.key = (ProtobufCBinaryData){(size_t)length, (uint8_t *)text};
     cluster->unlock_keys = mem_alloc(sizeof(Docker__Swarmkit__V1__EncryptionKey *));
     cluster->unlock_keys[0] = (Docker__Swarmkit__V1__EncryptionKey *)(void *)message_copy(&key.base);
@@ -261,8 +261,8 @@ static inline void web_init(struct web *web, const char *name)
     docker__swarmkit__v1__create_service_request__init(&web->create);
     docker__swarmkit__v1__version__init(&web->version);
     docker__swarmkit__v1__update_service_request__init(&web->update);
-    web->annotations.name = TEXT(name);
-    web->container.image = TEXT("busybox:1");
+    web->annotations.name = CONSTANT(name);
+    web->container.image = CONSTANT("busybox:1");
     web->task.container = &web->container;
     web->task.runtime_case = DOCKER__SWARMKIT__V1__TASK_SPEC__RUNTIME_CONTAINER;
     web->replicated.replicas = 2;
@@ -309,11 +309,11 @@ static inline void bootstrap_as(struct asked *asked, const char *node_id, bool i
 {
     Docker__Swarmkit__V1__RootCA root_ca = DOCKER__SWARMKIT__V1__ROOT_CA__INIT;
     Docker__Swarmkit__V1__JoinTokens tokens = DOCKER__SWARMKIT__V1__JOIN_TOKENS__INIT;
-    tokens.worker = TEXT("worker-token");
-    tokens.manager = TEXT("manager-token");
+    tokens.worker = CONSTANT("worker-token");
+    tokens.manager = CONSTANT("manager-token");
     root_ca.join_tokens = &tokens;
-    root_ca.ca_key = (ProtobufCBinaryData){7, (uint8_t *)TEXT("private")};
-    root_ca.ca_cert = (ProtobufCBinaryData){6, (uint8_t *)TEXT("public")};
+    root_ca.ca_key = (ProtobufCBinaryData){7, (uint8_t *)CONSTANT("private")};
+    root_ca.ca_cert = (ProtobufCBinaryData){6, (uint8_t *)CONSTANT("public")};
     int before = asked->answers;
     control_bootstrap(
         asked->control,
@@ -336,7 +336,7 @@ static inline char *network_id(struct asked *asked, const char *name)
     struct store_cursor cursor;
     store_find(asked->world.store, STORE_NETWORK, STORE_BY_NAME, name, &cursor);
     const ProtobufCMessage *found = store_next(&cursor);
-    return found ? TEXT(store_message_id(STORE_NETWORK, found)) : NULL;
+    return found ? CONSTANT(store_message_id(STORE_NETWORK, found)) : NULL;
 }
 
 #endif

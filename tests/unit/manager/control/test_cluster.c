@@ -31,13 +31,13 @@ static void update_init(void)
     docker__swarmkit__v1__encryption_config__init(&update.encryption);
     docker__swarmkit__v1__key_rotation__init(&update.rotation);
     docker__swarmkit__v1__version__init(&update.version);
-    update.annotations.name = TEXT("default");
+    update.annotations.name = CONSTANT("default");
     update.spec.annotations = &update.annotations;
     update.spec.ca_config = &update.ca_config;
     update.spec.dispatcher = &update.dispatcher;
     update.spec.encryption_config = &update.encryption;
     update.version.index = stored()->meta->version->index;
-    update.request.cluster_id = TEXT("c1");
+    update.request.cluster_id = CONSTANT("c1");
     update.request.cluster_version = &update.version;
     update.request.spec = &update.spec;
     update.request.rotation = &update.rotation;
@@ -104,14 +104,14 @@ static void secrets_are_in_no_answer(void **state)
     cluster.root_ca = &root_ca;
     cluster.unlock_keys = cluster.network_bootstrap_keys = keys;
     cluster.n_unlock_keys = cluster.n_network_bootstrap_keys = 1;
-    ProtobufCMessageUnknownField unknown = {99, PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED, 8, (uint8_t *)TEXT("\7SECRET-5")};
+    ProtobufCMessageUnknownField unknown = {99, PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED, 8, (uint8_t *)CONSTANT("\7SECRET-5")};
     cluster.base.unknown_fields = &unknown; /* of a version to come */
     cluster.base.n_unknown_fields = 1;
     do_update(&asked.world, &cluster);
 
     Docker__Swarmkit__V1__GetClusterRequest get = DOCKER__SWARMKIT__V1__GET_CLUSTER_REQUEST__INIT;
     Docker__Swarmkit__V1__ListClustersRequest list = DOCKER__SWARMKIT__V1__LIST_CLUSTERS_REQUEST__INIT;
-    get.cluster_id = TEXT("c1");
+    get.cluster_id = CONSTANT("c1");
     const Docker__Swarmkit__V1__GetClusterResponse *response = do_call(&asked, GetCluster, &get);
     assert_no_secret(response->cluster);
     assert_string_equal(response->cluster->defaultaddresspool[0], "10.0.0.0/8");
@@ -136,9 +136,9 @@ static void cluster_is_found_by_its_id_and_filters(void **state)
     Docker__Swarmkit__V1__ListClustersRequest list = DOCKER__SWARMKIT__V1__LIST_CLUSTERS_REQUEST__INIT;
     Docker__Swarmkit__V1__ListClustersRequest__Filters filters = DOCKER__SWARMKIT__V1__LIST_CLUSTERS_REQUEST__FILTERS__INIT;
     assert_refused(&asked, GetCluster, &get, ERR_INVALID, 3, "invalid argument");
-    get.cluster_id = TEXT("c9");
+    get.cluster_id = CONSTANT("c9");
     assert_refused(&asked, GetCluster, &get, ERR_NOT_FOUND, 5, "cluster c9 not found");
-    char *names[] = {TEXT("default")}, *prefixes[] = {TEXT("x")};
+    char *names[] = {CONSTANT("default")}, *prefixes[] = {CONSTANT("x")};
     list.filters = &filters;
     filters.names = names;
     filters.n_names = 1;
@@ -168,21 +168,21 @@ static void specs_have_rules(void **state)
     update.dispatcher.heartbeat_period = &huge;
     invalid("heartbeat time period is no duration");
     update.dispatcher.heartbeat_period = &hour;
-    update.annotations.name = TEXT("other");
+    update.annotations.name = CONSTANT("other");
     invalid("modification of cluster name is not allowed");
     update.spec.annotations = NULL;
     invalid("modification of cluster name is not allowed");
     update.spec.annotations = &update.annotations;
-    update.annotations.name = TEXT("default");
+    update.annotations.name = CONSTANT("default");
     policy.policies = roles;
     policy.n_policies = 1;
     role.secret = &secret;
-    secret.alg = TEXT("rot13");
+    secret.alg = CONSTANT("rot13");
     update.spec.acceptance_policy = &policy;
     invalid("hashing algorithm is not supported: rot13");
-    secret.alg = TEXT("bcrypt2");
+    secret.alg = CONSTANT("bcrypt2");
     invalid("hashing algorithm is not supported: bcrypt2");
-    secret.alg = TEXT("BCrypt");
+    secret.alg = CONSTANT("BCrypt");
     assert_int_equal(asked.ca_changes, 0); /* nobody was asked about what cannot be */
     (void)do_call(&asked, UpdateCluster, &update.request);
     assert_int_equal(stored()->spec->dispatcher->heartbeat_period->seconds, 3600);
@@ -198,9 +198,9 @@ static void update_names_its_cluster_version_and_spec(void **state)
     update.request.cluster_version = NULL;
     invalid("invalid argument");
     update_init();
-    update.request.cluster_id = TEXT("");
+    update.request.cluster_id = CONSTANT("");
     invalid("invalid argument");
-    update.request.cluster_id = TEXT("c9");
+    update.request.cluster_id = CONSTANT("c9");
     refused(ERR_NOT_FOUND, 5, "cluster c9 not found");
     update_init();
     update.version.index++;
@@ -302,7 +302,7 @@ static void update_forgets_certificates_that_are_long_expired(void **state)
         docker__swarmkit__v1__blacklisted_certificate__init(&certificates[i]);
         message_set_timestamp(&times[i], asked.world.wall_ns - ages_s[i] * (int64_t)NS_PER_S);
         certificates[i].expiry = i < 2 ? &times[i] : NULL;
-        entries[i].key = TEXT(names[i]);
+        entries[i].key = CONSTANT(names[i]);
         entries[i].value = &certificates[i];
     }
     cluster.blacklisted_certificates = list;

@@ -23,10 +23,10 @@ static void put(const char *id, const char *name, bool is_ingress)
     Docker__Swarmkit__V1__Network network = DOCKER__SWARMKIT__V1__NETWORK__INIT;
     Docker__Swarmkit__V1__NetworkSpec spec = DOCKER__SWARMKIT__V1__NETWORK_SPEC__INIT;
     Docker__Swarmkit__V1__Annotations annotations = DOCKER__SWARMKIT__V1__ANNOTATIONS__INIT;
-    annotations.name = TEXT(name);
+    annotations.name = CONSTANT(name);
     spec.annotations = &annotations;
     spec.ingress = is_ingress;
-    network.id = TEXT(id);
+    network.id = CONSTANT(id);
     network.spec = &spec;
     do_create(&asked.world, &network);
 }
@@ -38,7 +38,7 @@ static void predefined_networks_are_shown(void **state)
     Docker__Swarmkit__V1__ListNetworksRequest__Filters filters = DOCKER__SWARMKIT__V1__LIST_NETWORKS_REQUEST__FILTERS__INIT;
     Docker__Swarmkit__V1__GetNetworkRequest get = DOCKER__SWARMKIT__V1__GET_NETWORK_REQUEST__INIT;
     assert_int_equal(do_call(&asked, ListNetworks, &list)->n_networks, 2);
-    char *names[] = {TEXT("host")};
+    char *names[] = {CONSTANT("host")};
     filters.names = names;
     filters.n_names = 1;
     list.filters = &filters;
@@ -47,9 +47,9 @@ static void predefined_networks_are_shown(void **state)
     assert_string_equal(response->networks[0]->spec->driver_config->name, "host");
     get.network_id = network_id(&asked, "bridge");
     assert_string_equal(do_call(&asked, GetNetwork, &get)->network->spec->annotations->name, "bridge");
-    get.network_id = TEXT("n9");
+    get.network_id = CONSTANT("n9");
     assert_refused(&asked, GetNetwork, &get, ERR_NOT_FOUND, 5, "network n9 not found");
-    get.network_id = TEXT("");
+    get.network_id = CONSTANT("");
     assert_refused(&asked, GetNetwork, &get, ERR_INVALID, 3, "invalid argument");
 }
 
@@ -64,7 +64,7 @@ static void creation_says_what_works(void **state)
     request.spec = &spec;
     assert_refused(&asked, CreateNetwork, &request, ERR_INVALID, 3, "meta: name must be provided");
     spec.annotations = &annotations;
-    annotations.name = TEXT("over");
+    annotations.name = CONSTANT("over");
     assert_refused(&asked, CreateNetwork, &request, ERR_UNSUPPORTED, 12,
                    "network over: this cluster cannot create overlay networks yet; attach services to the network host or bridge");
     spec.ingress = true;
@@ -72,7 +72,7 @@ static void creation_says_what_works(void **state)
     spec.attachable = true;
     assert_refused(&asked, CreateNetwork, &request, ERR_INVALID, 3, "ingress network cannot be attachable");
     spec.attachable = false;
-    label.key = TEXT("com.docker.swarm.predefined");
+    label.key = CONSTANT("com.docker.swarm.predefined");
     annotations.labels = labels;
     annotations.n_labels = 1;
     assert_refused(&asked, CreateNetwork, &request, ERR_PERMISSION, 7,
@@ -85,7 +85,7 @@ static void predefined_networks_stay(void **state)
     Docker__Swarmkit__V1__RemoveNetworkRequest request = DOCKER__SWARMKIT__V1__REMOVE_NETWORK_REQUEST__INIT;
     char text[128];
     assert_refused(&asked, RemoveNetwork, &request, ERR_INVALID, 3, "invalid argument");
-    request.network_id = TEXT("n9");
+    request.network_id = CONSTANT("n9");
     assert_refused(&asked, RemoveNetwork, &request, ERR_NOT_FOUND, 5, "network n9 not found");
     request.network_id = network_id(&asked, "host");
     snprintf(text, sizeof text, "network %s (host) is a swarm predefined network and cannot be removed", request.network_id);
@@ -100,7 +100,7 @@ static void old_networks_go_when_nobody_uses_them(void **state)
                                                   *list[] = {&attachment};
     put("o1", "over", false);
     Docker__Swarmkit__V1__Service *one = service("s1", "web");
-    attachment.target = TEXT("o1");
+    attachment.target = CONSTANT("o1");
     one->spec->networks = list;
     one->spec->n_networks = 1;
     do_create(&asked.world, one);
@@ -108,7 +108,7 @@ static void old_networks_go_when_nobody_uses_them(void **state)
     its->spec->networks = list;
     its->spec->n_networks = 1;
     do_create(&asked.world, its);
-    request.network_id = TEXT("o1");
+    request.network_id = CONSTANT("o1");
     assert_refused(&asked, RemoveNetwork, &request, ERR_PRECONDITION, 9, "network o1 is in use by service s1");
     do_remove(&asked.world, STORE_SERVICE, "s1");
     assert_refused(&asked, RemoveNetwork, &request, ERR_PRECONDITION, 9, "network o1 is in use by task t1");
@@ -131,7 +131,7 @@ static void old_ingress_goes_when_nothing_is_published_on_it(void **state)
     endpoint.n_ports = 1;
     one->spec->endpoint = &endpoint;
     do_create(&asked.world, one);
-    request.network_id = TEXT("i1");
+    request.network_id = CONSTANT("i1");
     assert_refused(&asked, RemoveNetwork, &request, ERR_PRECONDITION, 9,
                    "ingress network cannot be removed because service s1 depends on it");
     do_remove(&asked.world, STORE_SERVICE, "s1");

@@ -29,7 +29,7 @@ static void put(const char *id, const char *hostname, bool is_manager, int state
     one->status = &status;
     one->role = one->spec->desired_role = is_manager ? DOCKER__SWARMKIT__V1__NODE_ROLE__MANAGER : DOCKER__SWARMKIT__V1__NODE_ROLE__WORKER;
     one->spec->membership = DOCKER__SWARMKIT__V1__NODE_SPEC__MEMBERSHIP__ACCEPTED;
-    certificate.certificate = (ProtobufCBinaryData){16, (uint8_t *)TEXT("until 1790000100")};
+    certificate.certificate = (ProtobufCBinaryData){16, (uint8_t *)CONSTANT("until 1790000100")};
     one->certificate = &certificate;
     do_create(&asked.world, one);
 }
@@ -42,9 +42,9 @@ static void manager_is_shown_with_its_place_in_the_group(void **state)
     (void)state;
     Docker__Swarmkit__V1__GetNodeRequest request = DOCKER__SWARMKIT__V1__GET_NODE_REQUEST__INIT;
     assert_refused(&asked, GetNode, &request, ERR_INVALID, 3, "invalid argument");
-    request.node_id = TEXT("n9");
+    request.node_id = CONSTANT("n9");
     assert_refused(&asked, GetNode, &request, ERR_NOT_FOUND, 5, "node n9 not found");
-    request.node_id = TEXT("m1");
+    request.node_id = CONSTANT("m1");
     const Docker__Swarmkit__V1__GetNodeResponse *response = do_call(&asked, GetNode, &request);
     assert_int_equal(response->node->manager_status->raft_id, 77);
     assert_string_equal(response->node->manager_status->addr, "10.0.0.1:2377");
@@ -52,7 +52,7 @@ static void manager_is_shown_with_its_place_in_the_group(void **state)
     assert_int_equal(response->node->manager_status->reachability, DOCKER__SWARMKIT__V1__RAFT_MEMBER_STATUS__REACHABILITY__REACHABLE);
     assert_null(store_node(asked.world.store, "m1")->manager_status);
     put("n1", "one", false, READY);
-    request.node_id = TEXT("n1");
+    request.node_id = CONSTANT("n1");
     assert_null(do_call(&asked, GetNode, &request)->node->manager_status);
 }
 
@@ -84,13 +84,13 @@ static void lists_go_through_every_filter(void **state)
                                                          *engine_labels[] = {&engine_label};
     Docker__Swarmkit__V1__Annotations annotations = DOCKER__SWARMKIT__V1__ANNOTATIONS__INIT;
     Docker__Swarmkit__V1__Annotations__LabelsEntry label = DOCKER__SWARMKIT__V1__ANNOTATIONS__LABELS_ENTRY__INIT, *labels[] = {&label};
-    engine_label.key = TEXT("disk");
-    engine_label.value = TEXT("fast");
+    engine_label.key = CONSTANT("disk");
+    engine_label.value = CONSTANT("fast");
     engine.labels = engine_labels;
     engine.n_labels = 1;
     one->description->engine = &engine;
-    label.key = TEXT("zone");
-    label.value = TEXT("a");
+    label.key = CONSTANT("zone");
+    label.value = CONSTANT("a");
     annotations.labels = labels;
     annotations.n_labels = 1;
     one->spec->annotations = &annotations;
@@ -99,7 +99,7 @@ static void lists_go_through_every_filter(void **state)
     assert_string_equal(listed(&request), "m1 n1 n2");
     request.filters = &filters;
     assert_string_equal(listed(&request), "m1 n1 n2");
-    char *names[] = {TEXT("alps")}, *prefixes[] = {TEXT("al")}, *ids[] = {TEXT("n")}, *empty[] = {TEXT("")};
+    char *names[] = {CONSTANT("alps")}, *prefixes[] = {CONSTANT("al")}, *ids[] = {CONSTANT("n")}, *empty[] = {CONSTANT("")};
     filters.names = names;
     filters.n_names = 1;
     assert_string_equal(listed(&request), "n2");
@@ -114,15 +114,15 @@ static void lists_go_through_every_filter(void **state)
     filters.n_id_prefixes = 1;
     assert_string_equal(listed(&request), "n1 n2");
     filters.n_id_prefixes = 0;
-    wanted.key = TEXT("disk");
+    wanted.key = CONSTANT("disk");
     filters.labels = wanted_list;
     filters.n_labels = 1;
     assert_string_equal(listed(&request), "n2");
-    wanted.key = TEXT("zone");
+    wanted.key = CONSTANT("zone");
     assert_string_equal(listed(&request), "");
     filters.n_labels = 0;
-    node_wanted.key = TEXT("zone");
-    node_wanted.value = TEXT("a");
+    node_wanted.key = CONSTANT("zone");
+    node_wanted.value = CONSTANT("a");
     filters.node_labels = node_wanted_list;
     filters.n_node_labels = 1;
     assert_string_equal(listed(&request), "n2");
@@ -201,9 +201,9 @@ static void update_names_its_node_version_and_spec(void **state)
     assert_refused(&asked, UpdateNode, &update.request, ERR_INVALID, 3, "invalid argument");
     update_of(&update, "m1")->spec = NULL;
     assert_refused(&asked, UpdateNode, &update.request, ERR_INVALID, 3, "invalid argument");
-    update_of(&update, "m1")->node_id = TEXT("");
+    update_of(&update, "m1")->node_id = CONSTANT("");
     assert_refused(&asked, UpdateNode, &update.request, ERR_INVALID, 3, "invalid argument");
-    update_of(&update, "m1")->node_id = TEXT("n9");
+    update_of(&update, "m1")->node_id = CONSTANT("n9");
     assert_refused(&asked, UpdateNode, &update.request, ERR_NOT_FOUND, 5, "node n9 not found");
     update_of(&update, "m1");
     update.spec.availability = (Docker__Swarmkit__V1__NodeSpec__Availability)9;
@@ -243,7 +243,7 @@ static void demotion_leaves_a_quorum(void **state)
 static Docker__Swarmkit__V1__RemoveNodeRequest removal_of(const char *id, bool is_forced)
 {
     Docker__Swarmkit__V1__RemoveNodeRequest request = DOCKER__SWARMKIT__V1__REMOVE_NODE_REQUEST__INIT;
-    request.node_id = TEXT(id);
+    request.node_id = CONSTANT(id);
     request.force = is_forced;
     return request;
 }

@@ -33,7 +33,7 @@ static int set_up(void **state)
     docker__swarmkit__v1__version__init(&wish.version);
     docker__swarmkit__v1__update_secret_request__init(&wish.update_secret);
     docker__swarmkit__v1__update_config_request__init(&wish.update_config);
-    wish.annotations.name = TEXT("key.pem");
+    wish.annotations.name = CONSTANT("key.pem");
     wish.secret.annotations = wish.config.annotations = &wish.annotations;
     wish.create_secret.spec = wish.update_secret.spec = &wish.secret;
     wish.create_config.spec = wish.update_config.spec = &wish.config;
@@ -80,11 +80,11 @@ static void names_have_a_form(void **state)
     const char *good[] = {"k", "a.b-c_D", "0"};
     const char *words = "invalid name, only 64 [a-zA-Z0-9-_.] characters allowed, and the start and end character must be [a-zA-Z0-9]";
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        wish.annotations.name = TEXT(bad[i]);
+        wish.annotations.name = CONSTANT(bad[i]);
         assert_refused(&asked, CreateSecret, &wish.create_secret, ERR_INVALID, 3, words);
         assert_refused(&asked, CreateConfig, &wish.create_config, ERR_INVALID, 3, words);
     }
-    wish.annotations.name = TEXT("");
+    wish.annotations.name = CONSTANT("");
     assert_refused(&asked, CreateSecret, &wish.create_secret, ERR_INVALID, 3, "name must be provided");
     wish.secret.annotations = wish.config.annotations = NULL;
     assert_refused(&asked, CreateSecret, &wish.create_secret, ERR_INVALID, 3, "name must be provided");
@@ -98,7 +98,7 @@ static void names_have_a_form(void **state)
     wish.secret.annotations = wish.config.annotations = &wish.annotations;
     longest[64] = 0;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
-        wish.annotations.name = TEXT(good[i]);
+        wish.annotations.name = CONSTANT(good[i]);
         create_secret();
         create_config();
     }
@@ -111,7 +111,7 @@ static void names_are_taken_once(void **state)
     (void)state;
     create_secret();
     create_config(); /* a config of a secret's name is another thing */
-    wish.annotations.name = TEXT("KEY.pem");
+    wish.annotations.name = CONSTANT("KEY.pem");
     assert_refused(&asked, CreateSecret, &wish.create_secret, ERR_EXISTS, 6, "secret KEY.pem already exists");
     assert_refused(&asked, CreateConfig, &wish.create_config, ERR_EXISTS, 6, "config KEY.pem already exists");
 }
@@ -133,7 +133,7 @@ static void data_has_a_least_and_a_most(void **state)
     set_data(data, 511999);
     create_secret();
     set_data(data, 1023999);
-    wish.annotations.name = TEXT("other");
+    wish.annotations.name = CONSTANT("other");
     create_config();
 }
 
@@ -143,7 +143,7 @@ static void drivers_of_secrets_are_not_there(void **state)
     Docker__Swarmkit__V1__Driver driver = DOCKER__SWARMKIT__V1__DRIVER__INIT;
     wish.secret.driver = &driver;
     assert_refused(&asked, CreateSecret, &wish.create_secret, ERR_INVALID, 3, "secret driver must have a name");
-    driver.name = TEXT("vault");
+    driver.name = CONSTANT("vault");
     assert_refused(&asked, CreateSecret, &wish.create_secret, ERR_UNSUPPORTED, 12, "secret driver vault: this cluster has no drivers");
 }
 
@@ -152,7 +152,7 @@ static void nobody_is_told_a_secret(void **state)
     (void)state;
     Docker__Swarmkit__V1__GetSecretRequest get = DOCKER__SWARMKIT__V1__GET_SECRET_REQUEST__INIT;
     Docker__Swarmkit__V1__ListSecretsRequest list = DOCKER__SWARMKIT__V1__LIST_SECRETS_REQUEST__INIT;
-    get.secret_id = TEXT(create_secret());
+    get.secret_id = CONSTANT(create_secret());
     assert_int_equal(do_call(&asked, GetSecret, &get)->secret->spec->data.len, 0);
     const Docker__Swarmkit__V1__ListSecretsResponse *response = do_call(&asked, ListSecrets, &list);
     assert_int_equal(response->n_secrets, 1);
@@ -162,9 +162,9 @@ static void nobody_is_told_a_secret(void **state)
     assert_int_equal(((const Docker__Swarmkit__V1__UpdateSecretResponse *)(const void *)asked.response)->secret->spec->data.len, 0);
     const Docker__Swarmkit__V1__Secret *stored = store_secret(asked.world.store, get.secret_id);
     assert_memory_equal(stored->spec->data.data, "hidden", 6);
-    get.secret_id = TEXT("");
+    get.secret_id = CONSTANT("");
     assert_refused(&asked, GetSecret, &get, ERR_INVALID, 3, "secret ID must be provided");
-    get.secret_id = TEXT("s9");
+    get.secret_id = CONSTANT("s9");
     assert_refused(&asked, GetSecret, &get, ERR_NOT_FOUND, 5, "secret s9 not found");
 }
 
@@ -173,9 +173,9 @@ static void config_is_told(void **state)
     (void)state;
     Docker__Swarmkit__V1__GetConfigRequest get = DOCKER__SWARMKIT__V1__GET_CONFIG_REQUEST__INIT;
     assert_refused(&asked, GetConfig, &get, ERR_INVALID, 3, "config ID must be provided");
-    get.config_id = TEXT("c9");
+    get.config_id = CONSTANT("c9");
     assert_refused(&asked, GetConfig, &get, ERR_NOT_FOUND, 5, "config c9 not found");
-    get.config_id = TEXT(create_config());
+    get.config_id = CONSTANT(create_config());
     assert_memory_equal(do_call(&asked, GetConfig, &get)->config->spec->data.data, "hidden", 6);
 }
 
@@ -184,10 +184,10 @@ static void labels_alone_change(void **state)
     (void)state;
     Docker__Swarmkit__V1__Annotations__LabelsEntry label = DOCKER__SWARMKIT__V1__ANNOTATIONS__LABELS_ENTRY__INIT, *labels[] = {&label};
     Docker__Swarmkit__V1__Driver templating = DOCKER__SWARMKIT__V1__DRIVER__INIT;
-    templating.name = TEXT("golang");
+    templating.name = CONSTANT("golang");
     wish.secret.templating = wish.config.templating = &templating;
-    label.key = TEXT("of");
-    label.value = TEXT("web");
+    label.key = CONSTANT("of");
+    label.value = CONSTANT("web");
     create_secret();
     wish.secret.templating = NULL;
     wish.annotations.labels = labels;
@@ -208,7 +208,7 @@ static void labels_alone_change(void **state)
     set_data("others", 6);
     assert_refused(&asked, UpdateSecret, &wish.update_secret, ERR_INVALID, 3, "only updates to Labels are allowed");
     set_data("hidden", 6);
-    wish.annotations.name = TEXT("other");
+    wish.annotations.name = CONSTANT("other");
     assert_refused(&asked, UpdateSecret, &wish.update_secret, ERR_INVALID, 3, "only updates to Labels are allowed");
 
     wish.annotations.n_labels = 0;
@@ -227,7 +227,7 @@ static void update_names_what_it_is_about(void **state)
     (void)state;
     assert_refused(&asked, UpdateSecret, &wish.update_secret, ERR_INVALID, 3, "invalid argument");
     assert_refused(&asked, UpdateConfig, &wish.update_config, ERR_INVALID, 3, "invalid argument");
-    wish.update_secret.secret_id = wish.update_config.config_id = TEXT("x");
+    wish.update_secret.secret_id = wish.update_config.config_id = CONSTANT("x");
     assert_refused(&asked, UpdateSecret, &wish.update_secret, ERR_NOT_FOUND, 5, "secret x not found");
     assert_refused(&asked, UpdateConfig, &wish.update_config, ERR_NOT_FOUND, 5, "config x not found");
     wish.update_secret.spec = NULL;
@@ -249,23 +249,23 @@ static void users_stand_in_the_way_of_removal(void **state)
     char one[STORE_KEY_SIZE_BYTES], two[STORE_KEY_SIZE_BYTES];
     assert_refused(&asked, RemoveSecret, &secret, ERR_INVALID, 3, "secret ID must be provided");
     assert_refused(&asked, RemoveConfig, &config, ERR_INVALID, 3, "config ID must be provided");
-    secret.secret_id = config.config_id = TEXT("x");
+    secret.secret_id = config.config_id = CONSTANT("x");
     assert_refused(&asked, RemoveSecret, &secret, ERR_NOT_FOUND, 5, "could not find secret x");
     assert_refused(&asked, RemoveConfig, &config, ERR_NOT_FOUND, 5, "could not find config x");
-    secret.secret_id = to_secret.secret_id = TEXT(create_secret());
-    config.config_id = to_config.config_id = TEXT(create_config());
-    to_secret.secret_name = to_config.config_name = TEXT("key.pem");
+    secret.secret_id = to_secret.secret_id = CONSTANT(create_secret());
+    config.config_id = to_config.config_id = CONSTANT(create_config());
+    to_secret.secret_name = to_config.config_name = CONSTANT("key.pem");
     to_secret.target_case = DOCKER__SWARMKIT__V1__SECRET_REFERENCE__TARGET_FILE;
     to_config.target_case = DOCKER__SWARMKIT__V1__CONFIG_REFERENCE__TARGET_FILE;
     to_secret.file = to_config.file = &file;
-    file.name = TEXT("key");
+    file.name = CONSTANT("key");
     web_init(&web, "web");
     web.container.secrets = secrets;
     web.container.configs = configs;
     web.container.n_secrets = web.container.n_configs = 1;
     web_create(&asked, &web, one);
     assert_refused(&asked, RemoveSecret, &secret, ERR_INVALID, 3, "secret 'key.pem' is in use by the following service: web");
-    web.annotations.name = TEXT("db");
+    web.annotations.name = CONSTANT("db");
     web_create(&asked, &web, two);
     assert_refused(&asked, RemoveSecret, &secret, ERR_INVALID, 3, "secret 'key.pem' is in use by the following services: web, db");
     assert_refused(&asked, RemoveConfig, &config, ERR_INVALID, 3, "config 'key.pem' is in use by the following services: web, db");
@@ -300,21 +300,21 @@ static void lists_take_any_name_and_all_labels(void **state)
     Docker__Swarmkit__V1__Annotations__LabelsEntry label = DOCKER__SWARMKIT__V1__ANNOTATIONS__LABELS_ENTRY__INIT, *labels[] = {&label};
     char prefix[8];
     snprintf(prefix, sizeof prefix, "%.6s", create_secret());
-    wish.annotations.name = TEXT("Cert");
+    wish.annotations.name = CONSTANT("Cert");
     create_secret();
-    wish.annotations.name = TEXT("token");
-    label.key = TEXT("of");
+    wish.annotations.name = CONSTANT("token");
+    label.key = CONSTANT("of");
     wish.annotations.labels = labels;
     wish.annotations.n_labels = 1;
     create_secret();
     Docker__Swarmkit__V1__Secret internal = DOCKER__SWARMKIT__V1__SECRET__INIT;
-    internal.id = TEXT("internal");
+    internal.id = CONSTANT("internal");
     internal.internal = true;
     do_create(&asked.world, &internal);
 
     assert_string_equal(listed(&request), "key.pem Cert token");
     request.filters = &filters;
-    char *names[] = {TEXT("cert")}, *prefixes[] = {TEXT("TO")}, *ids[] = {prefix};
+    char *names[] = {CONSTANT("cert")}, *prefixes[] = {CONSTANT("TO")}, *ids[] = {prefix};
     filters.names = names;
     filters.n_names = 1;
     assert_string_equal(listed(&request), "Cert");
@@ -324,7 +324,7 @@ static void lists_take_any_name_and_all_labels(void **state)
     filters.id_prefixes = ids;
     filters.n_id_prefixes = 1;
     assert_string_equal(listed(&request), "key.pem Cert token");
-    wanted.key = TEXT("of");
+    wanted.key = CONSTANT("of");
     filters.labels = wanted_list;
     filters.n_labels = 1;
     assert_string_equal(listed(&request), "token");
@@ -334,7 +334,7 @@ static void lists_take_any_name_and_all_labels(void **state)
     Docker__Swarmkit__V1__ListConfigsRequest configs = DOCKER__SWARMKIT__V1__LIST_CONFIGS_REQUEST__INIT;
     Docker__Swarmkit__V1__ListConfigsRequest__Filters config_filters = DOCKER__SWARMKIT__V1__LIST_CONFIGS_REQUEST__FILTERS__INIT;
     create_config();
-    wish.annotations.name = TEXT("other");
+    wish.annotations.name = CONSTANT("other");
     create_config();
     assert_int_equal(do_call(&asked, ListConfigs, &configs)->n_configs, 2);
     configs.filters = &config_filters;

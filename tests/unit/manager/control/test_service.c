@@ -51,7 +51,7 @@ static void name_is_taken_in_any_case(void **state)
 {
     (void)state;
     web_create(&asked, &web, id);
-    web.annotations.name = TEXT("WEB");
+    web.annotations.name = CONSTANT("WEB");
     web_refused(&asked, &web, ERR_EXISTS, 6, "name conflicts with an existing object: service WEB already exists");
 }
 
@@ -86,9 +86,9 @@ static void update_names_its_service_and_version(void **state)
 {
     (void)state;
     web_create(&asked, &web, id);
-    web.update.service_id = TEXT("");
+    web.update.service_id = CONSTANT("");
     assert_refused(&asked, UpdateService, &web.update, ERR_INVALID, 3, "invalid argument");
-    web.update.service_id = TEXT("nobody");
+    web.update.service_id = CONSTANT("nobody");
     assert_refused(&asked, UpdateService, &web.update, ERR_NOT_FOUND, 5, "service nobody not found");
     web.update.service_id = id;
     web.update.service_version = NULL;
@@ -106,9 +106,9 @@ static void update_is_checked_as_creation_is(void **state)
 {
     (void)state;
     web_create(&asked, &web, id);
-    web.container.image = TEXT("");
+    web.container.image = CONSTANT("");
     assert_refused(&asked, UpdateService, &web.update, ERR_INVALID, 3, "ContainerSpec: image reference must be provided");
-    web.container.image = TEXT("busybox");
+    web.container.image = CONSTANT("busybox");
     Docker__Swarmkit__V1__PortConfig port = DOCKER__SWARMKIT__V1__PORT_CONFIG__INIT, *ports[] = {&port};
     port.target_port = 80;
     web.endpoint.ports = ports;
@@ -126,7 +126,7 @@ static void mode_and_name_stay(void **state)
     assert_refused(&asked, UpdateService, &web.update, ERR_UNSUPPORTED, 12, "service mode change is not allowed");
     web.spec.mode_case = DOCKER__SWARMKIT__V1__SERVICE_SPEC__MODE_REPLICATED;
     web.spec.replicated = &web.replicated;
-    web.annotations.name = TEXT("other");
+    web.annotations.name = CONSTANT("other");
     assert_refused(&asked, UpdateService, &web.update, ERR_UNSUPPORTED, 12, "renaming services is not supported");
 }
 
@@ -175,16 +175,16 @@ static void rollback_to_what_is_gone_is_refused(void **state)
     Docker__Swarmkit__V1__Annotations annotations = DOCKER__SWARMKIT__V1__ANNOTATIONS__INIT;
     Docker__Swarmkit__V1__SecretReference reference = DOCKER__SWARMKIT__V1__SECRET_REFERENCE__INIT, *list[] = {&reference};
     Docker__Swarmkit__V1__FileTarget file = DOCKER__SWARMKIT__V1__FILE_TARGET__INIT;
-    secret.id = TEXT("s1");
+    secret.id = CONSTANT("s1");
     secret.spec = &secret_spec;
     secret_spec.annotations = &annotations;
-    annotations.name = TEXT("key");
+    annotations.name = CONSTANT("key");
     do_create(&asked.world, &secret);
-    reference.secret_id = TEXT("s1");
-    reference.secret_name = TEXT("key");
+    reference.secret_id = CONSTANT("s1");
+    reference.secret_name = CONSTANT("key");
     reference.target_case = DOCKER__SWARMKIT__V1__SECRET_REFERENCE__TARGET_FILE;
     reference.file = &file;
-    file.name = TEXT("key");
+    file.name = CONSTANT("key");
     web.container.secrets = list;
     web.container.n_secrets = 1;
     web_create(&asked, &web, id);
@@ -239,9 +239,9 @@ static void ports_of_other_services_are_taken(void **state)
     port.protocol = DOCKER__SWARMKIT__V1__PORT_CONFIG__PROTOCOL__UDP;
     web_create(&asked, &web, id);
     (void)update(); /* its own ports do not stand in its way */
-    web.annotations.name = TEXT("web2");
+    web.annotations.name = CONSTANT("web2");
     (void)do_call(&asked, CreateService, &web.create); /* two on the nodes themselves are kept apart by the scheduler */
-    web.annotations.name = TEXT("web3");
+    web.annotations.name = CONSTANT("web3");
     port.publish_mode = DOCKER__SWARMKIT__V1__PORT_CONFIG__PUBLISH_MODE__INGRESS;
     web_refused(&asked, &web, ERR_INVALID, 3, "as a host-published port");
 }
@@ -256,11 +256,11 @@ static void service_of_dockers_moves_its_port_to_the_nodes(void **state)
     web.endpoint.ports = ports;
     web.endpoint.n_ports = 1;
     Docker__Swarmkit__V1__Service old = DOCKER__SWARMKIT__V1__SERVICE__INIT;
-    old.id = TEXT("s0");
+    old.id = CONSTANT("s0");
     old.spec = &web.spec;
     Docker__Swarmkit__V1__NetworkAttachmentConfig attachment = DOCKER__SWARMKIT__V1__NETWORK_ATTACHMENT_CONFIG__INIT,
                                                   *list[] = {&attachment};
-    attachment.target = TEXT("overlay");
+    attachment.target = CONSTANT("overlay");
     web.task.networks = list;
     web.task.n_networks = 1;
     do_create(&asked.world, &old);
@@ -269,7 +269,7 @@ static void service_of_dockers_moves_its_port_to_the_nodes(void **state)
     web.version.index = stored()->meta->version->index;
     web.replicated.replicas = 3;
     (void)do_call(&asked, UpdateService, &web.update); /* what is as it was is not judged again */
-    attachment.target = TEXT("another");
+    attachment.target = CONSTANT("another");
     web.version.index = stored()->meta->version->index;
     assert_refused(&asked, UpdateService, &web.update, ERR_NOT_FOUND, 5, "network another not found");
     port.publish_mode = DOCKER__SWARMKIT__V1__PORT_CONFIG__PUBLISH_MODE__HOST;
@@ -286,20 +286,20 @@ static void secret_is_named_as_it_is(void **state)
     Docker__Swarmkit__V1__SecretReference reference = DOCKER__SWARMKIT__V1__SECRET_REFERENCE__INIT, *list[] = {&reference};
     Docker__Swarmkit__V1__FileTarget file = DOCKER__SWARMKIT__V1__FILE_TARGET__INIT;
     char secret_id[32];
-    annotations.name = TEXT("key");
+    annotations.name = CONSTANT("key");
     spec.annotations = &annotations;
-    spec.data = (ProtobufCBinaryData){1, (uint8_t *)TEXT("x")};
+    spec.data = (ProtobufCBinaryData){1, (uint8_t *)CONSTANT("x")};
     request.spec = &spec;
     snprintf(secret_id, sizeof secret_id, "%s", do_call(&asked, CreateSecret, &request)->secret->id);
     reference.secret_id = secret_id;
-    reference.secret_name = TEXT("lock");
+    reference.secret_name = CONSTANT("lock");
     reference.target_case = DOCKER__SWARMKIT__V1__SECRET_REFERENCE__TARGET_FILE;
     reference.file = &file;
-    file.name = TEXT("key");
+    file.name = CONSTANT("key");
     web.container.secrets = list;
     web.container.n_secrets = 1;
     web_refused(&asked, &web, ERR_INVALID, 3, "secret not found: lock");
-    reference.secret_name = TEXT("key");
+    reference.secret_name = CONSTANT("key");
     web_create(&asked, &web, id);
 }
 

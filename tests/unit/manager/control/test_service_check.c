@@ -53,12 +53,12 @@ static void labels_of_ours_must_be_readable(void **state)
 {
     (void)state;
     Docker__Swarmkit__V1__Annotations__LabelsEntry label = DOCKER__SWARMKIT__V1__ANNOTATIONS__LABELS_ENTRY__INIT, *labels[] = {&label};
-    label.key = TEXT("skep.lost-after");
-    label.value = TEXT("ten minutes");
+    label.key = CONSTANT("skep.lost-after");
+    label.value = CONSTANT("ten minutes");
     checked.web.annotations.labels = labels;
     checked.web.annotations.n_labels = 1;
     invalid("label skep.lost-after");
-    label.value = TEXT("10m");
+    label.value = CONSTANT("10m");
     accepted();
 }
 
@@ -68,15 +68,15 @@ static void names_are_dns_labels(void **state)
     const char *bad[] = {"-web", "web-", "_", "we b", "web.1", "w\xc3\xa9"};
     const char *good[] = {"w", "Web_1-2", "0", "a--b", "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijk"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        checked.web.annotations.name = TEXT(bad[i]);
+        checked.web.annotations.name = CONSTANT(bad[i]);
         invalid("name must be valid as a DNS name component");
     }
-    checked.web.annotations.name = TEXT("abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijkl");
+    checked.web.annotations.name = CONSTANT("abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijkl");
     invalid("name must be 63 characters or fewer");
-    checked.web.annotations.name = TEXT("");
+    checked.web.annotations.name = CONSTANT("");
     invalid("meta: name must be provided");
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
-        checked.web.annotations.name = TEXT(good[i]);
+        checked.web.annotations.name = CONSTANT(good[i]);
         accepted();
     }
 }
@@ -87,11 +87,11 @@ static void texts_are_utf8_and_numbers_are_known(void **state)
     const char *bad[] = {"\xff", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "a\xe2\x82", "\x80"};
     const char *good[] = {"", "\xe2\x82\xac", "\xf0\x9f\x90\x9d", "\xc3\xa9", "\x7f"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        checked.web.container.hostname = TEXT(bad[i]);
+        checked.web.container.hostname = CONSTANT(bad[i]);
         invalid("ContainerSpec.hostname is not UTF-8");
     }
-    checked.web.container.hostname = TEXT("");
-    char *env[] = {TEXT("A=1"), TEXT("B=\xff")};
+    checked.web.container.hostname = CONSTANT("");
+    char *env[] = {CONSTANT("A=1"), CONSTANT("B=\xff")};
     checked.web.container.env = env;
     checked.web.container.n_env = 2;
     invalid("ContainerSpec.env is not UTF-8");
@@ -105,7 +105,7 @@ static void texts_are_utf8_and_numbers_are_known(void **state)
         char name[8];
         snprintf(name, sizeof name, "web%zu", i);
         checked.web.annotations.name = name;
-        checked.web.container.hostname = TEXT(good[i]);
+        checked.web.container.hostname = CONSTANT(good[i]);
         accepted();
     }
 }
@@ -183,7 +183,7 @@ static void placement_is_for_others_to_judge(void **state)
 {
     (void)state;
     Docker__Swarmkit__V1__Placement placement = DOCKER__SWARMKIT__V1__PLACEMENT__INIT;
-    char *constraints[] = {TEXT("node.role==manager"), TEXT("node.role=manager")};
+    char *constraints[] = {CONSTANT("node.role==manager"), CONSTANT("node.role=manager")};
     checked.web.task.placement = &placement;
     placement.constraints = constraints;
     placement.n_constraints = 2;
@@ -195,12 +195,12 @@ static void placement_is_for_others_to_judge(void **state)
 static void containers_have_images_and_templates_that_expand(void **state)
 {
     (void)state;
-    checked.web.container.image = TEXT("");
+    checked.web.container.image = CONSTANT("");
     invalid("ContainerSpec: image reference must be provided");
-    checked.web.container.image = TEXT("no image");
+    checked.web.container.image = CONSTANT("no image");
     invalid("ContainerSpec: \"no image\" is not a valid repository/tag");
-    checked.web.container.image = TEXT("busybox");
-    checked.web.container.hostname = TEXT("{{");
+    checked.web.container.image = CONSTANT("busybox");
+    checked.web.container.hostname = CONSTANT("{{");
     invalid("hostname: the template ends early");
 }
 
@@ -210,10 +210,10 @@ static void mounts_are_each_somewhere_else(void **state)
     Docker__Swarmkit__V1__Mount a = DOCKER__SWARMKIT__V1__MOUNT__INIT, b = DOCKER__SWARMKIT__V1__MOUNT__INIT, *mounts[] = {&a, &b};
     checked.web.container.mounts = mounts;
     checked.web.container.n_mounts = 2;
-    a.target = TEXT("/data");
-    b.target = TEXT("/data");
+    a.target = CONSTANT("/data");
+    b.target = CONSTANT("/data");
     invalid("ContainerSpec: duplicate mount point: /data");
-    b.target = TEXT("/other");
+    b.target = CONSTANT("/other");
     b.type = DOCKER__SWARMKIT__V1__MOUNT__TYPE__CLUSTER;
     refused(ERR_UNSUPPORTED, 12, "mount /other: this cluster has no cluster volumes (CSI) yet; mount a volume of the node's instead");
     b.type = DOCKER__SWARMKIT__V1__MOUNT__TYPE__VOLUME;
@@ -265,20 +265,20 @@ static void secret_references_are_whole_and_apart(void **state)
     checked.web.container.secrets = list;
     checked.web.container.n_secrets = 1;
     invalid("malformed secret reference");
-    a.secret_id = TEXT("s1");
+    a.secret_id = CONSTANT("s1");
     invalid("malformed secret reference");
-    a.secret_name = TEXT("one");
+    a.secret_name = CONSTANT("one");
     invalid("malformed secret reference, no target provided");
     a.target_case = DOCKER__SWARMKIT__V1__SECRET_REFERENCE__TARGET_FILE;
     a.file = &file;
     invalid("malformed file secret reference, invalid target file name provided");
-    file.name = TEXT("pass");
+    file.name = CONSTANT("pass");
     b = a;
-    b.secret_name = TEXT("two");
+    b.secret_name = CONSTANT("two");
     checked.web.container.n_secrets = 2;
     invalid("secret references 'one' and 'two' have a conflicting target: 'pass'");
     Docker__Swarmkit__V1__FileTarget other = file;
-    other.name = TEXT("word");
+    other.name = CONSTANT("word");
     b.file = &other;
     invalid("secrets not found: one, two");
     checked.web.container.n_secrets = 1;
@@ -296,20 +296,20 @@ static void config_references_are_whole_and_apart(void **state)
     checked.web.container.configs = list;
     checked.web.container.n_configs = 1;
     invalid("malformed config reference");
-    a.config_id = TEXT("c1");
-    a.config_name = TEXT("one");
+    a.config_id = CONSTANT("c1");
+    a.config_name = CONSTANT("one");
     invalid("malformed config reference, no target provided");
     a.target_case = DOCKER__SWARMKIT__V1__CONFIG_REFERENCE__TARGET_FILE;
     a.file = &file;
     invalid("malformed file config reference, invalid target file name provided");
-    file.name = TEXT("f");
+    file.name = CONSTANT("f");
     b = a;
-    b.config_name = TEXT("two");
+    b.config_name = CONSTANT("two");
     checked.web.container.n_configs = 2;
     invalid("config references 'one' and 'two' have a conflicting target: 'f'");
     checked.web.container.n_configs = 1;
     credential.source_case = DOCKER__SWARMKIT__V1__PRIVILEGES__CREDENTIAL_SPEC__SOURCE_CONFIG;
-    credential.config = TEXT("c1");
+    credential.config = CONSTANT("c1");
     privileges.credential_spec = &credential;
     checked.web.container.privileges = &privileges;
     invalid("CredentialSpec references config 'c1', but that config isn't in config references with RuntimeTarget");
@@ -358,17 +358,17 @@ static void other_runtimes_have_their_rules(void **state)
     refused(ERR_UNSUPPORTED, 12, "RuntimeSpec: unimplemented runtime in service spec");
     checked.web.task.runtime_case = DOCKER__SWARMKIT__V1__TASK_SPEC__RUNTIME_GENERIC;
     checked.web.task.generic = &generic;
-    generic.kind = TEXT("pl");
+    generic.kind = CONSTANT("pl");
     invalid("Generic runtime: Invalid name \"pl\"");
-    generic.kind = TEXT("Container");
+    generic.kind = CONSTANT("Container");
     invalid("Generic runtime: \"Container\" is a reserved name");
-    generic.kind = TEXT("plugin");
+    generic.kind = CONSTANT("plugin");
     invalid("Generic runtime is missing payload");
     generic.payload = &payload;
     invalid("Generic runtime is missing payload type");
-    payload.type_url = TEXT("docker.plugin");
+    payload.type_url = CONSTANT("docker.plugin");
     invalid("Generic runtime has an empty payload");
-    payload.value = (ProtobufCBinaryData){1, (uint8_t *)TEXT("x")};
+    payload.value = (ProtobufCBinaryData){1, (uint8_t *)CONSTANT("x")};
     accepted();
 }
 
@@ -409,22 +409,22 @@ static void networks_are_those_of_the_nodes(void **state)
     Docker__Swarmkit__V1__Network network = DOCKER__SWARMKIT__V1__NETWORK__INIT;
     Docker__Swarmkit__V1__NetworkSpec spec = DOCKER__SWARMKIT__V1__NETWORK_SPEC__INIT;
     Docker__Swarmkit__V1__Annotations annotations = DOCKER__SWARMKIT__V1__ANNOTATIONS__INIT;
-    network.id = TEXT("o1");
+    network.id = CONSTANT("o1");
     network.spec = &spec;
     spec.annotations = &annotations;
-    annotations.name = TEXT("over");
+    annotations.name = CONSTANT("over");
     do_create(&checked.asked.world, &network);
-    network.id = TEXT("i1");
-    annotations.name = TEXT("ingress");
+    network.id = CONSTANT("i1");
+    annotations.name = CONSTANT("ingress");
     spec.ingress = true;
     do_create(&checked.asked.world, &network);
     checked.web.task.networks = list;
     checked.web.task.n_networks = 1;
-    attachment.target = TEXT("nowhere");
+    attachment.target = CONSTANT("nowhere");
     refused(ERR_NOT_FOUND, 5, "network nowhere not found");
-    attachment.target = TEXT("o1");
+    attachment.target = CONSTANT("o1");
     refused(ERR_UNSUPPORTED, 12, "network over: this cluster has no overlay networks yet; use the network host or bridge");
-    attachment.target = TEXT("i1");
+    attachment.target = CONSTANT("i1");
     invalid("Service cannot be explicitly attached to the ingress network \"ingress\"");
     checked.web.spec.networks = list; /* the deprecated place */
     checked.web.spec.n_networks = 1;

@@ -25,9 +25,9 @@ static void service_is_got_as_it_is_stored(void **state)
     (void)state;
     Docker__Swarmkit__V1__GetServiceRequest request = DOCKER__SWARMKIT__V1__GET_SERVICE_REQUEST__INIT;
     assert_refused(&asked, GetService, &request, ERR_INVALID, 3, "invalid argument");
-    request.service_id = TEXT("s9");
+    request.service_id = CONSTANT("s9");
     assert_refused(&asked, GetService, &request, ERR_NOT_FOUND, 5, "service s9 not found");
-    request.service_id = TEXT(web_create(&asked, &web, id));
+    request.service_id = CONSTANT(web_create(&asked, &web, id));
     const Docker__Swarmkit__V1__GetServiceResponse *response = do_call(&asked, GetService, &request);
     assert_true(message_equal(&response->service->base, &store_service(asked.world.store, id)->base));
 }
@@ -36,7 +36,7 @@ static void defaults_fill_what_nobody_said(void **state)
 {
     (void)state;
     Docker__Swarmkit__V1__GetServiceRequest request = DOCKER__SWARMKIT__V1__GET_SERVICE_REQUEST__INIT;
-    request.service_id = TEXT(web_create(&asked, &web, id));
+    request.service_id = CONSTANT(web_create(&asked, &web, id));
     request.insert_defaults = true;
     const Docker__Swarmkit__V1__ServiceSpec *spec = do_call(&asked, GetService, &request)->service->spec;
     assert_int_equal(spec->task->container->stop_grace_period->seconds, 10);
@@ -65,7 +65,7 @@ static void defaults_leave_what_was_said(void **state)
     web.task.restart = &restart;
     web.spec.update = &update;
     web.container.stop_grace_period = &three;
-    request.service_id = TEXT(web_create(&asked, &web, id));
+    request.service_id = CONSTANT(web_create(&asked, &web, id));
     request.insert_defaults = true;
     const Docker__Swarmkit__V1__ServiceSpec *spec = do_call(&asked, GetService, &request)->service->spec;
     assert_int_equal(spec->task->restart->condition, DOCKER__SWARMKIT__V1__RESTART_POLICY__RESTART_CONDITION__NONE);
@@ -102,30 +102,30 @@ static void lists_go_through_every_filter(void **state)
     assert_string_equal(listed(&request), "");
     web_create(&asked, &web, id);
     snprintf(prefix, sizeof prefix, "%.5s", id);
-    label.key = TEXT("tier");
-    label.value = TEXT("front");
+    label.key = CONSTANT("tier");
+    label.value = CONSTANT("front");
     web.annotations.labels = labels;
     web.annotations.n_labels = 1;
-    web.annotations.name = TEXT("proxy");
+    web.annotations.name = CONSTANT("proxy");
     (void)do_call(&asked, CreateService, &web.create);
     web.annotations.n_labels = 0;
-    web.annotations.name = TEXT("plug");
+    web.annotations.name = CONSTANT("plug");
     web.task.runtime_case = DOCKER__SWARMKIT__V1__TASK_SPEC__RUNTIME_GENERIC;
     web.task.generic = &generic;
-    generic.kind = TEXT("Plugin");
+    generic.kind = CONSTANT("Plugin");
     generic.payload = &payload;
-    payload.type_url = TEXT("t");
-    payload.value = (ProtobufCBinaryData){1, (uint8_t *)TEXT("x")};
+    payload.type_url = CONSTANT("t");
+    payload.value = (ProtobufCBinaryData){1, (uint8_t *)CONSTANT("x")};
     (void)do_call(&asked, CreateService, &web.create);
 
     assert_string_equal(listed(&request), "web proxy plug");
     request.filters = &filters;
     assert_string_equal(listed(&request), "web proxy plug");
-    char *names[] = {TEXT("web"), TEXT("plug")}, *wrong_case[] = {TEXT("WEB")};
+    char *names[] = {CONSTANT("web"), CONSTANT("plug")}, *wrong_case[] = {CONSTANT("WEB")};
     filters.names = names;
     filters.n_names = 2;
     assert_string_equal(listed(&request), "web plug");
-    char *prefixes[] = {TEXT("p")};
+    char *prefixes[] = {CONSTANT("p")};
     filters.name_prefixes = prefixes;
     filters.n_name_prefixes = 1;
     assert_string_equal(listed(&request), "plug"); /* both filters hold */
@@ -141,20 +141,20 @@ static void lists_go_through_every_filter(void **state)
     filters.n_id_prefixes = 1;
     assert_string_equal(listed(&request), "web");
     filters.n_id_prefixes = 0;
-    wanted.key = TEXT("tier");
+    wanted.key = CONSTANT("tier");
     filters.labels = wanted_list;
     filters.n_labels = 1;
     assert_string_equal(listed(&request), "proxy");
-    wanted.value = TEXT("front");
+    wanted.value = CONSTANT("front");
     assert_string_equal(listed(&request), "proxy");
-    wanted.value = TEXT("back");
+    wanted.value = CONSTANT("back");
     assert_string_equal(listed(&request), "");
     filters.n_labels = 0;
-    char *runtimes[] = {TEXT("plugin")};
+    char *runtimes[] = {CONSTANT("plugin")};
     filters.runtimes = runtimes;
     filters.n_runtimes = 1;
     assert_string_equal(listed(&request), "plug");
-    runtimes[0] = TEXT("container");
+    runtimes[0] = CONSTANT("container");
     assert_string_equal(listed(&request), "web proxy");
 }
 
@@ -193,16 +193,16 @@ static void statuses_count_by_mode(void **state)
     Docker__Swarmkit__V1__GlobalJob global_job = DOCKER__SWARMKIT__V1__GLOBAL_JOB__INIT;
     char replicated_id[STORE_KEY_SIZE_BYTES], global_id[STORE_KEY_SIZE_BYTES], job_id[STORE_KEY_SIZE_BYTES], both_id[STORE_KEY_SIZE_BYTES];
     web_create(&asked, &web, replicated_id);
-    web.annotations.name = TEXT("everywhere");
+    web.annotations.name = CONSTANT("everywhere");
     web.spec.mode_case = DOCKER__SWARMKIT__V1__SERVICE_SPEC__MODE_GLOBAL;
     web.spec.global = &global;
     web_create(&asked, &web, global_id);
-    web.annotations.name = TEXT("once");
+    web.annotations.name = CONSTANT("once");
     web.spec.mode_case = DOCKER__SWARMKIT__V1__SERVICE_SPEC__MODE_REPLICATED_JOB;
     web.spec.replicated_job = &job;
     job.max_concurrent = 4;
     web_create(&asked, &web, job_id);
-    web.annotations.name = TEXT("once-everywhere");
+    web.annotations.name = CONSTANT("once-everywhere");
     web.spec.mode_case = DOCKER__SWARMKIT__V1__SERVICE_SPEC__MODE_GLOBAL_JOB;
     web.spec.global_job = &global_job;
     web_create(&asked, &web, both_id);
@@ -222,7 +222,7 @@ static void statuses_count_by_mode(void **state)
     put_task("tc", both_id, COMPLETE, RUNNING, 0);
     put_task("td", "gone", RUNNING, RUNNING, -1);
 
-    char *ids[] = {replicated_id, global_id, job_id, both_id, TEXT("gone"), TEXT("never"), TEXT("")};
+    char *ids[] = {replicated_id, global_id, job_id, both_id, CONSTANT("gone"), CONSTANT("never"), CONSTANT("")};
     request.services = ids;
     request.n_services = 7;
     const Docker__Swarmkit__V1__ListServiceStatusesResponse *response = do_call(&asked, ListServiceStatuses, &request);
@@ -242,7 +242,7 @@ static void statuses_have_a_most(void **state)
     Docker__Swarmkit__V1__ListServiceStatusesRequest request = DOCKER__SWARMKIT__V1__LIST_SERVICE_STATUSES_REQUEST__INIT;
     static char *ids[CONTROL_STATUSES_COUNT + 1];
     for (size_t i = 0; i <= CONTROL_STATUSES_COUNT; i++)
-        ids[i] = TEXT("x");
+        ids[i] = CONSTANT("x");
     request.services = ids;
     request.n_services = CONTROL_STATUSES_COUNT + 1;
     assert_refused(&asked, ListServiceStatuses, &request, ERR_INVALID, 3, "more than 65536");

@@ -24,7 +24,7 @@ static void task_is_got_and_removed(void **state)
     Docker__Swarmkit__V1__RemoveTaskRequest removal = DOCKER__SWARMKIT__V1__REMOVE_TASK_REQUEST__INIT;
     assert_refused(&asked, GetTask, &get, ERR_INVALID, 3, "invalid argument");
     assert_refused(&asked, RemoveTask, &removal, ERR_INVALID, 3, "invalid argument");
-    get.task_id = removal.task_id = TEXT("t1");
+    get.task_id = removal.task_id = CONSTANT("t1");
     assert_refused(&asked, GetTask, &get, ERR_NOT_FOUND, 5, "task t1 not found");
     assert_refused(&asked, RemoveTask, &removal, ERR_NOT_FOUND, 5, "task t1 not found");
     do_create(&asked.world, task("t1", "s1", 1, "n1", DOCKER__SWARMKIT__V1__TASK_STATE__RUNNING));
@@ -50,10 +50,10 @@ static void put(const char *id, const char *service_id, uint64_t slot, const cha
     Docker__Swarmkit__V1__Annotations__LabelsEntry label = DOCKER__SWARMKIT__V1__ANNOTATIONS__LABELS_ENTRY__INIT, *labels[] = {&label};
     Docker__Swarmkit__V1__Version spec_version = DOCKER__SWARMKIT__V1__VERSION__INIT;
     Docker__Swarmkit__V1__ContainerSpec container = DOCKER__SWARMKIT__V1__CONTAINER_SPEC__INIT;
-    own.name = TEXT(name);
-    service_own.name = TEXT(service_id);
-    label.key = TEXT("of");
-    label.value = TEXT(service_id);
+    own.name = CONSTANT(name);
+    service_own.name = CONSTANT(service_id);
+    label.key = CONSTANT("of");
+    label.value = CONSTANT(service_id);
     service_own.labels = labels;
     service_own.n_labels = 1;
     spec_version.index = version;
@@ -91,7 +91,7 @@ static void lists_go_through_every_filter(void **state)
     request.filters = &filters;
     assert_string_equal(listed(&request), "a1 a2 b3 b4 b5");
 
-    char *services[] = {TEXT("web"), TEXT("db")}, *nodes[] = {TEXT("n1"), TEXT("n2")};
+    char *services[] = {CONSTANT("web"), CONSTANT("db")}, *nodes[] = {CONSTANT("n1"), CONSTANT("n2")};
     filters.service_ids = services;
     filters.n_service_ids = 1;
     assert_string_equal(listed(&request), "a1 a2 b3");
@@ -104,7 +104,7 @@ static void lists_go_through_every_filter(void **state)
     assert_string_equal(listed(&request), "a1 b3");
     filters.n_service_ids = 0;
     assert_string_equal(listed(&request), "a1 b3 b4");
-    nodes[0] = TEXT("");
+    nodes[0] = CONSTANT("");
     assert_string_equal(listed(&request), "b5");
     filters.n_node_ids = 0;
 
@@ -116,32 +116,32 @@ static void lists_go_through_every_filter(void **state)
     assert_string_equal(listed(&request), "a1 a2 b3 b4 b5");
     filters.n_desired_states = 0;
 
-    char *names[] = {TEXT("web.1.a1"), TEXT("web.2.a2"), TEXT("web.n1.b3")}; /* its own, by its slot, by its node */
+    char *names[] = {CONSTANT("web.1.a1"), CONSTANT("web.2.a2"), CONSTANT("web.n1.b3")}; /* its own, by its slot, by its node */
     filters.names = names;
     filters.n_names = 3;
     assert_string_equal(listed(&request), "a1 a2 b3");
     filters.n_names = 0;
-    char *prefixes[] = {TEXT("db.")};
+    char *prefixes[] = {CONSTANT("db.")};
     filters.name_prefixes = prefixes;
     filters.n_name_prefixes = 1;
     assert_string_equal(listed(&request), "b4 b5");
     filters.n_name_prefixes = 0;
-    char *ids[] = {TEXT("b")};
+    char *ids[] = {CONSTANT("b")};
     filters.id_prefixes = ids;
     filters.n_id_prefixes = 1;
     assert_string_equal(listed(&request), "b3 b4 b5");
     filters.n_id_prefixes = 0;
-    label.key = TEXT("of");
-    label.value = TEXT("db");
+    label.key = CONSTANT("of");
+    label.value = CONSTANT("db");
     filters.labels = labels;
     filters.n_labels = 1;
     assert_string_equal(listed(&request), "b4 b5");
     filters.n_labels = 0;
-    char *runtimes[] = {TEXT("container")};
+    char *runtimes[] = {CONSTANT("container")};
     filters.runtimes = runtimes;
     filters.n_runtimes = 1;
     assert_string_equal(listed(&request), "a1 a2 b3 b4 b5");
-    runtimes[0] = TEXT("plugin");
+    runtimes[0] = CONSTANT("plugin");
     assert_string_equal(listed(&request), "");
     filters.n_runtimes = 0;
     filters.up_to_date = true;
