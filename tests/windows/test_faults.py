@@ -29,17 +29,20 @@ class Faults(unittest.TestCase):
     def tearDown(self):
         self.node.faults()
 
-    def run_with(self, *faults, command=WAIT):
+    def run_with(self, *faults, command=WAIT, restart="none"):
         """A service of one task while these faults last; its name."""
         type(self).count += 1
         name = f"s{self.count}"
         self.node.faults(*faults)
-        self.manager.create_service(name, self.image, *command, on="win", options=("--restart-condition", "none"))
+        self.manager.create_service(name, self.image, *command, on="win", options=("--restart-condition", restart, "--restart-delay", "1s"))
         self.addCleanup(self.manager.docker, "service", "rm", name)
         return name
 
     def wait_state(self, name, *states, timeout_s=90):
-        return wait_until(lambda: (task := self.manager.tasks(name)[0])["Status"]["State"] in states and task, timeout_s, f"the task is one of {states}")
+        def look():
+            tasks = self.manager.tasks(name)
+            return tasks and tasks[0]["Status"]["State"] in states and tasks[0]
+        return wait_until(look, timeout_s, f"the task of {name} is one of {states}")
 
     def check_refused(self, fault, code, words, *states):
         task = self.wait_state(self.run_with(fault), *(states or ("rejected", "failed")))
@@ -62,8 +65,12 @@ class Faults(unittest.TestCase):
         task = self.wait_state(self.run_with("start exit-first=3"), "failed", "rejected")
         self.assertNotEqual(task["Status"]["Err"], "")
 
-    def test_a_create_that_was_done_though_it_failed(self):
-        self.wait_state(self.run_with("create count=1 fail=0x80370118 but-done"), "running")
+    def test_what_failed_for_a_moment_runs_at_the_next_try(self):
+        name = self.run_with("create count=1 fail=0x80370109 but-done", restart="any")
+        self.wait_state(name, "running")
+        failed = self.manager.tasks(name)[-1]
+        self.assertEqual(failed["Status"]["State"], "failed")
+        self.assertIn("0x80370109 (HCS_E_CONNECTION_TIMEOUT)", failed["Status"]["Err"])
 
     def test_an_exit_that_is_never_announced(self):
         name = self.run_with("create-process lose-exit", "start lose-exit", command=("cmd", "/c", "exit 5"))

@@ -28,8 +28,10 @@ class JoinDockerd(unittest.TestCase):
         return self.manager.tasks(service)[0]
 
     def wait_state(self, service, state, timeout_s=60):
-        return wait_until(lambda: self.only_task(service)["Status"]["State"] == state and self.only_task(service), timeout_s,
-                          f"the task of {service} is {state}")
+        def look():
+            tasks = self.manager.tasks(service)
+            return tasks and tasks[0]["Status"]["State"] == state and tasks[0]
+        return wait_until(look, timeout_s, f"the task of {service} is {state}")
 
     def cmd(self, service, line, *options):
         self.manager.create_service(service, self.image, "cmd", "/c", line, options=options or ONCE)

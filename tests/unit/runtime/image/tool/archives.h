@@ -25,7 +25,7 @@ static inline void put_header(struct buf *tar, const char *name, char type, uint
     unsigned sum = 0;
     snprintf((char *)block, 100, "%s", name);
     snprintf((char *)block + 100, 8, "%07o", 0644);
-    snprintf((char *)block + 124, 12, "%011llo", (unsigned long long)size);
+    snprintf((char *)block + 124, 12, "%011llo", (unsigned long long)(size & 077777777777));
     snprintf((char *)block + 136, 12, "%011o", 1700000000);
     memset(block + 148, ' ', 8);
     block[156] = (uint8_t)type;

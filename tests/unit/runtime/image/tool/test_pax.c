@@ -76,7 +76,7 @@ static void what_windows_keeps_is_found_for_its_entry(void **state)
 static void names_are_as_they_are_spelled(void **state)
 {
     (void)state;
-    cleanup_buf struct buf tar = {0}, records = {0}, text = {0};
+    cleanup_buf struct buf tar = {0}, records = {0};
     put_record(&records, "path", "Files/e\xCC\x81"); /* which libarchive composes */
     put_record(&records, "linkpath", "Files/\xC3\xA9");
     put_pax(&tar, 'x', &records);
