@@ -173,5 +173,7 @@ int windows_adopt_all(struct windows_host *host, struct error *err)
         sweep(host, &host->core);
     else if (result == 0 && host->legacy.ops)
         sweep(host, &host->legacy);
+    if (result == 0)
+        windows_network_sweep(host); /* what used them is gone by now */
     return result;
 }

@@ -1,219 +1,40 @@
-/* runtime/windows/network.c – see network.h. computenetwork.dll only: before build 17763 a container has no network of ours. */
+/* runtime/windows/network.c – see network.h: what is the same whichever service the host has. */
 #include "runtime/windows/network.h"
 
-#include <combaseapi.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "runtime/windows/codes.h"
 #include "runtime/windows/host.h"
-
-#define QUERY          "{\"SchemaVersion\":{\"Major\":2,\"Minor\":0},\"Flags\":0}"
-#define DEFAULT_PREFIX "172.28.0.0/20"
-#define DEFAULT_ROUTE  "172.28.0.1"
+#include "runtime/windows/network_service.h"
 
 enum { PORT_FIRST = 49152, PORT_LAST = 65535, PORT_TRIES = 64 };
 
-/* A non-empty record is a failure even where the code is none (hcs.md §9.23). */
-static int outcome(HRESULT code, PWSTR record, const char *what, struct error *err)
+/* HCN from the build on that has all of it: a computenetwork.dll of an earlier one is not to be trusted. */
+static const struct windows_network_service *service_of(const struct windows_host *host)
 {
-    cleanup_free char *text = windows_take(record);
-
-    if (SUCCEEDED(code) && (!text || !text[0]))
-        return 0;
-    return windows_error(err, what, SUCCEEDED(code) ? 0x80004005 : (uint32_t)code, text);
+    if (windows_build_of(host->os_version) < WINDOWS_BUILD_COMPUTECORE)
+        return &windows_network_hns;
+    return host->api.network.HcnCreateEndpoint || !host->api.vm.HNSCall ? &windows_network_hcn : &windows_network_hns;
 }
 
-static void add_version(cJSON *json)
+char *windows_endpoint_name(const struct windows_system *s)
 {
-    cJSON *version = cJSON_AddObjectToObject(json, "SchemaVersion");
-
-    json_add_int(version, "Major", 2);
-    json_add_int(version, "Minor", 0);
+    return mem_format("%s_%s", s->host->owner, s->id);
 }
 
-static WCHAR *wide_json(const cJSON *json)
-{
-    cleanup_free char *text = json_print(json);
-
-    return windows_wide(text);
-}
-
-/* --- the network --- */
-
-static cJSON *query_network(const struct windows_computenetwork *hcn, HCN_HANDLE network)
-{
-    cleanup_free WCHAR *query = windows_wide(QUERY);
-    PWSTR text = NULL, record = NULL;
-    cJSON *json = NULL;
-
-    hcn->HcnQueryNetworkProperties(network, query, &text, &record);
-    free(windows_take(record));
-    cleanup_free char *narrow = windows_take(text);
-    if (narrow)
-        json_parse(bytes_of_string(narrow), MIB, &json, NULL);
-    return json;
-}
-
-/* By its name; *handle NULL when there is none. */
-static void find_network(const struct windows_host *host, HCN_HANDLE *handle, cJSON **document)
-{
-    const struct windows_computenetwork *hcn = &host->api.network;
-    cleanup_free WCHAR *query = windows_wide(QUERY);
-    PWSTR text = NULL, record = NULL;
-    cleanup_json cJSON *ids = NULL;
-    const cJSON *id;
-
-    *handle = NULL;
-    hcn->HcnEnumerateNetworks(query, &text, &record);
-    free(windows_take(record));
-    cleanup_free char *narrow = windows_take(text);
-    if (!narrow || json_parse(bytes_of_string(narrow), MIB, &ids, NULL) < 0)
-        return;
-    cJSON_ArrayForEach (id, ids) {
-        GUID guid;
-        record = NULL;
-        if (!cJSON_IsString(id) || !windows_guid_parse(id->valuestring, &guid) || FAILED(hcn->HcnOpenNetwork(&guid, handle, &record))) {
-            free(windows_take(record));
-            continue;
-        }
-        *document = query_network(hcn, *handle);
-        if (strcmp(json_string(*document, "Name", ""), host->network_name) == 0)
-            return;
-        cJSON_Delete(steal(document));
-        hcn->HcnCloseNetwork(*handle);
-        *handle = NULL;
-    }
-}
-
-static cJSON *network_document(const struct windows_host *host)
-{
-    cJSON *json = cJSON_CreateObject(), *ipam = cJSON_CreateObject(), *subnet = cJSON_CreateObject(), *route = cJSON_CreateObject();
-
-    json_add_string(json, "Name", host->network_name);
-    json_add_string(json, "Type", "NAT");
-    cJSON_AddItemToArray(cJSON_AddArrayToObject(json, "Ipams"), ipam);
-    json_add_string(ipam, "Type", "Static");
-    cJSON_AddItemToArray(cJSON_AddArrayToObject(ipam, "Subnets"), subnet);
-    json_add_string(subnet, "IpAddressPrefix", DEFAULT_PREFIX);
-    cJSON_AddItemToArray(cJSON_AddArrayToObject(subnet, "Routes"), route);
-    json_add_string(route, "NextHop", DEFAULT_ROUTE);
-    json_add_string(route, "DestinationPrefix", "0.0.0.0/0");
-    add_version(json);
-    return json;
-}
-
-static int make_network(const struct windows_host *host, HCN_HANDLE *handle, cJSON **document, struct error *err)
-{
-    cleanup_json cJSON *json = network_document(host);
-    cleanup_free WCHAR *wide = wide_json(json);
-    PWSTR record = NULL;
-    GUID id;
-
-    CoCreateGuid(&id);
-    if (outcome(host->api.network.HcnCreateNetwork(&id, wide, handle, &record), record, "make the network", err) < 0)
-        return error_wrap(err, "network %s", host->network_name);
-    log_info("runtime", "made the NAT network %s with %s", host->network_name, DEFAULT_PREFIX);
-    *document = query_network(&host->api.network, *handle);
-    return 0;
-}
-
-static const char *gateway_of(const cJSON *network)
-{
-    const cJSON *ipam = cJSON_GetArrayItem(json_array(network, "Ipams"), 0);
-    const cJSON *subnet = cJSON_GetArrayItem(json_array(ipam, "Subnets"), 0);
-
-    return json_string(cJSON_GetArrayItem(json_array(subnet, "Routes"), 0), "NextHop", "");
-}
-
-/* --- the endpoint --- */
-
-static void add_port(cJSON *policies, const struct document_port *port, uint16_t published)
-{
-    cJSON *policy = cJSON_CreateObject(), *settings;
-
-    json_add_string(policy, "Type", "PortMapping");
-    settings = cJSON_AddObjectToObject(policy, "Settings");
-    json_add_int(settings, "Protocol", port->is_udp ? 17 : 6);
-    json_add_int(settings, "InternalPort", port->target_port);
-    json_add_int(settings, "ExternalPort", published);
-    cJSON_AddItemToArray(policies, policy);
-}
-
-static cJSON *endpoint_document(const struct windows_system *s, const struct windows_endpoint *endpoint)
-{
-    const struct document_network *network = &s->document.network;
-    cJSON *json = cJSON_CreateObject(), *dns, *list, *policies;
-
-    json_add_string(json, "Name", s->id);
-    policies = cJSON_AddArrayToObject(json, "Policies");
-    for (size_t i = 0; i < endpoint->port_count; i++)
-        add_port(policies, &network->ports[i], endpoint->published_ports[i]);
-    dns = cJSON_AddObjectToObject(json, "Dns");
-    list = cJSON_AddArrayToObject(dns, "ServerList");
-    for (size_t i = 0; i < network->nameservers.count; i++)
-        cJSON_AddItemToArray(list, cJSON_CreateString(network->nameservers.items[i]));
-    list = cJSON_AddArrayToObject(dns, "Search");
-    for (size_t i = 0; i < network->searches.count; i++)
-        cJSON_AddItemToArray(list, cJSON_CreateString(network->searches.items[i]));
-    json_add_int(json, "Flags", 0);
-    add_version(json);
-    return json;
-}
-
-static void read_endpoint(const struct windows_computenetwork *hcn, HCN_HANDLE handle, struct windows_endpoint *out)
-{
-    cleanup_free WCHAR *query = windows_wide(QUERY);
-    PWSTR text = NULL, record = NULL;
-    cleanup_json cJSON *json = NULL;
-    const cJSON *address;
-
-    hcn->HcnQueryEndpointProperties(handle, query, &text, &record);
-    free(windows_take(record));
-    cleanup_free char *narrow = windows_take(text);
-    if (!narrow || json_parse(bytes_of_string(narrow), MIB, &json, NULL) < 0)
-        return;
-    address = cJSON_GetArrayItem(json_array(json, "IpConfigurations"), 0);
-    snprintf(out->ip, sizeof out->ip, "%s", json_string(address, "IpAddress", ""));
-    out->prefix_bits = (int)json_int(address, "PrefixLength", 0);
-    snprintf(out->mac, sizeof out->mac, "%s", json_string(json, "MacAddress", ""));
-}
-
-static int create_endpoint(struct windows_system *s, HCN_HANDLE network, struct windows_endpoint *out, struct error *err)
-{
-    const struct windows_computenetwork *hcn = &s->host->api.network;
-    cleanup_json cJSON *json = endpoint_document(s, out);
-    cleanup_free WCHAR *wide = wide_json(json);
-    HCN_HANDLE handle = NULL;
-    PWSTR record = NULL;
-    HRESULT code;
-    GUID id;
-
-    CoCreateGuid(&id);
-    code = hcn->HcnCreateEndpoint(network, &id, wide, &handle, &record);
-    if (outcome(code, record, "make the endpoint", err) < 0) {
-        if (windows_is_win32((uint32_t)code, WINDOWS_E_SHARING))
-            err->code = ERR_EXISTS; /* a port that is taken */
-        return err->code;
-    }
-    windows_guid_text(&id, out->id);
-    read_endpoint(hcn, handle, out);
-    hcn->HcnCloseEndpoint(handle);
-    return 0;
-}
-
-/* Ports that were left to us: any that HNS takes. */
-static int create_with_ports(struct windows_system *s, HCN_HANDLE network, struct windows_endpoint *out, struct error *err)
+/* Ports that were left to us: any that the service takes. */
+static int create_with_ports(struct windows_system *s, const struct windows_network *network, struct windows_endpoint *out,
+                             struct error *err)
 {
     static unsigned next;
     const struct document_network *wanted = &s->document.network;
     bool is_free_choice = false;
     int result = ERR_EXISTS;
+    struct error last;
 
     for (size_t i = 0; i < wanted->port_count; i++)
         is_free_choice = is_free_choice || wanted->ports[i].published_port == 0;
@@ -221,86 +42,60 @@ static int create_with_ports(struct windows_system *s, HCN_HANDLE network, struc
         for (size_t i = 0; i < out->port_count; i++)
             out->published_ports[i] = wanted->ports[i].published_port ? wanted->ports[i].published_port
                                                                       : (uint16_t)(PORT_FIRST + next++ % (PORT_LAST - PORT_FIRST + 1));
-        result = create_endpoint(s, network, out, err);
+        last = (struct error){0};
+        result = service_of(s->host)->create(s, network, out, &last);
     }
-    return result;
-}
-
-/* --- the namespace --- */
-
-static int join_namespace(struct windows_system *s, struct windows_endpoint *endpoint, struct error *err)
-{
-    const struct windows_computenetwork *hcn = &s->host->api.network;
-    cleanup_free WCHAR *settings = windows_wide("{\"SchemaVersion\":{\"Major\":2,\"Minor\":0}}"), *request = NULL;
-    cleanup_free char *text =
-        mem_format("{\"ResourceType\":\"Endpoint\",\"RequestType\":\"Add\",\"Settings\":{\"EndpointId\":\"%s\"}}", endpoint->id);
-    HCN_HANDLE handle = NULL;
-    PWSTR record = NULL;
-    int result;
-    GUID id;
-
-    CoCreateGuid(&id);
-    if (outcome(hcn->HcnCreateNamespace(&id, settings, &handle, &record), record, "make the namespace", err) < 0)
-        return err->code;
-    windows_guid_text(&id, endpoint->namespace_id);
-    request = windows_wide(text);
-    record = NULL;
-    result = outcome(hcn->HcnModifyNamespace(handle, request, &record), record, "attach the endpoint", err);
-    hcn->HcnCloseNamespace(handle);
-    return result;
+    return result < 0 ? error_set(err, last.code, "%s", last.message) : 0;
 }
 
 int windows_network_attach(struct windows_system *s, struct windows_endpoint *out, struct error *err)
 {
-    const struct windows_computenetwork *hcn = &s->host->api.network;
-    cleanup_json cJSON *document = NULL;
-    HCN_HANDLE network = NULL;
+    const struct windows_network_service *service = service_of(s->host);
+    struct windows_network network = {0};
     int result;
 
     *out = (struct windows_endpoint){.port_count = s->document.network.port_count};
     if (out->port_count > NETWORK_PORTS_COUNT)
         return error_set(err, ERR_LIMIT, "Skep.Network.Ports: more than %d", NETWORK_PORTS_COUNT);
-    if (windows_api_need((const void *)(uintptr_t)hcn->HcnCreateEndpoint, "computenetwork.dll", "HcnCreateEndpoint",
-                         "attach a container to a network", err) < 0)
+    if (service->check(s, err) < 0)
         return err->code;
     uv_mutex_lock(&s->host->network_lock);
-    find_network(s->host, &network, &document);
-    result = network ? 0 : make_network(s->host, &network, &document, err);
+    result = service->open(s->host, &network, err);
     if (result == 0)
-        result = create_with_ports(s, network, out, err);
+        result = create_with_ports(s, &network, out, err);
     uv_mutex_unlock(&s->host->network_lock);
-    snprintf(out->gateway, sizeof out->gateway, "%s", gateway_of(document));
-    if (network)
-        hcn->HcnCloseNetwork(network);
-    if (result == 0 && s->form == WINDOWS_FORM_2)
-        result = join_namespace(s, out, err);
+    if (!out->gateway[0])
+        snprintf(out->gateway, sizeof out->gateway, "%s", network.gateway);
+    service->close(s->host, &network);
+    if (result == 0)
+        result = service->join(s, out, err);
     if (result < 0)
         windows_network_detach(s, out);
     return result;
 }
 
-static void delete_one(HRESULT(WINAPI *delete_it)(REFGUID, PWSTR *), const char *text, const char *id, const char *what)
-{
-    PWSTR record = NULL;
-    HRESULT code;
-    GUID guid;
-
-    if (!text[0] || !windows_guid_parse(text, &guid))
-        return;
-    code = delete_it(&guid, &record);
-    free(windows_take(record));
-    if (FAILED(code) && !windows_is_hcn((uint32_t)code, 1) && !windows_is_hcn((uint32_t)code, 2) &&
-        !windows_is_win32((uint32_t)code, WINDOWS_E_NOT_FOUND))
-        log_with(LOG_WARN, "runtime", LOG_FIELDS({"container", id}), "its %s %s stays: 0x%08lx", what, text, (unsigned long)code);
-}
-
 void windows_network_detach(struct windows_system *s, struct windows_endpoint *endpoint)
 {
-    const struct windows_computenetwork *hcn = &s->host->api.network;
-
-    if (hcn->HcnDeleteEndpoint)
-        delete_one(hcn->HcnDeleteEndpoint, endpoint->id, s->id, "endpoint");
-    if (hcn->HcnDeleteNamespace)
-        delete_one(hcn->HcnDeleteNamespace, endpoint->namespace_id, s->id, "namespace");
+    if (endpoint->id[0])
+        service_of(s->host)->remove(s->host, s->id, endpoint);
     *endpoint = (struct windows_endpoint){0};
+}
+
+static void sweep_one(struct windows_host *host, const char *name, const struct windows_endpoint *endpoint)
+{
+    size_t length = strlen(host->owner);
+
+    if (strncmp(name, host->owner, length) != 0 || name[length] != '_')
+        return;
+    for (struct windows_system *s = host->systems; s; s = s->hh.next)
+        if (_stricmp(s->run.endpoint.id, endpoint->id) == 0)
+            return;
+    log_with(LOG_WARN, "runtime", LOG_FIELDS({"container", name + length + 1}), "its endpoint %s is of an earlier life: deleted",
+             endpoint->id);
+    service_of(host)->remove(host, name + length + 1, endpoint);
+}
+
+void windows_network_sweep(struct windows_host *host)
+{
+    service_of(host)->each(host, sweep_one);
 }

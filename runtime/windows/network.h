@@ -1,4 +1,5 @@
-/* runtime/windows/network.h – a container's network: an endpoint on a NAT network of HNS, in a namespace of its own. hcs.md §7. */
+/* runtime/windows/network.h – a container's network: an endpoint on a NAT network of HNS, where schema 2 has it in a namespace of its own.
+ * hcs.md §7. */
 #ifndef SKEP_RUNTIME_WINDOWS_NETWORK_H
 #define SKEP_RUNTIME_WINDOWS_NETWORK_H
 
@@ -7,6 +8,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 
+struct windows_host;
 struct windows_system;
 
 /* A zeroed one is none. */
@@ -20,5 +22,8 @@ struct windows_endpoint {
 /* Blocks; on a thread of the pool. A failure leaves nothing behind. ERR_EXISTS where a published port is taken. */
 int windows_network_attach(struct windows_system *system, struct windows_endpoint *out, struct error *err);
 void windows_network_detach(struct windows_system *system, struct windows_endpoint *endpoint); /* and zeroes it */
+
+/* Delete the endpoints of ours that no system has: a killed daemon's, whose ports would stay taken. Before anything is started. */
+void windows_network_sweep(struct windows_host *host);
 
 #endif

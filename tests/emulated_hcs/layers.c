@@ -29,7 +29,6 @@ HRESULT WINAPI NameToGuid(PCWSTR name, GUID *out);
 HRESULT WINAPI ProcessBaseImage(PCWSTR path);
 HRESULT WINAPI ProcessUtilityImage(PCWSTR path);
 HRESULT WINAPI GrantVmAccess(PCWSTR vm_id, PCWSTR path);
-HRESULT WINAPI HNSCall(PCWSTR method, PCWSTR path, PCWSTR body, PWSTR *response);
 
 enum { NOT_READY = 0x80070015, SHARING = 0x80070020, NO_PATH = 0x80070003 };
 
@@ -244,14 +243,4 @@ HRESULT WINAPI GrantVmAccess(PCWSTR vm_id, PCWSTR path)
 {
     (void)vm_id;
     return GetFileAttributesW(path) == INVALID_FILE_ATTRIBUTES ? (HRESULT)0x80070002 : S_OK;
-}
-
-HRESULT WINAPI HNSCall(PCWSTR method, PCWSTR path, PCWSTR body, PWSTR *response)
-{
-    (void)body;
-    if (wcscmp(method, L"GET") == 0 && wcscmp(path, L"/globals/version") == 0)
-        *response = emulated_wide("{\"Success\":true,\"Output\":{\"Major\":13,\"Minor\":4}}");
-    else
-        *response = emulated_wide("{\"Success\":false,\"Error\":\"the emulator has no HNS v1\"}");
-    return S_OK;
 }

@@ -4,19 +4,13 @@
 #include <string.h>
 
 #include "tests/emulated_hcs/server.h"
+#include "tests/emulated_hcs/tables.h"
 
-struct object {
-    struct object *next;
-    char *kind, *id, *network, *space;
-    cJSON *document;
-    unsigned next_host;
-};
+struct object *table_objects;
 
-static struct object *objects;
-
-static struct object *find(const char *kind, const char *id)
+struct object *table_find(const char *kind, const char *id)
 {
-    for (struct object *o = objects; o; o = o->next)
+    for (struct object *o = table_objects; o; o = o->next)
         if (strcmp(o->kind, kind) == 0 && id && strcmp(o->id, id) == 0)
             return o;
     return NULL;
@@ -35,7 +29,7 @@ static bool port_is_taken(const cJSON *document)
     cJSON_ArrayForEach (policy, cJSON_GetObjectItem(document, "Policies")) {
         const cJSON *settings = cJSON_GetObjectItem(policy, "Settings");
         double port = member_number(settings, "ExternalPort");
-        for (struct object *o = objects; o && port != 0; o = o->next)
+        for (struct object *o = table_objects; o && port != 0; o = o->next)
             cJSON_ArrayForEach (other, cJSON_GetObjectItem(o->document, "Policies")) {
                 const cJSON *theirs = cJSON_GetObjectItem(other, "Settings");
                 if (member_number(theirs, "ExternalPort") == port &&
@@ -69,14 +63,14 @@ static void give_address(struct object *network, cJSON *document)
     cJSON_AddStringToObject(document, "MacAddress", text);
 }
 
-static uint32_t create(const char *kind, const char *id, const char *network, const char *text)
+uint32_t table_create(const char *kind, const char *id, const char *network, const char *text)
 {
     cJSON *document = text ? cJSON_Parse(text) : NULL;
-    struct object *o, *parent = network ? find("network", network) : NULL;
+    struct object *o, *parent = network ? table_find("network", network) : NULL;
     bool is_endpoint = strcmp(kind, "endpoint") == 0;
 
-    if (!document || find(kind, id) || (is_endpoint && (!parent || port_is_taken(document)))) {
-        uint32_t code = !document ? 0x803B001B : find(kind, id) ? 0x803B0010 : !parent ? 0x803B0001 : 0x803B0013;
+    if (!document || table_find(kind, id) || (is_endpoint && (!parent || port_is_taken(document)))) {
+        uint32_t code = !document ? 0x803B001B : table_find(kind, id) ? 0x803B0010 : !parent ? 0x803B0001 : 0x803B0013;
         cJSON_Delete(document);
         return code;
     }
@@ -92,21 +86,21 @@ static uint32_t create(const char *kind, const char *id, const char *network, co
     o->id = text_of(id);
     o->network = is_endpoint ? text_of(network) : NULL;
     o->document = document;
-    o->next = objects;
-    objects = o;
+    o->next = table_objects;
+    table_objects = o;
     return 0;
 }
 
-static uint32_t delete_one(const char *kind, const char *id)
+uint32_t table_delete(const char *kind, const char *id)
 {
-    struct object *o = find(kind, id);
+    struct object *o = table_find(kind, id);
 
     if (!o)
         return missing(kind);
-    for (struct object *other = objects; other; other = other->next)
+    for (struct object *other = table_objects; other; other = other->next)
         if (other->network && strcmp(other->network, id) == 0 && strcmp(kind, "network") == 0)
             return 0x803B002C;
-    for (struct object **place = &objects; *place; place = &(*place)->next)
+    for (struct object **place = &table_objects; *place; place = &(*place)->next)
         if (*place == o) {
             *place = o->next;
             break;
@@ -125,7 +119,7 @@ static char *enumerate(const char *kind)
     cJSON *list = cJSON_CreateArray();
     char *text;
 
-    for (struct object *o = objects; o; o = o->next)
+    for (struct object *o = table_objects; o; o = o->next)
         if (strcmp(o->kind, kind) == 0)
             cJSON_AddItemToArray(list, cJSON_CreateString(o->id));
     text = cJSON_PrintUnformatted(list);
@@ -137,8 +131,8 @@ static uint32_t modify_namespace(const char *id, const char *text)
 {
     cJSON *request = text ? cJSON_Parse(text) : NULL;
     const char *type = member(request, "RequestType"), *endpoint = member(cJSON_GetObjectItem(request, "Settings"), "EndpointId");
-    struct object *o = find("endpoint", endpoint);
-    uint32_t code = !request ? 0x803B001B : !find("namespace", id) ? 0x80070490 : !o ? 0x803B0002 : 0;
+    struct object *o = table_find("endpoint", endpoint);
+    uint32_t code = !request ? 0x803B001B : !table_find("namespace", id) ? 0x80070490 : !o ? 0x803B0002 : 0;
     bool adds = type && strcmp(type, "Add") == 0;
 
     if (!code && adds && o->space)
@@ -149,6 +143,17 @@ static uint32_t modify_namespace(const char *id, const char *text)
     }
     cJSON_Delete(request);
     return code;
+}
+
+/* A document of schema 1 names its endpoints: the first that there is none of, or NULL. */
+const char *network_missing_endpoint(const cJSON *document)
+{
+    const cJSON *id;
+
+    cJSON_ArrayForEach (id, cJSON_GetObjectItemCaseSensitive(document, "EndpointList"))
+        if (!table_find("endpoint", id->valuestring))
+            return id->valuestring;
+    return NULL;
 }
 
 bool network_call(struct request *r, struct answer *answer)
@@ -163,20 +168,20 @@ bool network_call(struct request *r, struct answer *answer)
         verb++;
     switch (verb) {
     case 0:
-        answer->code = create(kind, id, member(r->json, "network"), text);
+        answer->code = table_create(kind, id, member(r->json, "network"), text);
         break;
     case 1:
-        answer->code = delete_one(kind, id);
+        answer->code = table_delete(kind, id);
         break;
     case 2:
         answer->text = enumerate(kind);
         break;
     case 3:
-        answer->code = find(kind, id) ? 0 : missing(kind);
-        answer->text = find(kind, id) ? cJSON_PrintUnformatted(find(kind, id)->document) : NULL;
+        answer->code = table_find(kind, id) ? 0 : missing(kind);
+        answer->text = table_find(kind, id) ? cJSON_PrintUnformatted(table_find(kind, id)->document) : NULL;
         break;
     case 4:
-        answer->code = find(kind, id) ? 0 : missing(kind);
+        answer->code = table_find(kind, id) ? 0 : missing(kind);
         break;
     default:
         answer->code = strcmp(kind, "namespace") == 0 ? modify_namespace(id, text) : 0;

@@ -111,8 +111,10 @@ cJSON *children_list(const struct compute *system);
 void children_drop(struct compute *system);
 void children_statistics(const struct compute *system, cJSON *out);
 
-/* network.c */
+/* network.c, hns.c */
 bool network_call(struct request *request, struct answer *answer); /* false: not its call */
+bool hns_call(struct request *request, struct answer *answer);     /* false: not its call */
+const char *network_missing_endpoint(const cJSON *document);
 
 /* server.c */
 void client_send(struct client *client, cJSON *message); /* taken */

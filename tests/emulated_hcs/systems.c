@@ -221,8 +221,14 @@ static uint32_t do_create(struct request *r, struct answer *answer)
     const char *id = member(r->json, "id"), *text = member(r->json, "text");
     cJSON *document = text ? cJSON_Parse(text) : NULL;
     char *wrong = document ? shape_check_system(document) : text_of("no JSON");
+    const char *endpoint = wrong ? NULL : network_missing_endpoint(document);
     struct compute *s, **end = &systems;
 
+    if (endpoint) {
+        refuse(answer, 0, text_format("no endpoint %s", endpoint));
+        cJSON_Delete(document);
+        return 0x803B0002;
+    }
     if (wrong || system_find(id)) {
         cJSON_Delete(document);
         return wrong ? refuse(answer, HCS(0x10D), wrong) : HCS(0x10F);
@@ -398,7 +404,7 @@ static uint32_t carry_out(struct request *r, struct answer *answer)
 {
     const char *call = r->call;
 
-    if (network_call(r, answer))
+    if (network_call(r, answer) || hns_call(r, answer))
         return answer->code;
     if (strcmp(call, "create") == 0)
         return do_create(r, answer);

@@ -1,6 +1,8 @@
 /* tests/emulated_hcs/vmcompute.c – the emulated vmcompute.dll: HCS's older calls, with notifications. Layers are in layers.c.
  * Source: hcs.md §1.4, §2.3. */
 #include <combaseapi.h>
+#include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/emulated_hcs/client.h"
@@ -31,6 +33,7 @@ HRESULT WINAPI HcsGetProcessProperties(HCS_PROCESS process, PWSTR *properties, P
 HRESULT WINAPI HcsModifyProcess(HCS_PROCESS process, PCWSTR settings, PWSTR *result);
 HRESULT WINAPI HcsRegisterProcessCallback(HCS_PROCESS process, HCS_NOTIFICATION_CALLBACK callback, void *ctx, HCS_CALLBACK *out);
 HRESULT WINAPI HcsUnregisterProcessCallback(HCS_CALLBACK callback);
+HRESULT WINAPI HNSCall(PCWSTR method, PCWSTR path, PCWSTR body, PWSTR *response);
 
 static const struct {
     const char *event;
@@ -222,4 +225,20 @@ HRESULT WINAPI HcsUnregisterProcessCallback(HCS_CALLBACK callback)
 {
     emulated_handle_watch(HANDLE_(callback), false);
     return S_OK;
+}
+
+/* "POST" of "/endpoints/" is the call hns-post-endpoints. */
+HRESULT WINAPI HNSCall(PCWSTR method, PCWSTR path, PCWSTR body, PWSTR *response)
+{
+    size_t length = path[0] ? wcscspn(path + 1, L"/") : 0;
+    cJSON *request;
+    char call[64];
+
+    snprintf(call, sizeof call, "hns-%ls-%.*ls", method, (int)length, path[0] ? path + 1 : L"");
+    for (char *c = call; *c; c++)
+        *c = (char)tolower((unsigned char)*c);
+    request = emulated_request(call);
+    emulated_add_wide(request, "path", path);
+    emulated_add_wide(request, "text", body);
+    return emulated_ask_text(request, response, NULL, NULL);
 }

@@ -463,6 +463,7 @@ int main(int argc, char **argv)
         TEST_LEGACY(a_system_runs_and_its_exit_code_is_told),
         TEST_LEGACY(its_output_is_kept),
         TEST_LEGACY(a_terminate_and_a_forced_remove_end_it),
+        TEST_LEGACY(it_is_on_the_network),
         TEST_LEGACY(processes_run_beside_the_first),
     };
     int child = emulated_main_child(argc, argv);

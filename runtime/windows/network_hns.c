@@ -1,0 +1,161 @@
+/* runtime/windows/network_hns.c – HNS v1 through HNSCall: what there is before build 17763. Its documents are hns.c's. hcs.md §7.5. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "runtime/windows/codes.h"
+#include "runtime/windows/hns.h"
+#include "runtime/windows/host.h"
+#include "runtime/windows/network_service.h"
+
+struct call {
+    const char *method, *path;
+    const cJSON *body; /* NULL: none */
+    const char *what;  /* as people know it */
+};
+
+/* *output may be NULL on success too. *code: HNSCall's own. */
+static int ask(const struct windows_host *host, const struct call *call, uint32_t *code, cJSON **output, struct error *err)
+{
+    cleanup_free char *text = call->body ? json_print(call->body) : NULL;
+    cleanup_free WCHAR *method = windows_wide(call->method), *path = windows_wide(call->path), *body = windows_wide(text ? text : "");
+    PWSTR response = NULL;
+
+    *output = NULL;
+    *code = (uint32_t)host->api.vm.HNSCall(method, path, body, &response);
+    cleanup_free char *answer = windows_take(response);
+    if (FAILED((HRESULT)*code))
+        return windows_error(err, call->what, *code, answer);
+    return windows_hns_read(answer, call->what, output, err);
+}
+
+/* Schema 2's document names a namespace, which only HCN makes here. */
+static int check(const struct windows_system *s, struct error *err)
+{
+    static const char what[] = "attach a container to a network";
+    const struct windows_api *api = &s->host->api;
+
+    if (s->form == WINDOWS_FORM_2)
+        return windows_api_need((const void *)(uintptr_t)api->network.HcnCreateEndpoint, "computenetwork.dll", "HcnCreateEndpoint", what,
+                                err);
+    return windows_api_need((const void *)(uintptr_t)api->vm.HNSCall, "vmcompute.dll", "HNSCall", what, err);
+}
+
+/* --- the network --- */
+
+static int take_network(const cJSON *json, struct windows_network *out, struct error *err)
+{
+    const char *id = json_string(json, "ID", "");
+
+    if (!id[0] || strlen(id) >= sizeof out->id)
+        return error_set(err, ERR_PEER, "the host's network service (HNS) gave it no id");
+    snprintf(out->id, sizeof out->id, "%s", id);
+    snprintf(out->gateway, sizeof out->gateway, "%s", windows_hns_gateway(json));
+    return 0;
+}
+
+static int make_network(const struct windows_host *host, struct windows_network *out, struct error *err)
+{
+    cleanup_json cJSON *body = windows_hns_network(host->network_name, WINDOWS_NETWORK_PREFIX, WINDOWS_NETWORK_GATEWAY), *output = NULL;
+    struct call post = {"POST", "/networks/", body, "make the network"};
+    uint32_t code;
+
+    if (ask(host, &post, &code, &output, err) < 0 || take_network(output, out, err) < 0)
+        return err->code;
+    log_info("runtime", "made the NAT network %s with %s", host->network_name, WINDOWS_NETWORK_PREFIX);
+    return 0;
+}
+
+static int open_network(struct windows_host *host, struct windows_network *out, struct error *err)
+{
+    struct call get = {"GET", "/networks/", NULL, "list the networks"};
+    cleanup_json cJSON *networks = NULL;
+    const cJSON *found;
+    uint32_t code;
+    int result;
+
+    if (ask(host, &get, &code, &networks, err) < 0)
+        return error_wrap(err, "network %s", host->network_name);
+    found = windows_hns_find(networks, host->network_name);
+    result = found ? take_network(found, out, err) : make_network(host, out, err);
+    return result < 0 ? error_wrap(err, "network %s", host->network_name) : 0;
+}
+
+static void close_network(struct windows_host *host, struct windows_network *network)
+{
+    (void)host;
+    (void)network;
+}
+
+/* --- the endpoint --- */
+
+static int create_endpoint(struct windows_system *s, const struct windows_network *network, struct windows_endpoint *out, struct error *err)
+{
+    cleanup_free char *name = windows_endpoint_name(s);
+    cleanup_json cJSON *body = windows_hns_endpoint(name, network->id, &s->document.network, out), *output = NULL;
+    struct call post = {"POST", "/endpoints/", body, "make the endpoint"};
+    uint32_t code;
+
+    if (ask(s->host, &post, &code, &output, err) == 0)
+        return windows_hns_read_endpoint(output, out, err);
+    if (FAILED((HRESULT)code) && windows_hns_is_taken(code))
+        err->code = ERR_EXISTS;
+    if (err->code == ERR_EXISTS && out->port_count > 0)
+        return error_wrap(err, "the published port is taken on this host; free it, or publish another");
+    return err->code;
+}
+
+/* EndpointList in the container's document is all. */
+static int join(struct windows_system *s, struct windows_endpoint *endpoint, struct error *err)
+{
+    (void)s;
+    (void)endpoint;
+    (void)err;
+    return 0;
+}
+
+static void remove_endpoint(struct windows_host *host, const char *owner, const struct windows_endpoint *endpoint)
+{
+    cleanup_free char *path = mem_format("/endpoints/%s", endpoint->id);
+    struct call delete = {"DELETE", path, NULL, "delete the endpoint"};
+    cleanup_json cJSON *output = NULL;
+    struct error err = {0};
+    uint32_t code;
+
+    if (host->api.vm.HNSCall && ask(host, &delete, &code, &output, &err) < 0 && err.code != ERR_NOT_FOUND)
+        log_with(LOG_WARN, "runtime", LOG_FIELDS({"container", owner}), "its endpoint %s stays: %s", endpoint->id, err.message);
+}
+
+static void each_endpoint(struct windows_host *host,
+                          void (*visit)(struct windows_host *host, const char *name, const struct windows_endpoint *endpoint))
+{
+    struct call get = {"GET", "/endpoints/", NULL, "list the endpoints"};
+    cleanup_json cJSON *endpoints = NULL;
+    struct error err = {0};
+    const cJSON *json;
+    uint32_t code;
+
+    if (!host->api.vm.HNSCall)
+        return;
+    if (ask(host, &get, &code, &endpoints, &err) < 0)
+        log_warn("runtime", "endpoints of an earlier life may stay: %s", err.message);
+    cJSON_ArrayForEach (json, endpoints) {
+        struct windows_endpoint endpoint = {0};
+        if (windows_hns_read_endpoint(json, &endpoint, &err) == 0)
+            visit(host, json_string(json, "Name", ""), &endpoint);
+    }
+}
+
+const struct windows_network_service windows_network_hns = {
+    .check = check,
+    .open = open_network,
+    .close = close_network,
+    .create = create_endpoint,
+    .join = join,
+    .remove = remove_endpoint,
+    .each = each_endpoint,
+};

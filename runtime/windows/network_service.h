@@ -1,0 +1,50 @@
+/* runtime/windows/network_service.h – the two network services behind network.h: HCN (computenetwork.dll, from build 17763) and HNS v1
+ * (vmcompute.dll's HNSCall, all there is before). Both keep their objects in one place: what one makes the other sees. */
+#ifndef SKEP_RUNTIME_WINDOWS_NETWORK_SERVICE_H
+#define SKEP_RUNTIME_WINDOWS_NETWORK_SERVICE_H
+
+#include <windows.h>
+
+#include "base/error.h"
+#include "runtime/windows/network.h"
+
+struct windows_host;
+struct windows_system;
+
+/* Of a network that is made where there is none of its name. */
+#define WINDOWS_NETWORK_PREFIX  "172.28.0.0/20"
+#define WINDOWS_NETWORK_GATEWAY "172.28.0.1"
+
+struct windows_network {
+    void *handle; /* HCN's */
+    char id[37], gateway[46];
+};
+
+struct windows_network_service {
+    /* Can this host's service do what @system needs? ERR_UNSUPPORTED naming what is missing. */
+    int (*check)(const struct windows_system *system, struct error *err);
+
+    /* The network of the host's name, made where there is none. Closed by close, which takes a zeroed one. */
+    int (*open)(struct windows_host *host, struct windows_network *out, struct error *err);
+    void (*close)(struct windows_host *host, struct windows_network *network);
+
+    /* With the published ports that @out has; ERR_EXISTS where one is taken. */
+    int (*create)(struct windows_system *system, const struct windows_network *network, struct windows_endpoint *out, struct error *err);
+
+    /* What the container's document refers to, beside the endpoint. */
+    int (*join)(struct windows_system *system, struct windows_endpoint *endpoint, struct error *err);
+
+    /* What is gone already is no failure. @owner: whose it is, for the log. */
+    void (*remove)(struct windows_host *host, const char *owner, const struct windows_endpoint *endpoint);
+
+    /* Call @visit with every endpoint there is. */
+    void (*each)(struct windows_host *host,
+                 void (*visit)(struct windows_host *host, const char *name, const struct windows_endpoint *endpoint));
+};
+
+extern const struct windows_network_service windows_network_hcn, windows_network_hns;
+
+/* "skep_k3l…": ours are known by it after a crash. Freed by the caller. */
+char *windows_endpoint_name(const struct windows_system *system);
+
+#endif
