@@ -10,15 +10,9 @@
 #include "runtime/document.h"
 #include "runtime/windows/network.h"
 
-<<<<<<< HEAD
-/* Read {Success, Error, Output}. *output: NULL where there is none; freed by the caller. An error keeps HNS's words, which are also all that
- * tells what kind it is: ERR_NOT_FOUND, ERR_EXISTS (of an endpoint: a port that is taken), else ERR_PEER. @what: the call as people know
- * it. */
-=======
 /* Read {Success, Error, Output}. *output: NULL where there is none; freed by the caller. An error keeps HNS's words, which are also all
  * that tells what kind it is: ERR_NOT_FOUND, ERR_EXISTS (of an endpoint: a port that is taken), else ERR_PEER. @what: the call as people
  * know it. */
->>>>>>> winhns
 int windows_hns_read(const char *text, const char *what, cJSON **output, struct error *err);
 
 /* Did HNSCall itself fail because a published port is taken? That is a code, where later builds answer with words. */

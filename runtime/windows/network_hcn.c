@@ -205,12 +205,7 @@ static cJSON *read_endpoint(const struct windows_computenetwork *hcn, HCN_HANDLE
     return json;
 }
 
-<<<<<<< HEAD
-static int create_endpoint(struct windows_system *s, const struct windows_network *network, struct windows_endpoint *out,
-                           struct error *err)
-=======
 static int create_endpoint(struct windows_system *s, const struct windows_network *network, struct windows_endpoint *out, struct error *err)
->>>>>>> winhns
 {
     const struct windows_computenetwork *hcn = &s->host->api.network;
     cleanup_json cJSON *json = endpoint_document(s, out);

@@ -93,12 +93,7 @@ static void close_network(struct windows_host *host, struct windows_network *net
 
 /* --- the endpoint --- */
 
-<<<<<<< HEAD
-static int create_endpoint(struct windows_system *s, const struct windows_network *network, struct windows_endpoint *out,
-                           struct error *err)
-=======
 static int create_endpoint(struct windows_system *s, const struct windows_network *network, struct windows_endpoint *out, struct error *err)
->>>>>>> winhns
 {
     cleanup_free char *name = windows_endpoint_name(s);
     cleanup_json cJSON *body = windows_hns_endpoint(name, network->id, &s->document.network, out), *output = NULL;

@@ -156,14 +156,9 @@ static const char *post(const char *kind, const char *text, cJSON **output)
     static unsigned last;
     cJSON *json = text ? cJSON_Parse(text) : NULL, *document;
     const char *why = problem_of(kind, json);
-<<<<<<< HEAD
-    char *id = text_format("a5e1%04x-0000-4000-8000-%012x", ++last, last), *converted;
-
-=======
     char *id = text_format("a5e1%04x-0000-4000-8000-%012x", last, last), *converted;
 
     last++;
->>>>>>> winhns
     if (!why) {
         document = strcmp(kind, "network") == 0 ? read_network(json) : read_endpoint(json);
         converted = cJSON_PrintUnformatted(document);
@@ -205,14 +200,10 @@ bool hns_call(struct request *r, struct answer *answer)
     if (strncmp(r->call, "hns-", 4) != 0)
         return false;
     id = id ? id + 1 : "";
-<<<<<<< HEAD
-    if (!path || (strncmp(path, "/networks/", 10) != 0 && strncmp(path, "/endpoints/", 11) != 0))
-=======
     if (path && strcmp(path, "/globals/version") == 0) {
         why = NULL;
         output = cJSON_Parse("{\"Major\":13,\"Minor\":4}");
     } else if (!path || (strncmp(path, "/networks/", 10) != 0 && strncmp(path, "/endpoints/", 11) != 0))
->>>>>>> winhns
         why = "The path is not known to the emulated HNS.";
     else if (strncmp(r->call, "hns-get-", 8) == 0)
         why = get(kind, id, &output);

@@ -1,10 +1,5 @@
-<<<<<<< HEAD
-/* tests/emulated_hcs/tables.h – the one set of networks, namespaces and endpoints behind HCN's calls and HNS'. Documents are kept as HCN has
- * them. */
-=======
 /* tests/emulated_hcs/tables.h – the one set of networks, namespaces and endpoints behind HCN's calls and HNS'. Documents are kept as HCN
  * has them. */
->>>>>>> winhns
 #ifndef SKEP_TESTS_EMULATED_HCS_TABLES_H
 #define SKEP_TESTS_EMULATED_HCS_TABLES_H
 

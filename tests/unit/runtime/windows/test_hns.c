@@ -75,31 +75,18 @@ static void an_endpoint_has_ports_and_names(void **state)
     (void)state;
     cleanup_json cJSON *json = windows_hns_endpoint("skep_web", "f00d", &wanted, &endpoint);
     cleanup_free char *text = cJSON_PrintUnformatted(json);
-<<<<<<< HEAD
-    assert_string_equal(text,
-                        "{\"Name\":\"skep_web\",\"VirtualNetwork\":\"f00d\",\"DNSServerList\":\"10.0.0.53,10.0.1.53\","
-                        "\"DNSSuffix\":\"one.example\",\"Policies\":["
-                        "{\"Type\":\"NAT\",\"Protocol\":\"TCP\",\"InternalPort\":80,\"ExternalPort\":8080},"
-                        "{\"Type\":\"NAT\",\"Protocol\":\"UDP\",\"InternalPort\":53,\"ExternalPort\":49160}]}");
-=======
     assert_string_equal(text, "{\"Name\":\"skep_web\",\"VirtualNetwork\":\"f00d\",\"DNSServerList\":\"10.0.0.53,10.0.1.53\","
                               "\"DNSSuffix\":\"one.example\",\"Policies\":["
                               "{\"Type\":\"NAT\",\"Protocol\":\"TCP\",\"InternalPort\":80,\"ExternalPort\":8080},"
                               "{\"Type\":\"NAT\",\"Protocol\":\"UDP\",\"InternalPort\":53,\"ExternalPort\":49160}]}");
->>>>>>> winhns
 }
 
 static void what_was_made_is_read(void **state)
 {
     struct windows_endpoint out = {.port_count = 1, .published_ports = {80}};
-<<<<<<< HEAD
-    cleanup_json cJSON *json = cJSON_Parse("{\"ID\":\"7d4c1d3e-6f2b-4c55-8a55-64b6b6f3a901\",\"IPAddress\":\"10.0.0.7\",\"PrefixLength\":20,"
-                                           "\"MacAddress\":\"00-15-5D-00-00-01\",\"GatewayAddress\":\"10.0.0.1\"}");
-=======
     cleanup_json cJSON *json =
         cJSON_Parse("{\"ID\":\"7d4c1d3e-6f2b-4c55-8a55-64b6b6f3a901\",\"IPAddress\":\"10.0.0.7\",\"PrefixLength\":20,"
                     "\"MacAddress\":\"00-15-5D-00-00-01\",\"GatewayAddress\":\"10.0.0.1\"}");
->>>>>>> winhns
     cleanup_json cJSON *none = cJSON_Parse("{\"IPAddress\":\"10.0.0.7\"}");
     cleanup_json cJSON *strange = cJSON_Parse("{\"ID\":\"7d4c1d3e-6f2b-4c55-8a55-64b6b6f3a901-and-more\"}");
 

@@ -1,10 +1,5 @@
-<<<<<<< HEAD
-/* tests/unit/runtime/windows/test_network_windows.c – the network of containers on a host before build 17763, where HNSCall is all there is;
- * and what both network services have in common. Each is seen from the service's side, past the back end. */
-=======
 /* tests/unit/runtime/windows/test_network_windows.c – the network of containers on a host before build 17763, where HNSCall is all there
  * is; and what both network services have in common. Each is seen from the service's side, past the back end. */
->>>>>>> winhns
 #include "runtime/windows/host.h"
 #include "tests/unit/runtime/windows/emulated.h"
 
