@@ -1,15 +1,16 @@
 /* base/random.c – see random.h. */
 #include "base/random.h"
 
-#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <uv.h>
 
 static void system_fill(void *self, void *data, size_t size)
 {
     (void)self;
-    if (size > INT32_MAX || RAND_bytes(data, (int)size) != 1) {
+    /* The kernel's own: OpenSSL's would link most of libcrypto into programs that need nothing else of it. */
+    if (size > INT32_MAX || uv_random(NULL, NULL, data, size, 0, NULL) < 0) {
         fprintf(stderr, "skep: the system's random source failed\n");
         abort();
     }

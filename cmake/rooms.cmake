@@ -1,34 +1,8 @@
 # How a room says what it is made of.
 
-# Which of these targets are not there, or files missing: what is not written for Windows yet is left out there, with all that stands on it.
-function(skep_missing out_var)
-    cmake_parse_arguments(A "" "" "FILES;LINKS" ${ARGN})
-    set(missing "")
-    if(NOT WIN32)
-        set(${out_var} "" PARENT_SCOPE)
-        return()
-    endif()
-    foreach(link ${A_LINKS})
-        if(link MATCHES "^skep_" AND NOT TARGET ${link})
-            list(APPEND missing ${link})
-        endif()
-    endforeach()
-    foreach(file ${A_FILES})
-        if(file MATCHES "_${SKEP_OS}\\.c$" AND NOT EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${file})
-            list(APPEND missing ${file})
-        endif()
-    endforeach()
-    set(${out_var} ${missing} PARENT_SCOPE)
-endfunction()
-
 # skep_add_library(NAME SOURCES … LINKS …): one room, or a floor of one.
 function(skep_add_library name)
     cmake_parse_arguments(A "" "" "SOURCES;LINKS" ${ARGN})
-    skep_missing(missing FILES ${A_SOURCES} LINKS ${A_LINKS})
-    if(missing)
-        message(STATUS "${name} is left out: it needs ${missing}")
-        return()
-    endif()
     add_library(${name} STATIC ${A_SOURCES})
     target_link_libraries(${name} PUBLIC skep_options ${A_LINKS})
 endfunction()
@@ -36,15 +10,16 @@ endfunction()
 # skep_add_program(NAME SOURCES … LINKS …): what is installed. On Windows with its version, and a manifest (deploy/windows/).
 function(skep_add_program name)
     cmake_parse_arguments(A "" "" "SOURCES;LINKS" ${ARGN})
-    skep_missing(missing LINKS ${A_LINKS})
-    if(missing)
-        message(STATUS "${name} is left out: it needs ${missing}")
-        return()
-    endif()
     add_executable(${name} ${A_SOURCES})
     target_link_libraries(${name} PRIVATE ${A_LINKS})
     if(WIN32)
         skep_add_resource(${name})
+        # What describes the program to a debugger lies beside it, in NAME.debug, and is not shipped.
+        add_custom_command(TARGET ${name} POST_BUILD
+            COMMAND ${CMAKE_OBJCOPY} --only-keep-debug ${name}.exe ${name}.debug
+            COMMAND ${CMAKE_STRIP} ${name}.exe
+            COMMAND ${CMAKE_OBJCOPY} --add-gnu-debuglink=${name}.debug ${name}.exe
+            WORKING_DIRECTORY $<TARGET_FILE_DIR:${name}> VERBATIM)
     endif()
 endfunction()
 

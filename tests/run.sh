@@ -3,9 +3,10 @@
 #
 #   sudo ./tests/run.sh [--ring lint|unit|fuzz|interop|e2e|windows]… [--list] [NAME]…
 #
-# Without --ring every ring runs, in that order. NAME picks interop and e2e suites whose name contains it. The outer rings run the build
+# Without --ring every ring runs, in that order. NAME picks suites of the outer rings whose name contains it. The outer rings run the build
 # with sanitizers (SKEP_BUILD names another, e.g. build/release) and need root: they make network namespaces and real daemons.
-# The windows ring builds for Windows with mingw-w64 (its libraries once, see deploy/windows-deps.sh) and runs unit tests and simulators in Wine.
+# The windows ring builds for Windows with mingw-w64 (its libraries once, see deploy/windows-deps.sh), runs unit tests and simulators in Wine,
+# and then its suites, which need root and the Linux build as those of the other outer rings do.
 # Fuzz targets replay their corpora, and run FUZZ_SECONDS each (2) under libFuzzer, built by clang. TIDY=1 adds clang-tidy (minutes).
 # Ends with a line "N passed, N failed, N skipped"; exit code 0 only when nothing failed.
 set -u
@@ -33,7 +34,7 @@ while [ $# -gt 0 ]; do
         ;;
     --list) list=true ;;
     -h | --help)
-        sed -n '2,10s/^# \{0,1\}//p' "$0"
+        sed -n '2,11s/^# \{0,1\}//p' "$0"
         exit 0
         ;;
     -*)
@@ -74,7 +75,10 @@ if $list; then
         lint) for check in tests/lint/*.sh; do echo "lint/$(basename "$check" .sh)"; done ;;
         unit) find tests/unit -name 'test_*.c' | sed 's|^tests/unit/|unit/|; s|/test_\([^/]*\)\.c$|/\1|' | sort ;;
         fuzz) find tests/fuzz -name 'fuzz_*.c' | sed 's|.*/fuzz_\(.*\)\.c$|fuzz/\1|' | sort ;;
-        windows) echo windows/unit ;;
+        windows)
+            echo windows/unit
+            suites windows | sed 's|^tests/||; s|test_||; s|\.py$||'
+            ;;
         *) suites "$ring" | sed 's|^tests/||; s|test_||; s|\.py$||' ;;
         esac
     done
@@ -103,6 +107,7 @@ interrupted() {
     exit 130
 }
 trap interrupted INT TERM
+trap end_wine EXIT
 
 report() { # STATUS NAME SECONDS NOTE
     printf '%-5s %-36s %5s s   %s\n' "$1" "$2" "$3" "$4"
@@ -201,13 +206,14 @@ begin_wine() {
     wine_prefix=$(mktemp -d)
     export WINEPREFIX=$wine_prefix WINEDEBUG=-all WINEDLLOVERRIDES='mscoree,mshtml='
     unset DISPLAY
-    wine wineboot -i && wine winecfg -v win10
+    # It stays: services that came with one test and outlived it would hold that test's output open, and ctest would wait for them.
+    wineserver -p && wine wineboot -i && wine winecfg -v win10
 }
 
 end_wine() {
     [ -n "$wine_prefix" ] || return 0
     wineserver -k
-    wineserver -w
+    timeout 30 wineserver -w
     rm -rf "$wine_prefix"
     wine_prefix=
     unset WINEPREFIX
@@ -232,9 +238,14 @@ windows_ring() {
     fi
     step "libraries for Windows" deploy/windows-deps.sh || return
     step "build windows-release" build windows-release || return
+    [ ${#names[@]} -gt 0 ] || windows_units
+    outer_ring windows
+}
+
+windows_units() {
+    local skips
     step "a prefix for Wine" begin_wine && run_ctest unit windows-release
     end_wine
-    local skips
     skips=$(cat "$log_dir/build-windows-release.log" build/windows-release/Testing/Temporary/LastTest.log 2>/dev/null |
         sed -n 's/\r$//; s/^\(-- \)\{0,1\}skip: /      skip: /p' | sort -u)
     [ -z "$skips" ] || printf '%s\n' "$skips"
@@ -322,7 +333,7 @@ finish() {
     exit
 }
 
-if [ "${rings[*]}" != windows ]; then
+if [ "${rings[*]}" != windows ] || [ "$(id -u)" -eq 0 ]; then
     step "install dependencies" deploy/install-deps.sh run build test || finish
     step "build debug (ASan, UBSan)" build debug || finish
     step "build release" build release
