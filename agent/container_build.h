@@ -21,6 +21,8 @@ struct container_build {
     struct arena arena;
 };
 
+bool container_is_for_windows(const struct container_build *build);
+
 /* @text with its placeholders replaced, in the arena. @field is for the message. */
 int container_expand(struct container_build *build, const char *text, const char *field, const char **out, struct error *err);
 

@@ -400,9 +400,14 @@ static int add_container(struct container_build *build, cJSON *document, struct 
     return 0;
 }
 
+bool container_is_for_windows(const struct container_build *build)
+{
+    return text_equal(build->facts->node->os, "windows");
+}
+
 static void add_identity(struct container_build *build, cJSON *skep)
 {
-    if (text_equal(build->facts->node->os, "windows"))
+    if (container_is_for_windows(build))
         json_add_string(skep, "Os", "windows");
     json_add_string(skep, "Name", build->placeholders.task_name);
     add_labels(build, skep);

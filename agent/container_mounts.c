@@ -4,22 +4,15 @@
 #include "agent/container_build.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "runtime/document.h"
 
 typedef Docker__Swarmkit__V1__FileTarget FileTarget;
 
 #define MOUNT_(name) DOCKER__SWARMKIT__V1__MOUNT__TYPE__##name
 
-static bool is_windows(const struct container_build *build)
-{
-    return text_equal(build->facts->node->os, "windows");
-}
-
 static bool is_absolute(const struct container_build *build, const char *path)
 {
-    if (!is_windows(build))
-        return path[0] == '/';
-    bool has_drive = ((path[0] >= 'a' && path[0] <= 'z') || (path[0] >= 'A' && path[0] <= 'Z')) && path[1] == ':';
-    return (has_drive && (path[2] == '\\' || path[2] == '/')) || text_starts(path, "\\\\");
+    return document_path_is_absolute(path, container_is_for_windows(build));
 }
 
 /* Whether it is a pipe's name at all is the document's to say. */
@@ -27,7 +20,9 @@ static int check_pipe(const struct container_build *build, const char *source, c
 {
     if (source[0] == '\0')
         return error_set(err, ERR_INVALID, "invalid npipe source, source must not be empty");
-    return is_windows(build) ? 0 : error_set(err, ERR_UNSUPPORTED, "mount %s: named pipes are not supported on this node", target);
+    return container_is_for_windows(build)
+               ? 0
+               : error_set(err, ERR_UNSUPPORTED, "mount %s: named pipes are not supported on this node", target);
 }
 
 static int check_mount(const struct container_build *build, const Mount *mount, const char *source, const char *target, struct error *err)
@@ -224,7 +219,7 @@ static int add_file(struct container_build *build, bool is_secret, const FileTar
     if (text_empty(file->name))
         return error_set(err, ERR_INVALID, "%s: its target has no name", field);
     const char *target = file->name;
-    if (!is_absolute(build, target) && is_windows(build)) /* as Docker has it, hcs.md §8.2 */
+    if (!is_absolute(build, target) && container_is_for_windows(build)) /* as Docker has it, hcs.md §8.2 */
         target = arena_format(&build->arena, "%s\\%s", is_secret ? "C:\\ProgramData\\Docker\\secrets" : "C:", file->name);
     else if (!is_absolute(build, target))
         target = arena_format(&build->arena, "%s/%s", is_secret ? "/run/secrets" : "", file->name);

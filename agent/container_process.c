@@ -135,7 +135,7 @@ int container_add_process(struct container_build *build, cJSON *skep, struct err
         result = add_environment(build, process, err);
     if (result < 0)
         return result;
-    const char *root = text_equal(build->facts->node->os, "windows") ? "C:\\" : "/";
+    const char *root = container_is_for_windows(build) ? "C:\\" : "/";
     json_add_string(process, "WorkingDirectory", first_of(spec->dir, config ? config->working_dir : NULL, root));
     json_add_string(process, "User", first_of(spec->user, config ? config->user : NULL, ""));
     cJSON_AddBoolToObject(process, "EmulateConsole", spec->tty != 0);

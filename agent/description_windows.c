@@ -10,12 +10,9 @@
 /* "20348.2322" */
 static int read_build(char *out, size_t size, struct error *err)
 {
-    char build[16];
-
-    version_read_text(L"CurrentBuildNumber", build, sizeof build);
-    if (build[0] == '\0')
+    version_read_build(out, size);
+    if (out[0] == '\0')
         return error_set(err, ERR_INTERNAL, "describe the host: the registry does not say which build of Windows this is");
-    snprintf(out, size, "%s.%u", build, version_read_number(L"UBR")); /* early builds have no revision */
     return 0;
 }
 

@@ -3,9 +3,11 @@
  *     version      the format of this directory
  *     ca.crt       the cluster's root CA, a PEM bundle
  *     node.crt     our certificate, leaf first; .node.crt while a new pair is being written
- *     node.key     its key, 0600, with SwarmKit's header lines; encrypted while this node is a manager that locks itself; it and join.key
- * as base/guard.h has them lie state.json   the managers we know, our addresses, and how far a join has come join.key     the key of a join
- * that is under way
+ *     node.key     its key, 0600, with SwarmKit's header lines; encrypted while this node is a manager that locks itself
+ *     state.json   the managers we know, our addresses, and how far a join has come
+ *     join.key     the key of a join that is under way
+ *
+ * Both keys lie under the host's own key where it has one (base/guard.h).
  *
  * A crash at any moment leaves the old identity or the new one. A pair is written in this order: new certificate to .node.crt, key over
  * node.key, .node.crt over node.crt; so a key that does not fit node.crt fits .node.crt, and opening puts that right. A new root is put in

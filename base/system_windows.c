@@ -121,6 +121,16 @@ uint32_t version_read_number(const wchar_t *name)
     return RegGetValueW(HKEY_LOCAL_MACHINE, version_key, name, RRF_RT_REG_DWORD, NULL, &value, &bytes) == ERROR_SUCCESS ? value : 0;
 }
 
+void version_read_build(char *out, size_t size)
+{
+    char build[16];
+
+    version_read_text(L"CurrentBuildNumber", build, sizeof build);
+    out[0] = '\0';
+    if (build[0])
+        snprintf(out, size, "%s.%u", build, version_read_number(L"UBR"));
+}
+
 bool system_is_wine(void)
 {
     return GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "wine_get_version") != NULL;

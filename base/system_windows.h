@@ -26,6 +26,7 @@ int error_set_windows(struct error *err, uint32_t code, const char *format, ...)
  * tells programs what they like to hear, and knows no revision. "" and 0 where there is nothing. */
 void version_read_text(const wchar_t *name, char *out, size_t size);
 uint32_t version_read_number(const wchar_t *name);
+void version_read_build(char *out, size_t size); /* "20348.2322"; early builds have no revision, which is 0 then */
 
 /* Are we under Wine, which has some functions only in name? For tests, which say what they leave out. */
 bool system_is_wine(void);

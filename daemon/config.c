@@ -225,7 +225,7 @@ static int check_whole(struct config *config, struct error *err)
         return error_set(err, ERR_INVALID, "--state-dir and --run-dir are the same directory %s: one outlasts a reboot, the other must not",
                          config->state_dir);
     if (config->hosts.count == 0)
-        config->hosts.values[config->hosts.count++] = mem_string(config_defaults()->host);
+        config->hosts.values[config->hosts.count++] = mem_string(socket_default_address);
     return 0;
 }
 
@@ -302,7 +302,7 @@ void config_print_help(FILE *out)
     fprintf(out, "  %-36s %s\n", "-v, --version", "print the version and exit");
     fprintf(out, "  %-36s %s\n", "-h, --help", "print this and exit");
     fprintf(out, "\nDefaults: --state-dir %s --run-dir %s --host %s\n", config_defaults()->state_dir, config_defaults()->run_dir,
-            config_defaults()->host);
+            socket_default_address);
     fputs("Containers are no children of skepd: stopping it, or killing it, leaves them running.\nSee skepd(8).\n", out);
 }
 

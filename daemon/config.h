@@ -69,7 +69,7 @@ enum log_level config_log_level(const struct config *config);
 
 /* Where things are on this kind of host: config_defaults_linux.c and its peers. */
 struct config_defaults {
-    const char *state_dir, *run_dir, *host;
+    const char *state_dir, *run_dir;
     const char *group; /* taken where the host has it; one that is asked for must be there */
 };
 const struct config_defaults *config_defaults(void);

@@ -6,7 +6,6 @@ const struct config_defaults *config_defaults(void)
     static const struct config_defaults defaults = {
         .state_dir = "/var/lib/skep",
         .run_dir = "/run/skep",
-        .host = "unix:///run/skep.sock",
         .group = "docker",
     };
     return &defaults;

@@ -13,8 +13,7 @@ const struct config_defaults *config_defaults(void)
     if (defaults.state_dir == NULL) {
         const wchar_t *data = _wgetenv(L"ProgramData");
         cleanup_free char *root = utf8_from_wide(data ? data : L"C:\\ProgramData");
-        defaults = (struct config_defaults){
-            .state_dir = mem_format("%s\\skep", root), .run_dir = mem_format("%s\\skep\\run", root), .host = "npipe:////./pipe/skep"};
+        defaults = (struct config_defaults){.state_dir = mem_format("%s\\skep", root), .run_dir = mem_format("%s\\skep\\run", root)};
     }
     return &defaults;
 }

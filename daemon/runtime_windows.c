@@ -13,14 +13,14 @@ enum { LEAST_BUILD = 14393 };
 
 int daemon_open_runtime(const struct config *config, const struct clock *clock, uv_loop_t *loop, struct hcs **out, struct error *err)
 {
-    char build[16];
+    char build[32];
 
-    version_read_text(L"CurrentBuildNumber", build, sizeof build);
+    version_read_build(build, sizeof build);
     if (atoi(build) < LEAST_BUILD)
         return error_set(err, ERR_UNSUPPORTED,
                          "skepd requires build %d or later of Windows (Server 2016, or Windows 10 1607); this is build %s", LEAST_BUILD,
                          build[0] ? build : "unknown");
-    cleanup_free char *os_version = mem_format("10.0.%s.%u", build, version_read_number(L"UBR"));
+    cleanup_free char *os_version = mem_format("10.0.%s", build);
     struct hcs_windows_options options = {
         .state_dir = config->state_dir,
         .os_version = os_version,

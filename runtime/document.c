@@ -18,9 +18,10 @@ static int fail_code(const struct reader *r)
     return r->err->code;
 }
 
-/* Of Windows with a drive, or as Win32 names devices, volumes and shares. */
-static bool is_absolute_windows(const char *path)
+bool document_path_is_absolute(const char *path, bool is_windows)
 {
+    if (!is_windows)
+        return path[0] == '/';
     bool has_drive = ((path[0] >= 'a' && path[0] <= 'z') || (path[0] >= 'A' && path[0] <= 'Z')) && path[1] == ':';
 
     return (has_drive && (path[2] == '\\' || path[2] == '/')) || text_starts(path, "\\\\");
@@ -28,7 +29,7 @@ static bool is_absolute_windows(const char *path)
 
 static bool is_clean_absolute(const struct reader *r, const char *path)
 {
-    return (r->is_windows ? is_absolute_windows(path) : path[0] == '/') && strlen(path) < 4096;
+    return document_path_is_absolute(path, r->is_windows) && strlen(path) < 4096;
 }
 
 static int check_absolute(const struct reader *r, const char *key, const char *path)
@@ -262,7 +263,7 @@ static int check_mount(const struct reader *r, const struct document_mount *m)
             return reader_fail(r, ERR_INVALID, "Source", "invalid bind mount source, must be an absolute path: %s", m->source);
         return 0;
     case MOUNT_VOLUME:
-        if (m->source[0] == '/' || (r->is_windows && is_absolute_windows(m->source)))
+        if (m->source[0] == '/' || document_path_is_absolute(m->source, r->is_windows))
             return reader_fail(r, ERR_INVALID, "Source", "invalid volume mount source, must not be an absolute path: %s", m->source);
         if (m->source[0] && !is_volume_name(m->source))
             return reader_fail(r, ERR_INVALID, "Source", "\"%s\" is no name for a volume: only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",

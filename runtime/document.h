@@ -14,8 +14,7 @@
  *                 "Seccomp":"default"|"unconfined"|{OCI seccomp object},"NoNewPrivileges","ReadOnlyRoot","Init","Sysctls":{},
  *                 "Ulimits":[{"Name","Soft","Hard"}],"Groups":[],"OomScoreAdj","ShmSizeBytes"},
  *        "Windows":{"CredentialSpec":"{..}","ProcessorCount","ProcessorWeight","IopsMaximum","BandwidthMaximumBytes","StorageSizeBytes",
- *                   "ArgsEscaped"},                                       of Linux, Windows takes MemoryBytes and CpuNano, and refuses the
- * rest
+ *                   "ArgsEscaped"},                                       of "Linux", Windows takes MemoryBytes and CpuNano alone
  *        "Mounts":[{"Type":"bind"|"volume"|"tmpfs"|"npipe","Source","Target","ReadOnly","Propagation","NonRecursive","CreateMountpoint","NoCopy",
  *                   "VolumeLabels":{},"SizeBytes","Mode","Options":".."}],
  *        "Files":[{"Kind":"secret"|"config","Target":"/run/secrets/x","Uid":0,"Gid":0,"Mode":292}],
@@ -159,5 +158,8 @@ int document_parse_process(const cJSON *json, bool is_windows, struct arena *are
 
 /* "SIGTERM", "TERM", "term" or "15" as Linux numbers them; -1 for what is none. */
 int document_signal_number(const char *text);
+
+/* Of Windows with a drive, or as Win32 names devices, volumes and shares; else from the root on. */
+bool document_path_is_absolute(const char *path, bool is_windows);
 
 #endif

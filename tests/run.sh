@@ -219,27 +219,35 @@ end_wine() {
     unset WINEPREFIX
 }
 
-# Mirrors that do not carry sources, or not these, say nothing of our code.
-windows_sources() {
-    deploy/windows-deps.sh >"$log_dir/windows-sources.log" 2>&1
-    [ $? -ne 69 ] || {
-        tail -n 5 "$log_dir/windows-sources.log"
-        return 1
-    }
-}
-
 # What is left out there is told by name and reason where it is chosen, in tests/windows/selection.cmake and by the tests themselves.
 windows_ring() {
     step "install dependencies for Windows" deploy/install-deps.sh build windows || return
-    if ! windows_sources; then
-        echo "skip: the windows ring: the libraries' sources cannot be had here (deploy/windows-deps.sh, exit code 69)"
-        skipped=$((skipped + 1))
-        return
-    fi
-    step "libraries for Windows" deploy/windows-deps.sh || return
+    windows_libraries || return
     step "build windows-release" build windows-release || return
     [ ${#names[@]} -gt 0 ] || windows_units
     outer_ring windows
+}
+
+# Mirrors that do not carry sources, or not these, say nothing of our code.
+windows_libraries() {
+    local log=$log_dir/libraries-for-windows.log begun=$SECONDS code=0
+    deploy/windows-deps.sh >"$log" 2>&1 || code=$?
+    [ "$code" -eq 0 ] || tail -n "${STEP_TAIL:-200}" "$log"
+    case $code in
+    0)
+        passed=$((passed + 1))
+        report ok "libraries for Windows" $((SECONDS - begun)) ''
+        ;;
+    69)
+        skipped=$((skipped + 1))
+        echo "skip: the windows ring: the libraries' sources cannot be had here (deploy/windows-deps.sh, exit code 69)"
+        ;;
+    *)
+        failed=$((failed + 1))
+        report FAIL "libraries for Windows" $((SECONDS - begun)) "$log"
+        ;;
+    esac
+    return "$code"
 }
 
 windows_units() {

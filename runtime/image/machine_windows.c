@@ -9,10 +9,10 @@ struct image_platform image_platform_of_machine(void)
 {
     static uv_utsname_t machine;
     static char version[48];
-    char build[16];
+    char build[32];
 
-    version_read_text(L"CurrentBuildNumber", build, sizeof build);
-    snprintf(version, sizeof version, "10.0.%s.%u", build, version_read_number(L"UBR"));
+    version_read_build(build, sizeof build);
+    snprintf(version, sizeof version, "10.0.%s", build);
     struct image_platform platform = {.os = "windows", .os_version = version};
     if (uv_os_uname(&machine) == 0)
         platform.architecture = image_architecture_normal(machine.machine);

@@ -81,29 +81,9 @@ int windows_api_need(const void *function, const char *dll, const char *name, co
                      dll, name, found ? found->build : 0);
 }
 
-WCHAR *windows_wide(const char *text)
-{
-    int size = text ? MultiByteToWideChar(CP_UTF8, 0, text, -1, NULL, 0) : 0;
-    WCHAR *wide = size > 0 ? mem_array((size_t)size, sizeof *wide) : NULL;
-
-    if (wide)
-        MultiByteToWideChar(CP_UTF8, 0, text, -1, wide, size);
-    return wide;
-}
-
-char *windows_narrow(const WCHAR *text)
-{
-    int size = text ? WideCharToMultiByte(CP_UTF8, 0, text, -1, NULL, 0, NULL, NULL) : 0;
-    char *narrow = size > 0 ? mem_alloc((size_t)size) : NULL;
-
-    if (narrow)
-        WideCharToMultiByte(CP_UTF8, 0, text, -1, narrow, size, NULL, NULL);
-    return narrow;
-}
-
 char *windows_take(PWSTR text)
 {
-    char *narrow = windows_narrow(text);
+    char *narrow = utf8_from_wide(text);
 
     if (text)
         CoTaskMemFree(text);

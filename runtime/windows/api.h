@@ -17,6 +17,7 @@
 #include <computedefs.h>
 
 #include "base/error.h"
+#include "base/system_windows.h"
 
 typedef void *HCN_HANDLE;
 
@@ -171,8 +172,6 @@ void windows_api_load(struct windows_api *api);
 int windows_api_need(const void *function, const char *dll, const char *name, const char *what, struct error *err);
 
 /* Text for the API and back; the latter frees what the API gave (NULL gives NULL). Freed by the caller. */
-WCHAR *windows_wide(const char *text);
-char *windows_narrow(const WCHAR *text);
 char *windows_take(PWSTR text);
 
 void windows_guid_text(const GUID *guid, char out[37]); /* lower case, without braces */

@@ -164,7 +164,7 @@ static char *own_directory(void)
     char *narrow, *last;
 
     GetModuleFileNameW(NULL, path, MAX_PATH);
-    narrow = windows_narrow(path);
+    narrow = utf8_from_wide(path);
     last = strrchr(narrow, '\\');
     if (last)
         *last = '\0';

@@ -29,7 +29,7 @@ struct keeper {
 /* Shared with readers, who rename and remove it. */
 static void open_file(struct keeper *k)
 {
-    cleanup_free WCHAR *path = windows_wide(k->options->path);
+    cleanup_free WCHAR *path = wide_from_utf8(k->options->path);
     LARGE_INTEGER size = {.QuadPart = 0};
 
     k->file = CreateFileW(path, FILE_APPEND_DATA, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL, OPEN_ALWAYS, 0, NULL);
@@ -139,7 +139,7 @@ static uintptr_t inheritable(HANDLE handle, HANDLE *list, DWORD *count)
 
 int windows_keeper_start(struct windows_system *s, struct windows_streams *streams, struct error *err)
 {
-    cleanup_free WCHAR *name = windows_wide(s->keeper_event);
+    cleanup_free WCHAR *name = wide_from_utf8(s->keeper_event);
     HANDLE list[4], event = CreateEventW(NULL, TRUE, FALSE, name);
     DWORD count = 0;
     unsigned long long finish = inheritable(event, list, &count), in = inheritable(streams->in, list, &count),
@@ -147,7 +147,7 @@ int windows_keeper_start(struct windows_system *s, struct windows_streams *strea
     cleanup_free char *line =
         mem_format("\"%s\" \"%s\" %lld %lld %llu %llu %llu %llu", s->host->keeper_path, s->document.log.is_kept ? s->log_path : "",
                    (long long)s->document.log.max_size_bytes, (long long)s->document.log.max_files, finish, in, out, errors);
-    cleanup_free WCHAR *wide_line = windows_wide(line), *program = windows_wide(s->host->keeper_path);
+    cleanup_free WCHAR *wide_line = wide_from_utf8(line), *program = wide_from_utf8(s->host->keeper_path);
     bool is_made = spawn(program, wide_line, list, count);
     DWORD code = GetLastError();
 
@@ -162,7 +162,7 @@ int windows_keeper_start(struct windows_system *s, struct windows_streams *strea
 /* It holds the event from its first moment to its last. */
 void windows_keeper_finish(const struct windows_system *s)
 {
-    cleanup_free WCHAR *name = windows_wide(s->keeper_event);
+    cleanup_free WCHAR *name = wide_from_utf8(s->keeper_event);
 
     for (int waited = 0; waited < FINISH_MS; waited += 20) {
         HANDLE event = OpenEventW(EVENT_MODIFY_STATE | SYNCHRONIZE, FALSE, name);

@@ -15,7 +15,7 @@ int wmain(int argc, WCHAR **argv)
         fprintf(stderr, "skep-log keeps a container's output; skepd starts it\n");
         return 64;
     }
-    options = (struct keeper_options){.path = windows_narrow(argv[1]),
+    options = (struct keeper_options){.path = utf8_from_wide(argv[1]),
                                       .max_size_bytes = _wcstoi64(argv[2], NULL, 10),
                                       .max_files = _wcstoi64(argv[3], NULL, 10),
                                       .finish = (uintptr_t)_wcstoui64(argv[4], NULL, 10),

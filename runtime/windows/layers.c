@@ -52,7 +52,7 @@ int windows_layers_read(struct windows_system *s, struct arena *arena, struct wi
     struct windows_layer *layers = arena_alloc(arena, (paths->count + 1) * sizeof *layers);
 
     for (size_t i = 0; i < paths->count; i++) {
-        cleanup_free WCHAR *name = windows_wide(last_element(paths->items[i]));
+        cleanup_free WCHAR *name = wide_from_utf8(last_element(paths->items[i]));
         char text[37];
         GUID guid;
         HRESULT code = s->host->api.vm.NameToGuid(name, &guid);
@@ -90,7 +90,7 @@ static int read_chain(struct windows_system *s, struct chain *out, struct error 
     out->items = mem_array(count + 1, sizeof *out->items);
     for (; out->count < count; out->count++) {
         windows_guid_parse(layers[out->count].id, &out->items[out->count].id);
-        out->items[out->count].path = windows_wide(layers[out->count].path);
+        out->items[out->count].path = wide_from_utf8(layers[out->count].path);
     }
     return 0;
 }
@@ -98,7 +98,7 @@ static int read_chain(struct windows_system *s, struct chain *out, struct error 
 int windows_layers_create_scratch(struct windows_system *s, struct error *err)
 {
     const struct windows_vmcompute *vm = &s->host->api.vm;
-    cleanup_free WCHAR *scratch = windows_wide(s->scratch_dir);
+    cleanup_free WCHAR *scratch = wide_from_utf8(s->scratch_dir);
     struct chain chain = {0};
     HRESULT code;
 
@@ -141,13 +141,13 @@ static int read_mount_path(struct windows_system *s, const WCHAR *scratch, char 
         code = s->host->api.vm.GetLayerMountPath(&driver, scratch, &chars, path);
     if (FAILED(code))
         return windows_error(err, "find the container's volume", (uint32_t)code, NULL);
-    *volume = windows_narrow(path);
+    *volume = utf8_from_wide(path);
     return 0;
 }
 
 int windows_layers_mount(struct windows_system *s, char **volume, struct error *err)
 {
-    cleanup_free WCHAR *scratch = windows_wide(s->scratch_dir);
+    cleanup_free WCHAR *scratch = wide_from_utf8(s->scratch_dir);
     struct chain chain = {0};
     HRESULT code;
 
@@ -168,7 +168,7 @@ int windows_layers_mount(struct windows_system *s, char **volume, struct error *
 void windows_layers_unmount(struct windows_system *s)
 {
     const struct windows_vmcompute *vm = &s->host->api.vm;
-    cleanup_free WCHAR *scratch = windows_wide(s->scratch_dir);
+    cleanup_free WCHAR *scratch = wide_from_utf8(s->scratch_dir);
 
     if (s->isolation != ISOLATION_PROCESS || !vm->UnprepareLayer || !vm->DeactivateLayer || !file_exists(s->scratch_dir))
         return;
@@ -181,7 +181,7 @@ void windows_layers_unmount(struct windows_system *s)
 /* Antivirus and search hold a volume for a moment: tried again for two seconds (hcs.md §9.12). */
 int windows_layers_destroy(struct windows_system *s, struct error *err)
 {
-    cleanup_free WCHAR *scratch = windows_wide(s->scratch_dir);
+    cleanup_free WCHAR *scratch = wide_from_utf8(s->scratch_dir);
     HRESULT code = S_OK;
 
     if (!file_exists(s->scratch_dir))

@@ -36,7 +36,7 @@ static WCHAR *wide_json(const cJSON *json)
 {
     cleanup_free char *text = json_print(json);
 
-    return windows_wide(text);
+    return wide_from_utf8(text);
 }
 
 static int check(const struct windows_system *s, struct error *err)
@@ -49,7 +49,7 @@ static int check(const struct windows_system *s, struct error *err)
 
 static cJSON *query_network(const struct windows_computenetwork *hcn, HCN_HANDLE network)
 {
-    cleanup_free WCHAR *query = windows_wide(QUERY);
+    cleanup_free WCHAR *query = wide_from_utf8(QUERY);
     PWSTR text = NULL, record = NULL;
     cJSON *json = NULL;
 
@@ -65,7 +65,7 @@ static cJSON *query_network(const struct windows_computenetwork *hcn, HCN_HANDLE
 static void find_network(const struct windows_host *host, HCN_HANDLE *handle, cJSON **document)
 {
     const struct windows_computenetwork *hcn = &host->api.network;
-    cleanup_free WCHAR *query = windows_wide(QUERY);
+    cleanup_free WCHAR *query = wide_from_utf8(QUERY);
     PWSTR text = NULL, record = NULL;
     cleanup_json cJSON *ids = NULL;
     const cJSON *id;
@@ -188,7 +188,7 @@ static cJSON *endpoint_document(const struct windows_system *s, const struct win
 /* Its document is freed by the caller; NULL when it is gone. */
 static cJSON *read_endpoint(const struct windows_computenetwork *hcn, HCN_HANDLE handle, struct windows_endpoint *out)
 {
-    cleanup_free WCHAR *query = windows_wide(QUERY);
+    cleanup_free WCHAR *query = wide_from_utf8(QUERY);
     PWSTR text = NULL, record = NULL;
     const cJSON *address;
     cJSON *json = NULL;
@@ -234,7 +234,7 @@ static int create_endpoint(struct windows_system *s, const struct windows_networ
 static int join_namespace(struct windows_system *s, struct windows_endpoint *endpoint, struct error *err)
 {
     const struct windows_computenetwork *hcn = &s->host->api.network;
-    cleanup_free WCHAR *settings = windows_wide("{\"SchemaVersion\":{\"Major\":2,\"Minor\":0}}"), *request = NULL;
+    cleanup_free WCHAR *settings = wide_from_utf8("{\"SchemaVersion\":{\"Major\":2,\"Minor\":0}}"), *request = NULL;
     cleanup_free char *text =
         mem_format("{\"ResourceType\":\"Endpoint\",\"RequestType\":\"Add\",\"Settings\":{\"EndpointId\":\"%s\"}}", endpoint->id);
     HCN_HANDLE handle = NULL;
@@ -248,7 +248,7 @@ static int join_namespace(struct windows_system *s, struct windows_endpoint *end
     if (outcome(hcn->HcnCreateNamespace(&id, settings, &handle, &record), record, "make the namespace", err) < 0)
         return err->code;
     windows_guid_text(&id, endpoint->namespace_id);
-    request = windows_wide(text);
+    request = wide_from_utf8(text);
     record = NULL;
     result = outcome(hcn->HcnModifyNamespace(handle, request, &record), record, "attach the endpoint", err);
     hcn->HcnCloseNamespace(handle);
@@ -309,7 +309,7 @@ static void visit_one(struct windows_host *host, const char *id,
 static void each_endpoint(struct windows_host *host,
                           void (*visit)(struct windows_host *host, const char *name, const struct windows_endpoint *endpoint))
 {
-    cleanup_free WCHAR *query = windows_wide(QUERY);
+    cleanup_free WCHAR *query = wide_from_utf8(QUERY);
     PWSTR text = NULL, record = NULL;
     cleanup_json cJSON *ids = NULL;
     const cJSON *id;

@@ -22,7 +22,7 @@ struct call {
 static int ask(const struct windows_host *host, const struct call *call, uint32_t *code, cJSON **output, struct error *err)
 {
     cleanup_free char *text = call->body ? json_print(call->body) : NULL;
-    cleanup_free WCHAR *method = windows_wide(call->method), *path = windows_wide(call->path), *body = windows_wide(text ? text : "");
+    cleanup_free WCHAR *method = wide_from_utf8(call->method), *path = wide_from_utf8(call->path), *body = wide_from_utf8(text ? text : "");
     PWSTR response = NULL;
 
     *output = NULL;

@@ -93,7 +93,7 @@ static struct windows_reply finish(const struct windows_computecore *core, HCS_O
 static void CALLBACK on_event(HCS_EVENT *event, void *ctx)
 {
     struct windows_handle *h = ctx;
-    char *data = windows_narrow(event->EventData);
+    char *data = utf8_from_wide(event->EventData);
 
     if (event->Type == HcsEventSystemExited || event->Type == HcsEventProcessExited)
         h->watch.on_event(h->watch.ctx, WINDOWS_EXITED, data);
@@ -140,7 +140,7 @@ static void core_close(struct windows_handle *h)
 static struct windows_reply core_enumerate(const struct windows_service *service, const char *query, DWORD timeout_ms)
 {
     const struct windows_computecore *core = &service->api->core;
-    cleanup_free WCHAR *wide = windows_wide(query);
+    cleanup_free WCHAR *wide = wide_from_utf8(query);
 
     WITH_OPERATION(core, timeout_ms, core->HcsEnumerateComputeSystems(wide, operation));
 }
@@ -149,7 +149,7 @@ static struct windows_reply core_create(const struct windows_service *service, c
                                         const struct windows_watch *watch, DWORD timeout_ms, struct windows_handle **out)
 {
     const struct windows_computecore *core = &service->api->core;
-    cleanup_free WCHAR *wide_id = windows_wide(id), *wide_document = windows_wide(document);
+    cleanup_free WCHAR *wide_id = wide_from_utf8(id), *wide_document = wide_from_utf8(document);
     struct windows_handle *h = handle_new(core, watch);
     HCS_OPERATION operation = core->HcsCreateOperation(NULL, NULL);
     HRESULT accepted;
@@ -173,7 +173,7 @@ static struct windows_reply core_open(const struct windows_service *service, con
                                       struct windows_handle **out)
 {
     const struct windows_computecore *core = &service->api->core;
-    cleanup_free WCHAR *wide = windows_wide(id);
+    cleanup_free WCHAR *wide = wide_from_utf8(id);
     struct windows_handle *h = handle_new(core, watch);
     struct windows_reply reply = {(uint32_t)core->HcsOpenComputeSystem(wide, GENERIC_ALL, &h->system), NULL};
 
@@ -214,14 +214,14 @@ static struct windows_reply core_resume(struct windows_handle *h, DWORD timeout_
 
 static struct windows_reply core_properties(struct windows_handle *h, const char *query, DWORD timeout_ms)
 {
-    cleanup_free WCHAR *wide = windows_wide(query);
+    cleanup_free WCHAR *wide = wide_from_utf8(query);
 
     WITH_OPERATION(h->core, timeout_ms, h->core->HcsGetComputeSystemProperties(h->system, operation, wide));
 }
 
 static struct windows_reply core_modify(struct windows_handle *h, const char *request, DWORD timeout_ms)
 {
-    cleanup_free WCHAR *wide = windows_wide(request);
+    cleanup_free WCHAR *wide = wide_from_utf8(request);
 
     WITH_OPERATION(h->core, timeout_ms, h->core->HcsModifyComputeSystem(h->system, operation, wide, NULL));
 }
@@ -265,7 +265,7 @@ static struct windows_reply core_process_create(struct windows_handle *system, c
                                                 DWORD timeout_ms, DWORD *pid, struct windows_streams *streams, struct windows_handle **out)
 {
     const struct windows_computecore *core = system->core;
-    cleanup_free WCHAR *wide = windows_wide(parameters);
+    cleanup_free WCHAR *wide = wide_from_utf8(parameters);
     struct windows_handle *h = handle_new(core, watch);
     HCS_OPERATION operation = core->HcsCreateOperation(NULL, NULL);
     struct windows_reply reply = {0};
@@ -310,7 +310,7 @@ static struct windows_reply core_process_open(struct windows_handle *system, DWO
 
 static struct windows_reply core_process_signal(struct windows_handle *h, const char *options, DWORD timeout_ms)
 {
-    cleanup_free WCHAR *wide = windows_wide(options);
+    cleanup_free WCHAR *wide = wide_from_utf8(options);
 
     WITH_OPERATION(h->core, timeout_ms, h->core->HcsSignalProcess(h->process, operation, wide));
 }
@@ -327,7 +327,7 @@ static struct windows_reply core_process_properties(struct windows_handle *h, DW
 
 static struct windows_reply core_process_modify(struct windows_handle *h, const char *request, DWORD timeout_ms)
 {
-    cleanup_free WCHAR *wide = windows_wide(request);
+    cleanup_free WCHAR *wide = wide_from_utf8(request);
 
     WITH_OPERATION(h->core, timeout_ms, h->core->HcsModifyProcess(h->process, operation, wide));
 }

@@ -71,7 +71,7 @@ static void CALLBACK on_notification(DWORD type, void *ctx, HRESULT status, PCWS
     if (h->wait.type && type == h->wait.type && !h->wait.is_done) {
         h->wait.is_done = true;
         h->wait.code = (uint32_t)status;
-        h->wait.text = windows_narrow(data);
+        h->wait.text = utf8_from_wide(data);
     }
     LeaveCriticalSection(&h->lock);
     WakeAllConditionVariable(&h->changed);
@@ -207,7 +207,7 @@ static void watch_process(struct windows_handle *h)
 
 static struct windows_reply legacy_enumerate(const struct windows_service *service, const char *query, DWORD timeout_ms)
 {
-    cleanup_free WCHAR *wide = windows_wide(query);
+    cleanup_free WCHAR *wide = wide_from_utf8(query);
     PWSTR text = NULL, result = NULL;
     struct windows_reply reply = {(uint32_t)service->api->vm.HcsEnumerateComputeSystems(wide, &text, &result), NULL};
     char *problem = windows_take(result);
@@ -226,7 +226,7 @@ static struct windows_reply legacy_create(const struct windows_service *service,
                                           const struct windows_watch *watch, DWORD timeout_ms, struct windows_handle **out)
 {
     const struct windows_vmcompute *vm = &service->api->vm;
-    cleanup_free WCHAR *wide_id = windows_wide(id), *wide_document = windows_wide(document);
+    cleanup_free WCHAR *wide_id = wide_from_utf8(id), *wide_document = wide_from_utf8(document);
     struct windows_handle *h = handle_new(vm, watch);
     PWSTR text = NULL;
     HRESULT result;
@@ -247,7 +247,7 @@ static struct windows_reply legacy_open(const struct windows_service *service, c
                                         struct windows_handle **out)
 {
     const struct windows_vmcompute *vm = &service->api->vm;
-    cleanup_free WCHAR *wide = windows_wide(id);
+    cleanup_free WCHAR *wide = wide_from_utf8(id);
     struct windows_handle *h = handle_new(vm, watch);
     PWSTR text = NULL;
     struct windows_reply reply = {(uint32_t)vm->HcsOpenComputeSystem(wide, &h->system, &text), NULL};
@@ -317,7 +317,7 @@ static struct windows_reply reply_of(HRESULT code, PWSTR text, PWSTR result)
 
 static struct windows_reply legacy_properties(struct windows_handle *h, const char *query, DWORD timeout_ms)
 {
-    cleanup_free WCHAR *wide = windows_wide(query ? query : "{}");
+    cleanup_free WCHAR *wide = wide_from_utf8(query ? query : "{}");
     PWSTR text = NULL, result = NULL;
     HRESULT code = h->vm->HcsGetComputeSystemProperties(h->system, wide, &text, &result);
 
@@ -327,7 +327,7 @@ static struct windows_reply legacy_properties(struct windows_handle *h, const ch
 
 static struct windows_reply legacy_modify(struct windows_handle *h, const char *request, DWORD timeout_ms)
 {
-    cleanup_free WCHAR *wide = windows_wide(request);
+    cleanup_free WCHAR *wide = wide_from_utf8(request);
     PWSTR result = NULL;
     HRESULT code = h->vm->HcsModifyComputeSystem(h->system, wide, &result);
 
@@ -341,7 +341,7 @@ static struct windows_reply legacy_process_create(struct windows_handle *system,
                                                   DWORD timeout_ms, DWORD *pid, struct windows_streams *streams,
                                                   struct windows_handle **out)
 {
-    cleanup_free WCHAR *wide = windows_wide(parameters);
+    cleanup_free WCHAR *wide = wide_from_utf8(parameters);
     struct windows_handle *h = handle_new(system->vm, watch);
     HCS_PROCESS_INFORMATION info = {0};
     PWSTR text = NULL;
@@ -380,7 +380,7 @@ static struct windows_reply legacy_process_open(struct windows_handle *system, D
 
 static struct windows_reply legacy_process_signal(struct windows_handle *h, const char *options, DWORD timeout_ms)
 {
-    cleanup_free WCHAR *wide = windows_wide(options);
+    cleanup_free WCHAR *wide = wide_from_utf8(options);
     PWSTR result = NULL;
     HRESULT code = h->vm->HcsSignalProcess ? h->vm->HcsSignalProcess(h->process, wide, &result) : (HRESULT)0x80004001;
 
@@ -408,7 +408,7 @@ static struct windows_reply legacy_process_properties(struct windows_handle *h, 
 
 static struct windows_reply legacy_process_modify(struct windows_handle *h, const char *request, DWORD timeout_ms)
 {
-    cleanup_free WCHAR *wide = windows_wide(request);
+    cleanup_free WCHAR *wide = wide_from_utf8(request);
     PWSTR result = NULL;
     HRESULT code = h->vm->HcsModifyProcess(h->process, wide, &result);
 

@@ -1,6 +1,8 @@
 /* tests/unit/daemon/test_config.c */
 #include "daemon/config.h"
 
+#include "api/socket.h"
+
 #include <stdlib.h>
 
 #include "base/file.h"
@@ -34,7 +36,7 @@ static void without_flags_the_hosts_defaults_hold(void **state)
     assert_string_equal(config.state_dir, config_defaults()->state_dir);
     assert_null(config.group); /* nobody asked for one: the default's need not be there */
     assert_int_equal(config.hosts.count, 1);
-    assert_string_equal(config.hosts.values[0], config_defaults()->host);
+    assert_string_equal(config.hosts.values[0], socket_default_address);
     assert_int_equal(config_log_level(&config), LOG_DEBUG);
     assert_int_equal(config_log_format(&config), LOG_TEXT);
     config_deinit(&config);

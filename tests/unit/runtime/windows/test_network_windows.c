@@ -39,7 +39,7 @@ static int tear_down(void **state)
 
 static cJSON *ask(const char *method, const char *path, const char *body)
 {
-    cleanup_free WCHAR *wide_method = windows_wide(method), *wide_path = windows_wide(path), *wide_body = windows_wide(body);
+    cleanup_free WCHAR *wide_method = wide_from_utf8(method), *wide_path = wide_from_utf8(path), *wide_body = wide_from_utf8(body);
     PWSTR text = NULL;
 
     assert_true(SUCCEEDED(api.vm.HNSCall(wide_method, wide_path, wide_body, &text)));
