@@ -5,6 +5,7 @@
 #include "google/protobuf/duration.pb-c.h"
 #include "google/protobuf/timestamp.pb-c.h"
 #include "manager/control/inside.h"
+#include "manager/orchestrator/allocator.h"
 #include "proto/message.h"
 
 /* What SwarmKit always sends, also where a client left it out. @spec is unpacked. */
@@ -45,6 +46,7 @@ static int write_create_service(struct call *call, struct store_tx *tx, struct e
     Docker__Swarmkit__V1__Service service = DOCKER__SWARMKIT__V1__SERVICE__INIT;
     Docker__Swarmkit__V1__Version version = DOCKER__SWARMKIT__V1__VERSION__INIT, iteration = DOCKER__SWARMKIT__V1__VERSION__INIT;
     Docker__Swarmkit__V1__JobStatus job = DOCKER__SWARMKIT__V1__JOB_STATUS__INIT;
+    Docker__Swarmkit__V1__Endpoint endpoint;
     Google__Protobuf__Timestamp now;
 
     complete(spec);
@@ -54,6 +56,7 @@ static int write_create_service(struct call *call, struct store_tx *tx, struct e
     service.id = call->id;
     service.spec = spec;
     service.spec_version = &version;
+    service.endpoint = allocator_endpoint(spec, &endpoint);
     if (service_is_job(spec)) {
         message_set_timestamp(&now, store_tx_wall_ns(tx));
         job.job_iteration = &iteration;
@@ -175,6 +178,7 @@ static int write_update_service(struct call *call, struct store_tx *tx, struct e
     Docker__Swarmkit__V1__Version iteration = DOCKER__SWARMKIT__V1__VERSION__INIT;
     Docker__Swarmkit__V1__Meta meta = DOCKER__SWARMKIT__V1__META__INIT;
     Docker__Swarmkit__V1__JobStatus job;
+    Docker__Swarmkit__V1__Endpoint endpoint;
     Google__Protobuf__Timestamp now;
 
     if (old == NULL)
@@ -209,6 +213,8 @@ static int write_update_service(struct call *call, struct store_tx *tx, struct e
         service.spec_version = request->service_version; /* of the service that was updated, not what it is now */
         service.update_status = NULL;
     }
+    if (!has_same_endpoint(old->spec, service.spec)) /* what Docker's managers gave stays while nobody asks for something else */
+        service.endpoint = allocator_endpoint(service.spec, &endpoint);
     return call_put(call, tx, &service.base, err);
 }
 

@@ -108,22 +108,28 @@ static const Docker__Swarmkit__V1__Network *network_in_tx(void *ctx, const char 
 
 /* --- services' endpoints --- */
 
-/* As the spec asks for, its ports being the nodes' own. */
+Docker__Swarmkit__V1__Endpoint *allocator_endpoint(const Docker__Swarmkit__V1__ServiceSpec *spec, Docker__Swarmkit__V1__Endpoint *out)
+{
+    if (spec == NULL || spec->endpoint == NULL)
+        return NULL;
+    docker__swarmkit__v1__endpoint__init(out);
+    out->spec = spec->endpoint;
+    out->ports = spec->endpoint->ports;
+    out->n_ports = spec->endpoint->n_ports;
+    return out;
+}
+
+/* Of a service that somebody else wrote: ours have theirs from the beginning. */
 static int update_endpoint(struct store_tx *tx, const Docker__Swarmkit__V1__Service *old, struct error *err)
 {
     const Docker__Swarmkit__V1__EndpointSpec *wanted = old->spec ? old->spec->endpoint : NULL;
     const Docker__Swarmkit__V1__EndpointSpec *got = old->endpoint ? old->endpoint->spec : NULL;
-    Docker__Swarmkit__V1__Endpoint endpoint = DOCKER__SWARMKIT__V1__ENDPOINT__INIT;
+    Docker__Swarmkit__V1__Endpoint endpoint;
     Docker__Swarmkit__V1__Service service = *old;
 
     if ((wanted == NULL) == (old->endpoint == NULL) && message_same(wanted ? &wanted->base : NULL, got ? &got->base : NULL))
         return 0;
-    service.endpoint = wanted ? &endpoint : NULL;
-    if (wanted) {
-        endpoint.spec = old->spec->endpoint;
-        endpoint.ports = wanted->ports;
-        endpoint.n_ports = wanted->n_ports;
-    }
+    service.endpoint = allocator_endpoint(old->spec, &endpoint);
     return store_tx_update(tx, &service.base, err);
 }
 

@@ -18,4 +18,10 @@ struct part allocator_new(const struct part_host *host);
 typedef const Docker__Swarmkit__V1__Network *allocator_network_fn(void *ctx, const char *id_or_name);
 int allocator_check(const Docker__Swarmkit__V1__ServiceSpec *spec, allocator_network_fn *network, void *ctx, struct error *err);
 
+/* The endpoint of a service of this spec: its ports are the nodes' own, so there is nothing to wait for, and whoever writes the service
+ * writes it as well: a service that changes once more after its creation refuses the update that follows at once. @out is filled, borrowing
+ * from
+ * @spec, and returned; NULL: the spec has none. */
+Docker__Swarmkit__V1__Endpoint *allocator_endpoint(const Docker__Swarmkit__V1__ServiceSpec *spec, Docker__Swarmkit__V1__Endpoint *out);
+
 #endif

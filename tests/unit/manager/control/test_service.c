@@ -47,6 +47,25 @@ static void created_service_has_an_id_a_spec_and_version_zero_of_it(void **state
     assert_true(message_equal(&store_service(asked.world.follower, response->service->id)->base, &response->service->base));
 }
 
+/* Nobody has to write it afterwards: an update that follows at once is not out of sequence. */
+static void service_has_its_endpoint_from_the_beginning(void **state)
+{
+    (void)state;
+    Docker__Swarmkit__V1__PortConfig port = DOCKER__SWARMKIT__V1__PORT_CONFIG__INIT, *ports[] = {&port};
+    port.target_port = 80;
+    port.published_port = 8080;
+    port.publish_mode = DOCKER__SWARMKIT__V1__PORT_CONFIG__PUBLISH_MODE__HOST;
+    web.endpoint.ports = ports;
+    web.endpoint.n_ports = 1;
+    web_create(&asked, &web, id);
+    assert_int_equal(stored()->endpoint->n_ports, 1);
+    assert_true(message_equal(&stored()->endpoint->spec->base, &web.endpoint.base));
+    port.published_port = 8081;
+    assert_int_equal(update()->endpoint->ports[0]->published_port, 8081);
+    web.endpoint.n_ports = 0;
+    assert_int_equal(update()->endpoint->n_ports, 0);
+}
+
 static void name_is_taken_in_any_case(void **state)
 {
     (void)state;
@@ -346,6 +365,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         test(created_service_has_an_id_a_spec_and_version_zero_of_it),
+        test(service_has_its_endpoint_from_the_beginning),
         test(name_is_taken_in_any_case),
         test(update_keeps_the_spec_before),
         test(update_is_of_the_version_that_is_there),
