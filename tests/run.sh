@@ -1,9 +1,9 @@
 #!/bin/bash
 # Installs what is missing, builds, and runs the rings of tests that belong in CI.
 #
-#   sudo ./tests/run.sh [--ring lint|unit|fuzz|interop|e2e|windows]… [--list] [NAME]…
+#   sudo ./tests/run.sh [--ring lint|unit|interop|e2e|fuzz|windows]… [--list] [NAME]…
 #
-# Without --ring every ring runs, in that order. NAME picks suites of the outer rings whose name contains it. The outer rings run the build
+# Without --ring every ring runs, in that order; what fuzz and windows need is built, with the lowest priority, while the scenarios wait. NAME picks suites of the outer rings whose name contains it. The outer rings run the build
 # with sanitizers (SKEP_BUILD names another, e.g. build/release) and need root: they make network namespaces and real daemons.
 # The windows ring builds for Windows with mingw-w64 (its libraries once, see deploy/windows-deps.sh), runs unit tests and simulators in Wine,
 # and then its suites, which need root and the Linux build as those of the other outer rings do.
@@ -14,7 +14,7 @@ cd "$(dirname "$0")/.." || exit 1
 export LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
 exec </dev/null
 
-all_rings='lint unit fuzz interop e2e windows'
+all_rings='lint unit interop e2e fuzz windows'
 fuzz_seconds=${FUZZ_SECONDS:-2}
 jobs=$(nproc)
 rings=()
@@ -91,12 +91,14 @@ failed=0
 skipped=0
 failures=()
 unsteady=()
+ahead=none # the pid of what builds ahead
 log_dir=build/log
 mkdir -p "$log_dir"
 # What runs is told to end, and cleans up after itself.
 # shellcheck disable=SC2317 # called by the trap
 interrupted() {
     local job children=()
+    [ "$ahead" = none ] || kill -- "-$ahead" 2>/dev/null
     for job in $(jobs -p); do mapfile -t -O "${#children[@]}" children < <(pgrep -P "$job"); done
     # shellcheck disable=SC2046 # one word per job
     kill $(jobs -p) 2>/dev/null # first, or they would try again
@@ -175,6 +177,18 @@ take_result() { # RESULT
 # shellcheck disable=SC2317 # called through step
 build() { # PRESET
     cmake --preset "$1" && cmake --build --preset "$1" -j "$jobs"
+}
+
+# What the later rings build is built while the scenarios wait; the ring itself finds it done, or tells what is wrong with it.
+build_ahead() {
+    set -m # a group of its own, to be ended as one
+    {
+        renice -n 19 -p "$BASHPID"
+        wants fuzz && build fuzz
+        wants windows && [ "$(id -u)" -eq 0 ] && deploy/install-deps.sh build windows && deploy/windows-deps.sh && build windows-release
+    } >"$log_dir/ahead.log" 2>&1 &
+    ahead=$!
+    set +m
 }
 
 run_ctest() { # LABEL [PRESET]
@@ -314,7 +328,7 @@ take_results() { # RESULTS HOW_MANY_MAY_RUN_ON
             take_result "$result"
             rm "$result"
         done
-        [ "$(jobs -pr | wc -l)" -gt "$2" ] || break
+        [ "$(jobs -pr | grep -cvx "$ahead")" -gt "$2" ] || break
         wait -n
     done
     # One may have ended between the look and the count.
@@ -350,11 +364,14 @@ if wants lint; then
     for check in tests/lint/*.sh; do [ "$check" = tests/lint/tidy.sh ] && [ -z "${TIDY:-}" ] && continue; step "lint/$(basename "$check" .sh)" "$check"; done
 fi
 if wants unit; then run_ctest unit; fi
+if wants interop || wants e2e; then build_ahead; fi
+if wants interop; then outer_ring interop; fi
+if wants e2e; then outer_ring e2e; fi
+[ "$ahead" = none ] || wait "$ahead"
+ahead=none
 if wants fuzz; then
     run_ctest fuzz
     if [ "$fuzz_seconds" -gt 0 ]; then fuzz_briefly; fi
 fi
-if wants interop; then outer_ring interop; fi
-if wants e2e; then outer_ring e2e; fi
 if wants windows; then windows_ring; fi
 finish

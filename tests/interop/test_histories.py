@@ -153,7 +153,7 @@ class Teller:
             elif time.monotonic() - settled >= QUIET_S:
                 return seen
             time.sleep(0.2)
-        return {"never settles": sum(seen.values(), [])}
+        return {"never settles": sum(sorted(seen.values()), [])}  # whose turn came first is chance
 
     def counts(self, service):
         rows = self.daemon.docker("service", "ls", "--format", "{{.Name}} {{.Mode}} {{.Replicas}}").stdout.splitlines()
