@@ -359,6 +359,8 @@ static int on_status(struct join *join, const struct join_event *event, uint64_t
     }
     if (is_ours && (event->status == ISSUANCE_ISSUED || event->status == ISSUANCE_ROTATE))
         return on_issued(join, event, now_ns, out, err);
+    if (is_ours && !text_empty(event->text))
+        error_set(&join->last, ERR_AGAIN, "%s: the manager cannot issue it yet: %s", remote_of(join)->addr, event->text);
     return poll_later(join, now_ns, out);
 }
 
@@ -376,11 +378,12 @@ static int on_overdue(struct join *join, uint64_t now_ns, struct join_effect *ou
 {
     struct error cause, why;
     if (phase_of(join) == JOIN_AWAIT && now_ns >= state_deadline_ns(&join->machine)) {
-        error_set(
-            &why, ERR_DEADLINE,
-            "%s: no certificate after %d s; see the manager's log. Node %s is waiting for it: `skep join` with the same token goes on from "
-            "here",
-            remote_of(join)->addr, JOIN_AWAIT_MS / 1000, join->progress.node_id);
+        error_set(&why, ERR_DEADLINE,
+                  "%s: no certificate after %d s%s%s; see the manager's log. Node %s is waiting for it: `skep join` with the same token "
+                  "goes on from "
+                  "here",
+                  remote_of(join)->addr, JOIN_AWAIT_MS / 1000, join->last.code ? "; last: " : "", join->last.code ? join->last.message : "",
+                  join->progress.node_id);
         return fail(join, &why, now_ns, err);
     }
     error_set(&cause, ERR_DEADLINE, "no answer within %d s", JOIN_CALL_MS / 1000);

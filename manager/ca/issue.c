@@ -16,6 +16,11 @@ Docker__Swarmkit__V1__IssuanceStatus__State ca_issue_state(const Docker__Swarmki
     return node->certificate->status->state;
 }
 
+const char *ca_issue_why(const Docker__Swarmkit__V1__Node *node)
+{
+    return node->certificate && node->certificate->status ? node->certificate->status->err : "";
+}
+
 Docker__Swarmkit__V1__IssuanceStatus *ca_issue_status(Docker__Swarmkit__V1__Node *node)
 {
     if (!node->certificate)
@@ -132,7 +137,7 @@ int ca_issue_answer(const Docker__Swarmkit__V1__NodeCertificateStatusRequest *re
         return error_set(err, ERR_INVALID, "InvalidArgument");
     if (!node)
         return error_set(err, ERR_NOT_FOUND, "NotFound");
-    *is_answered = is_final(ca_issue_state(node));
+    *is_answered = is_final(ca_issue_state(node)) || !text_empty(ca_issue_why(node));
     if (!*is_answered)
         return 0;
     docker__swarmkit__v1__node_certificate_status_response__init(reply);
@@ -196,6 +201,13 @@ Docker__Swarmkit__V1__Node *ca_issue_signed(const Docker__Swarmkit__V1__Node *no
     set_status(issued, DOCKER__SWARMKIT__V1__ISSUANCE_STATUS__STATE__ISSUED, NULL);
     message_set_bytes(&issued->certificate->certificate, chain_pem);
     return issued;
+}
+
+Docker__Swarmkit__V1__Node *ca_issue_put_off(const Docker__Swarmkit__V1__Node *node, const char *why)
+{
+    Docker__Swarmkit__V1__Node *waits = MESSAGE_COPY(node);
+    set_status(waits, ca_issue_state(node), why);
+    return waits;
 }
 
 Docker__Swarmkit__V1__Node *ca_issue_failed(const Docker__Swarmkit__V1__Node *node, const char *why)

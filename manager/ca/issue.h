@@ -15,6 +15,7 @@
 
 /* The state of a node's certificate; UNKNOWN where it has none. */
 Docker__Swarmkit__V1__IssuanceStatus__State ca_issue_state(const Docker__Swarmkit__V1__Node *node);
+const char *ca_issue_why(const Docker__Swarmkit__V1__Node *node);                        /* it failed, or waits: "" where nobody said */
 Docker__Swarmkit__V1__IssuanceStatus *ca_issue_status(Docker__Swarmkit__V1__Node *node); /* to be written: made where it is not there */
 
 /* ---- IssueNodeCertificate ---- */
@@ -36,7 +37,7 @@ void ca_issue_reply(const Docker__Swarmkit__V1__Node *node, Docker__Swarmkit__V1
 
 /* Does @node answer the question, or is it to be held until the node changes? @node NULL: not in the cluster. When *is_answered, @reply is
  * initialised and borrows from the node. The state is final for whatever request the node has: askers compare the request (swarmkit-wire §9
- * trap 8). ERR_INVALID, ERR_NOT_FOUND. */
+ * trap 8); or the node goes on waiting, and its status tells what for: askers ask again. ERR_INVALID, ERR_NOT_FOUND. */
 int ca_issue_answer(const Docker__Swarmkit__V1__NodeCertificateStatusRequest *request, Docker__Swarmkit__V1__Node *node, bool *is_answered,
                     Docker__Swarmkit__V1__NodeCertificateStatusResponse *reply, struct error *err);
 
@@ -56,5 +57,7 @@ int ca_issue_sign(const struct ca_signer *signer, const Docker__Swarmkit__V1__No
 bool ca_issue_awaits(const Docker__Swarmkit__V1__Node *node, struct bytes request_pem);
 Docker__Swarmkit__V1__Node *ca_issue_signed(const Docker__Swarmkit__V1__Node *node, struct bytes chain_pem);
 Docker__Swarmkit__V1__Node *ca_issue_failed(const Docker__Swarmkit__V1__Node *node, const char *why);
+Docker__Swarmkit__V1__Node *ca_issue_put_off(const Docker__Swarmkit__V1__Node *node,
+                                             const char *why); /* it goes on waiting, and why is told */
 
 #endif

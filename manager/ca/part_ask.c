@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "manager/ca/external.h"
 #include "manager/ca/issue.h"
 #include "manager/ca/part_inside.h"
@@ -18,6 +19,7 @@ struct ca_asking {
     struct buf request_pem, cert_pem;
     uint8_t root_of[SHA256_SIZE_BYTES]; /* that it was asked under */
     struct error refusal;               /* code 0: there is a certificate */
+    bool is_passing;                    /* the refusal: another try may help, the node only gets to know */
     bool is_written;                    /* by the last turn of its writer */
 };
 
@@ -41,6 +43,7 @@ static void end(struct ca_asking *asking, bool is_later)
 
 /* --- the answer, into the store --- */
 
+/* What becomes of @node; NULL: it stays as it is. */
 static Docker__Swarmkit__V1__Node *judge(const struct ca_asking *asking, const Docker__Swarmkit__V1__Node *node,
                                          const Docker__Swarmkit__V1__Cluster *cluster, int64_t wall_ns)
 {
@@ -53,6 +56,8 @@ static Docker__Swarmkit__V1__Node *judge(const struct ca_asking *asking, const D
     if (failed == 0)
         failed = ca_external_chain(buf_bytes(&asking->cert_pem), buf_bytes(&asking->request_pem), &subject, cluster->root_ca, wall_ns,
                                    &chain, &why);
+    if (asking->is_passing)
+        return text_equal(ca_issue_why(node), why.message) ? NULL : ca_issue_put_off(node, why.message);
     return failed < 0 ? ca_issue_failed(node, why.message) : ca_issue_signed(node, buf_bytes(&chain));
 }
 
@@ -71,6 +76,8 @@ static int write_answer(struct store_tx *tx, void *ctx, struct error *err)
     if (memcmp(digest, asking->root_of, sizeof digest) != 0)
         return 0; /* another root: the node is still due, and asked for again */
     Docker__Swarmkit__V1__Node *done = judge(asking, node, cluster, store_tx_wall_ns(tx));
+    if (!done)
+        return 0;
     int failed = store_tx_update(tx, &done->base, err);
     message_free(&done->base);
     asking->is_written = failed == 0;
@@ -86,9 +93,9 @@ static void answer_written(void *ctx, const struct error *err)
     }
     if (err)
         log_with(LOG_WARN, ROOM, LOG_FIELDS({"node", asking->due->id}), "the external CA's answer is not written: %s", err->message);
-    else if (asking->is_written)
+    else if (asking->is_written && !asking->is_passing)
         ca_part_tell(asking->part, asking->due->id);
-    end(asking, err != NULL);
+    end(asking, err != NULL || asking->is_passing);
 }
 
 static void write_it(struct ca_asking *asking)
@@ -102,13 +109,13 @@ static void on_answer(void *ctx, const struct error *err, struct bytes cert_pem)
 {
     struct ca_asking *asking = ctx;
     asking->call = NULL;
-    if (err && err->code != ERR_PEER) { /* may pass */
+    if (err && err->code != ERR_PEER) {
         log_with(LOG_WARN, ROOM, LOG_FIELDS({"node", asking->due->id}), "no external CA signs: %s", err->message);
-        end(asking, true);
-        return;
-    }
-    if (err)
+        error_set(&asking->refusal, err->code, "no external CA signs: %s", err->message);
+        asking->is_passing = true;
+    } else if (err) {
         asking->refusal = *err;
+    }
     buf_append(&asking->cert_pem, cert_pem.data, cert_pem.size);
     write_it(asking);
 }

@@ -62,13 +62,14 @@ class ExternalCaOfASwarm(Scenario):
         self.assertEqual(self.trusts("docker-b"), read(self.ca.root).strip())
         self.assertGreaterEqual(self.ca.signed, before + 2)
 
-    def test_4_while_it_is_away_who_joins_waits_and_the_manager_says_for_what(self):
+    def test_4_while_it_is_away_who_joins_waits_and_is_told_for_what(self):
         self.ca.stop()
         node = self.make_node("skep-c", join=False, images=False)
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             joining = pool.submit(node.join, self.manager, timeout=120)
             try:
                 wait_until(lambda: f"no external CA signs: external CA {self.ca.url}: Failed to connect" in self.manager.tail(20), 30, "it is said")
+                wait_until(lambda: "the manager cannot issue it yet: no external CA signs: external CA" in node.tail(20), 30, "who joins is told")
                 self.assertFalse(joining.done())
             finally:
                 self.ca.start(self.first_root, read(self.ca.root))

@@ -393,6 +393,20 @@ static void answer_to_another_request_is_polled_over(void **state)
     ends_well(world);
 }
 
+static void what_the_manager_waits_for_is_told(void **state)
+{
+    struct world *world = *state;
+    start(world, "10.0.0.5");
+    to_polling(world);
+    assert_does(world, JOIN_DO_POLL);
+    happen(world, (struct join_event){.kind = JOIN_EVENT_STATUS,
+                                      .status = ISSUANCE_PENDING,
+                                      .text = "no external CA signs",
+                                      .pem2 = buf_bytes(&world->request_pem)});
+    assert_does(world, JOIN_DO_WAIT);
+    assert_string_equal(world->join.last.message, "10.0.0.5:2377: the manager cannot issue it yet: no external CA signs");
+}
+
 static void rotate_is_as_good_as_issued(void **state)
 {
     struct world *world = *state;
@@ -660,6 +674,7 @@ int main(void)
         T(clock_that_is_behind_is_told),
         T(clock_far_ahead_is_told_when_the_certificate_comes),
         T(answer_to_another_request_is_polled_over),
+        T(what_the_manager_waits_for_is_told),
         T(rotate_is_as_good_as_issued),
         T(poll_that_is_held_is_repeated_until_the_phase_ends),
         T(refused_issue_tells_the_managers_words),

@@ -140,7 +140,7 @@ static void renewal_is_for_the_role_that_the_node_has(void **state)
     message_free(&node->base);
 }
 
-static void question_is_answered_once_the_state_is_final(void **state)
+static void question_is_answered_once_the_state_is_final_or_tells_what_it_waits_for(void **state)
 {
     (void)state;
     static const struct {
@@ -165,6 +165,13 @@ static void question_is_answered_once_the_state_is_final(void **state)
         }
         message_free(&node->base);
     }
+    node_message *waiting = node_in(STATE(PENDING), NULL), *put_off = ca_issue_put_off(waiting, "nobody signs");
+    assert_ok(ca_issue_answer(&question, put_off, &is_answered, &reply, err));
+    assert_true(is_answered);
+    assert_int_equal(reply.status->state, STATE(PENDING));
+    assert_string_equal(reply.status->err, "nobody signs");
+    message_free(&waiting->base);
+    message_free(&put_off->base);
     node_message *bare = MESSAGE_NEW(node_message, docker__swarmkit__v1__node);
     assert_ok(ca_issue_answer(&question, bare, &is_answered, &reply, err));
     assert_false(is_answered);
@@ -269,7 +276,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(refusals_have_swarmkit_s_codes_and_words, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bad_request_is_refused_at_the_door_but_only_to_who_has_a_token, set_up, tear_down),
         cmocka_unit_test_setup_teardown(renewal_is_for_the_role_that_the_node_has, set_up, tear_down),
-        cmocka_unit_test(question_is_answered_once_the_state_is_final),
+        cmocka_unit_test(question_is_answered_once_the_state_is_final_or_tells_what_it_waits_for),
         cmocka_unit_test(renewing_and_accepted_nodes_are_due),
         cmocka_unit_test_setup_teardown(node_that_is_due_is_signed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(request_that_cannot_be_signed_fails_with_its_reason, set_up, tear_down),

@@ -149,12 +149,19 @@ static void what_may_pass_is_asked_again(void **state)
     leader_refuse(leader, 0, ERR_UNAVAILABLE, "nobody there");
     leader_pass(leader, CA_SIGN_RETRY_MS - 1);
     assert_state(leader, "n1", PENDING);
+    assert_string_equal(leader_seen(leader, "n1")->certificate->status->err, "no external CA signs: nobody there");
     assert_int_equal(leader->asked_count, 1);
     leader_pass(leader, 1);
     assert_int_equal(leader->asked_count, 2);
-    leader_answer(leader, 1, sign_as(&leader->root, "n1", &applicant, &cert));
+    uint64_t told = leader_seen(leader, "n1")->meta->version->index;
+    leader_refuse(leader, 1, ERR_UNAVAILABLE, "nobody there");
+    leader_pass(leader, CA_SIGN_RETRY_MS);
+    assert_int_equal(leader_seen(leader, "n1")->meta->version->index, told); /* once is enough */
+    assert_int_equal(leader->asked_count, 3);
+    leader_answer(leader, 2, sign_as(&leader->root, "n1", &applicant, &cert));
     leader_pass(leader, 0);
     assert_certified(leader, "n1", &applicant, &leader->root);
+    assert_string_equal(leader_seen(leader, "n1")->certificate->status->err, "");
     applicant_deinit(&applicant);
 }
 
