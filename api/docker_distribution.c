@@ -1,7 +1,5 @@
 /* api/docker_distribution.c – what a registry has under a name: `docker service create` asks it for the digest and the platforms that it
  * puts into the service's spec. */
-#include <string.h>
-
 #include "api/call.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -52,21 +50,11 @@ static cJSON *json_distribution(const struct image_answer *answer)
     return json;
 }
 
-/* dockerd answers with the registry's own status, 401 where it wants to know who asks, and with 500 for what it cannot reach. */
-static void refuse(struct api_call *call, const struct error *err)
-{
-    bool is_unauthorized = err->code == ERR_PERMISSION && strstr(err->message, "unauthorized");
-    if (is_unauthorized)
-        call_fail(call, 401, "%s", err->message);
-    else
-        call_error(call, err);
-}
-
 static void answered(void *ctx, const struct error *err, const struct image_answer *answer)
 {
     struct asking *asking = ctx;
     if (err)
-        refuse(asking->call, err);
+        call_error(asking->call, err);
     else
         call_json(asking->call, 200, json_distribution(answer));
     finish(asking);

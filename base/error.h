@@ -31,7 +31,8 @@
     X(VERSION, -17, 9, 409, 78, "made by another version")                                                                                 \
     X(AGAIN, -18, 14, 503, 75, "busy; try again")                                                                                          \
     X(INTERNAL, -19, 13, 500, 70, "a bug of ours")                                                                                         \
-    X(ABORTED, -20, 10, 503, 75, "not now; ask again")
+    X(ABORTED, -20, 10, 503, 75, "not now; ask again")                                                                                     \
+    X(UNAUTHENTICATED, -21, 16, 401, 77, "the peer wants to know who asks")
 
 enum error_code {
 #define X(name, value, grpc, http, exit_code, help) ERR_##name = (value),

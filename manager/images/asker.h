@@ -24,8 +24,8 @@ struct image_answer {
     size_t count;                                  /* at most IMAGE_INDEX_ENTRIES_COUNT */
 };
 
-/* Comes once, never from inside of start(). @err NULL: @answer is there. ERR_NOT_FOUND, ERR_PERMISSION: the registry says so;
- * ERR_UNAVAILABLE, ERR_DEADLINE, ERR_AGAIN: another try may help; others as of a pull. */
+/* Comes once, never from inside of start(). @err NULL: @answer is there. ERR_NOT_FOUND, ERR_UNAUTHENTICATED, ERR_PERMISSION: the registry
+ * says so; ERR_UNAVAILABLE, ERR_DEADLINE, ERR_AGAIN: another try may help; others as of a pull. */
 typedef void (*image_answer_cb)(void *ctx, const struct error *err, const struct image_answer *answer);
 
 /* Zeroed: there is no way to any registry. */

@@ -131,9 +131,9 @@ struct image_pull_request {
 
 /* The same pull asked for twice at once runs once, and both hear its progress. A reference with a digest that is here already is answered
  * without asking the registry. Errors through on_done: ERR_NOT_FOUND ("manifest for x:1 not found: manifest unknown", or no image for the
- * platform), ERR_PERMISSION (unauthorized), ERR_UNAVAILABLE (registry down, names the host), ERR_CORRUPT (wrong digest), ERR_LIMIT (names
- * the limit), ERR_INVALID, ERR_NO_SPACE, ERR_IO, ERR_INTERNAL (the tool crashed). Returned at once: ERR_INVALID for the reference,
- * ERR_LIMIT for more than IMAGE_JOBS_COUNT jobs. @on_progress may be NULL. */
+ * platform), ERR_UNAUTHENTICATED, ERR_PERMISSION (denied), ERR_UNAVAILABLE (registry down, names the host), ERR_CORRUPT (wrong digest),
+ * ERR_LIMIT (names the limit), ERR_INVALID, ERR_NO_SPACE, ERR_IO, ERR_INTERNAL (the tool crashed). Returned at once: ERR_INVALID for the
+ * reference, ERR_LIMIT for more than IMAGE_JOBS_COUNT jobs. @on_progress may be NULL. */
 int image_pull(struct image_store *store, const struct image_pull_request *request, image_progress_cb on_progress, image_pulled_cb on_done,
                void *ctx, struct image_job **out, struct error *err);
 

@@ -92,7 +92,8 @@ static int from_address(struct fetch *fetch, struct http *http, const char *url,
 /* Is the next address worth a try? Not where it is our disk that failed, or where someone wants us to stop. */
 static bool is_theirs(int failed)
 {
-    return failed != 0 && failed != ERR_CANCELED && failed != ERR_IO && failed != ERR_NO_SPACE && failed != ERR_PERMISSION;
+    return failed != 0 && failed != ERR_CANCELED && failed != ERR_IO && failed != ERR_NO_SPACE && failed != ERR_PERMISSION &&
+           failed != ERR_UNAUTHENTICATED;
 }
 
 static int from_anywhere(struct fetch *fetch, struct http *http, struct http_response *response, struct error *err)

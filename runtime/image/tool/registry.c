@@ -74,7 +74,7 @@ int registry_problem(const struct http_response *response, const char *what, str
     cleanup_free char *words = own_words(response);
     switch (response->status) {
     case 401:
-        return error_set(err, ERR_PERMISSION, "%s: %s%s", what, text_starts(words, "unauthorized") ? "" : "unauthorized: ", words);
+        return error_set(err, ERR_UNAUTHENTICATED, "%s: %s%s", what, text_starts(words, "unauthorized") ? "" : "unauthorized: ", words);
     case 403:
         return error_set(err, ERR_PERMISSION, "%s: %s%s", what, text_starts(words, "denied") ? "" : "denied: ", words);
     case 404:
@@ -264,12 +264,12 @@ static int new_authorization(struct registry *registry, struct http *http, char 
     case CHALLENGE_BASIC:
         *out = credentials_basic(&registry->credentials);
         return *out ? 0
-                    : error_set(err, ERR_PERMISSION, "unauthorized: %s wants a user name and password, and none came with the request",
+                    : error_set(err, ERR_UNAUTHENTICATED, "unauthorized: %s wants a user name and password, and none came with the request",
                                 registry->host);
     case CHALLENGE_NONE:
         break;
     }
-    return error_set(err, ERR_PERMISSION, "unauthorized: %s says no way to identify that we know", registry->host);
+    return error_set(err, ERR_UNAUTHENTICATED, "unauthorized: %s says no way to identify that we know", registry->host);
 }
 
 /* After a 401: an authorization newer than @generation, made now unless another thread has done so. */

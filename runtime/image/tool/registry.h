@@ -19,7 +19,7 @@ int registry_open(struct task *task, const struct image_reference *reference, st
 void registry_close(struct registry *registry);
 
 /* By tag or digest ("latest", "sha256:…"). A digest is checked. ERR_NOT_FOUND "manifest for x:1 not found: manifest unknown",
- * ERR_PERMISSION "unauthorized: …", ERR_LIMIT, ERR_CORRUPT. Tried again on what passes by itself. */
+ * ERR_UNAUTHENTICATED "unauthorized: …", ERR_PERMISSION "denied: …", ERR_LIMIT, ERR_CORRUPT. Tried again on what passes by itself. */
 int registry_manifest(struct registry *registry, struct http *http, const char *which, struct buf *out, struct error *err);
 
 /* The config of an image, by its digest, which is checked; into memory and not into the store. Errors as above. */
@@ -31,7 +31,7 @@ int registry_config(struct registry *registry, struct http *http, const char *di
  * wrong digest. The caller holds the blob's lock. */
 int registry_blob(struct registry *registry, struct http *http, const struct image_descriptor *blob, const char *shown, struct error *err);
 
-/* For the files of this room: one GET with whatever authorization is needed; ERR_PERMISSION when it is not accepted. */
+/* For the files of this room: one GET with whatever authorization is needed; ERR_UNAUTHENTICATED when it is not accepted. */
 int registry_get(struct registry *registry, struct http *http, const char *url, struct http_request *request,
                  struct http_response *response, struct error *err);
 const char *registry_base_url(const struct registry *registry); /* "https://host:port/v2/repository" */

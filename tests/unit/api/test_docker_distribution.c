@@ -88,9 +88,10 @@ static void refusals_have_dockers_statuses(void **state)
     registry.code = ERR_NOT_FOUND;
     registry.words = "manifest for a:1 not found: manifest unknown";
     asker_get(a, "/distribution/a:1/json", 404, "manifest unknown");
-    registry.code = ERR_PERMISSION;
+    registry.code = ERR_UNAUTHENTICATED;
     registry.words = "registry r: unauthorized: authentication required";
     asker_get(a, "/distribution/a:1/json", 401, "unauthorized: authentication required");
+    registry.code = ERR_PERMISSION;
     registry.words = "denied: not yours";
     asker_get(a, "/distribution/a:1/json", 403, "denied");
     registry.code = ERR_UNAVAILABLE;
