@@ -85,6 +85,13 @@ static void discard_rest(struct http_connection *c)
     detach(c);
 }
 
+/* An answer went out, and little of the request is missing. */
+static void skip_rest(struct http_exchange *ex)
+{
+    ex->body_mode = HTTP_BODY_SKIP;
+    ex->is_paused = false;
+}
+
 static void finish(struct http_connection *c)
 {
     if (!c->keeps_alive || c->is_overfull) {
@@ -496,13 +503,21 @@ void http_connection_will_close(struct http_connection *c)
     c->keeps_alive = false;
 }
 
-void http_connection_answer_ended(struct http_connection *c)
+bool http_connection_can_skip(const struct http_connection *c)
 {
     const struct http_exchange *ex = c->current;
+    return ex && !ex->expects_continue && (c->parser.flags & F_CHUNKED) == 0 && c->parser.content_length <= API_BODY_SKIP_BYTES;
+}
+
+void http_connection_answer_ended(struct http_connection *c)
+{
+    struct http_exchange *ex = c->current;
     if (ex == NULL)
         return;
     if (ex->is_request_done)
         finish(c);
+    else if (ex->has_body && http_connection_can_skip(c))
+        skip_rest(ex);
     else if (ex->has_body)
         discard_rest(c);
     parse(c);

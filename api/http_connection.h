@@ -53,6 +53,7 @@ void http_connection_mark_full(struct http_connection *connection);  /* the writ
 void http_connection_will_close(struct http_connection *connection); /* no request after this one */
 int64_t http_connection_wall_ns(const struct http_connection *connection);
 bool http_connection_keeps_alive(const struct http_connection *connection);
+bool http_connection_can_skip(const struct http_connection *connection); /* what is missing of the request is little, and surely comes */
 void http_connection_answer_ended(struct http_connection *connection);
 void http_connection_break(struct http_connection *connection);
 void http_connection_resume(struct http_connection *connection); /* the body is no longer paused */

@@ -139,7 +139,7 @@ static void begin(struct http_exchange *ex, int status, const char *content_type
     cleanup_buf struct buf head = {0};
     char date[HTTP_DATE_SIZE];
     http_text_date(http_connection_wall_ns(c), date);
-    if (ex->has_body && !ex->is_request_done)
+    if (ex->has_body && !ex->is_request_done && !http_connection_can_skip(c))
         http_connection_will_close(c);
     ex->is_answer_begun = true;
     ex->is_chunked = length < 0 && !ex->is_http_1_0 && !has_no_body(status);

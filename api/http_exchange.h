@@ -22,7 +22,7 @@ struct http_header {
 typedef void (*http_exchange_cb)(void *ctx, struct http_exchange *ex);
 typedef void (*http_data_fn)(void *ctx, struct http_exchange *ex, struct bytes data);
 
-enum http_body_mode { HTTP_BODY_UNREAD, HTTP_BODY_COLLECT, HTTP_BODY_STREAM };
+enum http_body_mode { HTTP_BODY_UNREAD, HTTP_BODY_COLLECT, HTTP_BODY_STREAM, HTTP_BODY_SKIP };
 
 struct http_exchange {
     /* the request; read only */

@@ -410,6 +410,7 @@
 
 /* api */
 #define API_REQUEST_BODY_BYTES     (4 * MIB) /* JSON bodies; image archives are streamed */
+#define API_BODY_SKIP_BYTES        (64 * KIB) /* of a body that nobody wants: read, so that the connection goes on; with more of it, it ends */
 #define API_HEADER_SIZE_BYTES      (32 * KIB)
 #define API_CONNECTIONS_COUNT      256
 #define LOG_DETAILS_COUNT          16  /* of a line that a task has printed: three are ours, the rest a logging option's */

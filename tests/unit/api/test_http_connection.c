@@ -212,12 +212,35 @@ static void chunked_body_is_put_together(void **state)
 static void body_beyond_its_limit_is_413(void **state)
 {
     struct fixture *f = *state;
-    send(f, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\nab");
+    send(f, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 65537\r\n\r\nab");
     assert_true(answered(f, "HTTP/1.1 413"));
     assert_true(answered(f, "{\"message\":"));
+    assert_true(answered(f, "Connection: close"));
     assert_false(f->is_closed); /* what the client still sends is read, so that it sees the answer */
     f->now_ns += (API_LINGER_TIMEOUT_MS + 1) * NS_PER_MS;
     http_connection_tick(f->connection);
+    assert_true(f->is_closed);
+}
+
+/* Answered before it is there, and in the middle of it: the next request is heard. */
+static void small_body_that_nobody_wants_is_skipped(void **state)
+{
+    struct fixture *f = *state;
+    send(f,
+         "POST /first HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nabPOST /second HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\n");
+    assert_true(answered(f, "/first"));
+    assert_true(answered(f, "/second"));
+    assert_false(answered(f, "Connection: close"));
+    cleanup_free char *rest = mem_alloc(1001);
+    http_connection_input(f->connection, bytes_of(rest, 1000));
+    send(f, "xGET /third HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_true(answered(f, "/third"));
+    assert_int_equal(f->requests, 3);
+    assert_false(f->is_closed);
+    send(f, "POST /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\na");
+    assert_true(answered(f, "/last"));
+    assert_false(f->is_closed);
+    send(f, "b");
     assert_true(f->is_closed);
 }
 
@@ -465,6 +488,7 @@ int main(void)
         T(too_much_sent_ahead_stops_reading),
         T(chunked_body_is_put_together),
         T(body_beyond_its_limit_is_413),
+        T(small_body_that_nobody_wants_is_skipped),
         T(chunked_body_beyond_its_limit_is_413),
         T(expecting_client_hears_continue),
         T(refused_body_hears_no_continue),
