@@ -72,7 +72,7 @@ struct compute_ops {
     bool (*goes_on)(struct compute_operation *op); /* begun once more (compute_begin) before it is answered; NULL: never */
     void (*started)(struct compute_system *s);     /* it runs: learn of its end, and call compute_release_begun */
 
-    void (*start_give_up)(struct compute_system *s); /* one that is on a thread ends as soon as it can */
+    void (*start_give_up)(struct compute_system *s);   /* one that is on a thread ends as soon as it can */
     void (*created_stopped)(struct compute_system *s); /* one that never ran is Stopped now: keep that */
     /* Ask a running one to stop. @signal NULL: the document's; *grace_ms comes as asked for (negative: the document's) and becomes the time
      * after which it is ended, if it is not under way already: *is_ending. ERR_INVALID: no such signal. */
@@ -118,9 +118,9 @@ void compute_systems_free(struct compute_host *host); /* for host_free */
 void compute_system_init(struct compute_system *s, struct compute_host *host, const char *id);
 struct compute_system *compute_find(const struct compute_host *host, const char *id); /* NULL: none */
 const char *compute_id(const struct compute_system *s);
-bool compute_runs(const struct compute_system *s); /* Running or Paused */
-void compute_forget(struct compute_system *s);     /* out of the list, and removed; freed with its last reference */
-void compute_system_release(struct compute_system *s);    /* one reference */
+bool compute_runs(const struct compute_system *s);     /* Running or Paused */
+void compute_forget(struct compute_system *s);         /* out of the list, and removed; freed with its last reference */
+void compute_system_release(struct compute_system *s); /* one reference */
 void compute_emit(struct compute_system *s, enum hcs_event_type type);
 
 void compute_timer_start(struct compute_system *s, uint64_t ms, void (*on_timer)(struct compute_system *s)); /* in place of another */

@@ -1,5 +1,5 @@
-/* tests/unit/runtime/compute/test_compute.c – turns, answers, deadlines, ends and the close, over a back end whose threads are a list: what is
- * under way comes back when the test says so. */
+/* tests/unit/runtime/compute/test_compute.c – turns, answers, deadlines, ends and the close, over a back end whose threads are a list: what
+ * is under way comes back when the test says so. */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -60,10 +60,8 @@ static void properties(const struct compute_system *s, struct arena *arena, stru
     const struct fake_host *host = (const struct fake_host *)s->host;
     char owner[2] = {compute_id(s)[0], '\0'};
 
-    *out = (struct hcs_properties){.id = compute_id(s),
-                                   .owner = arena_string(arena, owner),
-                                   .state = s->state,
-                                   .log_path = host->log_path[0] ? host->log_path : NULL};
+    *out = (struct hcs_properties){
+        .id = compute_id(s), .owner = arena_string(arena, owner), .state = s->state, .log_path = host->log_path[0] ? host->log_path : NULL};
 }
 
 static const struct hcs_statistics *statistics(struct compute_operation *op)
