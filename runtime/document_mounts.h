@@ -1,4 +1,5 @@
-/* runtime/document_mounts.h – what of a document is seen in the container's file system: Skep.Mounts and Skep.Files. For document.c only. */
+/* runtime/document_mounts.h – what of a document is seen in the container's file system: Skep.Mounts and Skep.Files. For document.c only.
+ */
 #ifndef SKEP_RUNTIME_DOCUMENT_MOUNTS_H
 #define SKEP_RUNTIME_DOCUMENT_MOUNTS_H
 
