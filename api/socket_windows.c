@@ -2,11 +2,11 @@
 #include "api/socket.h"
 
 #include <aclapi.h>
-#include <sddl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <windows.h>
 
+#include "base/access_windows.h"
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/system_windows.h"
@@ -35,50 +35,27 @@ int socket_claim(const char *path, struct error *err)
     return 0;
 }
 
-/* "S-1-…" of @group; the caller's to LocalFree(). */
-static int sid_text(const char *group, wchar_t **out, struct error *err)
-{
-    cleanup_free wchar_t *name = wide_from_utf8(group);
-    BYTE sid[SECURITY_MAX_SID_SIZE];
-    DWORD sid_size = sizeof sid, domain_count = 256;
-    wchar_t domain[256];
-    SID_NAME_USE use;
-
-    if (!LookupAccountNameW(NULL, name, sid, &sid_size, domain, &domain_count, &use)) {
-        DWORD code = GetLastError();
-        return code == ERROR_NONE_MAPPED ? error_set(err, ERR_NOT_FOUND, "there is no group %s", group)
-                                         : error_set_windows(err, code, "look up the group %s", group);
-    }
-    if (!ConvertSidToStringSidW(sid, out))
-        return error_set_windows(err, GetLastError(), "look up the group %s", group);
-    return 0;
-}
-
 /* Whoever may use the pipe may do all that the API does: nobody else's, whatever they inherit. */
-static int build_rules(const char *group, PSECURITY_DESCRIPTOR *out, struct error *err)
+static int build_rules(const char *group, PSECURITY_DESCRIPTOR *out, PACL *list, struct error *err)
 {
     wchar_t *sid = NULL, rules[512];
 
-    if (group && sid_text(group, &sid, err) < 0)
+    if (group && access_sid_of(group, &sid, err) < 0)
         return err->code;
     swprintf(rules, sizeof rules / sizeof *rules, L"D:P(A;;GA;;;BA)(A;;GA;;;SY)%ls%ls%ls", sid ? L"(A;;GRGW;;;" : L"", sid ? sid : L"",
              sid ? L")" : L"");
     LocalFree(sid);
-    if (!ConvertStringSecurityDescriptorToSecurityDescriptorW(rules, SDDL_REVISION_1, out, NULL))
-        return error_set_windows(err, GetLastError(), "make the access list of a pipe");
-    return 0;
+    return access_list_new(rules, out, list, err);
 }
 
 /* The list belongs to the pipe, not to one instance of it: what is set on the first one holds for all that libuv makes later. */
 int socket_protect(const uv_pipe_t *pipe, const char *path, const char *group, struct error *err)
 {
     PSECURITY_DESCRIPTOR descriptor;
-    BOOL is_present, is_default;
     PACL list;
 
-    if (build_rules(group, &descriptor, err) < 0)
+    if (build_rules(group, &descriptor, &list, err) < 0)
         return err->code;
-    GetSecurityDescriptorDacl(descriptor, &is_present, &list, &is_default);
     DWORD failed = SetSecurityInfo(pipe->pipe.serv.accept_reqs[0].pipeHandle, SE_KERNEL_OBJECT,
                                    DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION, NULL, NULL, list, NULL);
     LocalFree(descriptor);

@@ -5,12 +5,12 @@
 
 #include <aclapi.h>
 #include <psapi.h>
-#include <sddl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <windows.h>
 
+#include "base/access_windows.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/limits.h"
@@ -25,15 +25,12 @@
 static int make_private(const char *dir, const wchar_t *wide_dir, struct error *err)
 {
     PSECURITY_DESCRIPTOR descriptor;
-    BOOL is_present, is_default;
     PACL list;
 
     if (file_make_dirs(dir, 0700, err) < 0)
         return err->code;
-    if (!ConvertStringSecurityDescriptorToSecurityDescriptorW(L"D:PAI(A;OICI;FA;;;BA)(A;OICI;FA;;;SY)(A;OICI;FA;;;OW)", SDDL_REVISION_1,
-                                                              &descriptor, NULL))
-        return error_set_windows(err, GetLastError(), "make %s private", dir);
-    GetSecurityDescriptorDacl(descriptor, &is_present, &list, &is_default);
+    if (access_list_new(L"D:PAI(A;OICI;FA;;;BA)(A;OICI;FA;;;SY)(A;OICI;FA;;;OW)", &descriptor, &list, err) < 0)
+        return error_wrap(err, "make %s private", dir);
     DWORD failed = SetNamedSecurityInfoW((wchar_t *)(uintptr_t)wide_dir, SE_FILE_OBJECT,
                                          DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION, NULL, NULL, list, NULL);
     LocalFree(descriptor);
@@ -91,13 +88,11 @@ const char *host_default_isolation(void)
 
 bool host_has_group(const char *name)
 {
-    cleanup_free wchar_t *wide = wide_from_utf8(name);
-    BYTE sid[SECURITY_MAX_SID_SIZE];
-    DWORD sid_size = sizeof sid, domain_count = 256;
-    wchar_t domain[256];
-    SID_NAME_USE use;
+    wchar_t *sid = NULL;
+    bool is_there = access_sid_of(name, &sid, &(struct error){0}) == 0;
 
-    return LookupAccountNameW(NULL, wide, sid, &sid_size, domain, &domain_count, &use) != 0;
+    LocalFree(sid);
+    return is_there;
 }
 
 void host_prepare_process(void)

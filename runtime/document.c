@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "runtime/document_mounts.h"
 #include "runtime/document_reader.h"
 
 #define DEFAULT_STOP_GRACE_NS  10000000000 /* Docker's */
@@ -25,16 +26,6 @@ bool document_path_is_absolute(const char *path, bool is_windows)
     bool has_drive = ((path[0] >= 'a' && path[0] <= 'z') || (path[0] >= 'A' && path[0] <= 'Z')) && path[1] == ':';
 
     return (has_drive && (path[2] == '\\' || path[2] == '/')) || text_starts(path, "\\\\");
-}
-
-static bool is_clean_absolute(const struct reader *r, const char *path)
-{
-    return document_path_is_absolute(path, r->is_windows) && strlen(path) < 4096;
-}
-
-static int check_absolute(const struct reader *r, const char *key, const char *path)
-{
-    return is_clean_absolute(r, path) ? 0 : reader_fail(r, ERR_INVALID, key, "not an absolute path: \"%s\"", path);
 }
 
 /* --- Container --- */
@@ -57,7 +48,7 @@ static int read_layers(const struct reader *container, struct document *out)
             reader_string(&layer, "Id", "", &unused) < 0 || reader_string(&layer, "Path", "", &out->layers.items[i]) < 0)
             return fail_code(container);
         /* of the host, which may be one that only stands in for Windows */
-        if (out->layers.items[i][0] != '/' && check_absolute(&layer, "Path", out->layers.items[i]) < 0)
+        if (out->layers.items[i][0] != '/' && reader_path(&layer, "Path", out->layers.items[i]) < 0)
             return fail_code(container);
     }
     return 0;
@@ -76,8 +67,8 @@ static int read_mapped_directories(const struct reader *container, struct docume
         struct document_mount *m = &out->mounts[out->mount_count++];
         if (reader_item(container, "MappedDirectories", i, item, &r) < 0 ||
             reader_only(&r, (const char *const[]){"HostPath", "ContainerPath", "ReadOnly", NULL}) < 0 ||
-            reader_string(&r, "HostPath", "", &m->source) < 0 || check_absolute(&r, "HostPath", m->source) < 0 ||
-            reader_string(&r, "ContainerPath", "", &m->target) < 0 || check_absolute(&r, "ContainerPath", m->target) < 0 ||
+            reader_string(&r, "HostPath", "", &m->source) < 0 || reader_path(&r, "HostPath", m->source) < 0 ||
+            reader_string(&r, "ContainerPath", "", &m->target) < 0 || reader_path(&r, "ContainerPath", m->target) < 0 ||
             reader_bool(&r, "ReadOnly", false, &m->is_read_only) < 0)
             return fail_code(container);
         m->propagation = "rprivate";
@@ -128,7 +119,7 @@ static int read_process(const struct reader *r, struct document_process *out)
     for (size_t i = 0; i < out->environment.count; i++)
         if (out->environment.items[i].key[0] == '\0' || strchr(out->environment.items[i].key, '='))
             return reader_fail(r, ERR_INVALID, "Environment", "not a name: \"%s\"", out->environment.items[i].key);
-    return check_absolute(r, "WorkingDirectory", out->working_dir);
+    return reader_path(r, "WorkingDirectory", out->working_dir);
 }
 
 static int read_seccomp(const struct reader *r, struct document_linux *out)
@@ -218,131 +209,6 @@ static int read_windows(const struct reader *skep, struct document_windows *out)
         return fail_code(skep);
     if (r.object && !r.is_windows)
         return reader_fail(&r, ERR_INVALID, "", "given for a container of Linux");
-    return 0;
-}
-
-static bool is_volume_name(const char *name)
-{
-    size_t length = strlen(name);
-
-    if (length == 0 || length > 255 || name[0] == '.' || name[0] == '-' || name[0] == '_')
-        return false;
-    return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == length;
-}
-
-static bool is_root(const char *path)
-{
-    return strcmp(path, "/") == 0 || (path[0] && path[1] == ':' && (path[2] == '\0' || path[3] == '\0'));
-}
-
-static int check_pipe(const struct reader *r, const struct document_mount *m)
-{
-    static const char prefix[] = "\\\\.\\pipe\\";
-
-    if (!r->is_windows)
-        return reader_fail(r, ERR_UNSUPPORTED, "Type", "named pipes are Windows' own");
-    if (!text_starts(m->source, prefix) || m->source[sizeof prefix - 1] == '\0')
-        return reader_fail(r, ERR_INVALID, "Source", "'%s' is not a valid pipe path", m->source);
-    if (!text_starts(m->target, prefix) || m->target[sizeof prefix - 1] == '\0')
-        return reader_fail(r, ERR_INVALID, "Target", "'%s' is not a valid pipe path", m->target);
-    if (m->is_read_only)
-        return reader_fail(r, ERR_INVALID, "ReadOnly", "a named pipe cannot be read-only");
-    return 0;
-}
-
-/* Docker's wording, swarmkit-wire §8.4: an operator looks it up. */
-static int check_mount(const struct reader *r, const struct document_mount *m)
-{
-    if (m->type == MOUNT_PIPE)
-        return check_pipe(r, m);
-    if (!is_clean_absolute(r, m->target) || is_root(m->target))
-        return reader_fail(r, ERR_INVALID, "Target", "invalid mount target, must be an absolute path: %s", m->target);
-    switch (m->type) {
-    case MOUNT_BIND:
-        if (!is_clean_absolute(r, m->source))
-            return reader_fail(r, ERR_INVALID, "Source", "invalid bind mount source, must be an absolute path: %s", m->source);
-        return 0;
-    case MOUNT_VOLUME:
-        if (m->source[0] == '/' || document_path_is_absolute(m->source, r->is_windows))
-            return reader_fail(r, ERR_INVALID, "Source", "invalid volume mount source, must not be an absolute path: %s", m->source);
-        if (m->source[0] && !is_volume_name(m->source))
-            return reader_fail(r, ERR_INVALID, "Source", "\"%s\" is no name for a volume: only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
-                               m->source);
-        return 0;
-    case MOUNT_TMPFS:
-        if (m->source[0])
-            return reader_fail(r, ERR_INVALID, "Source", "invalid tmpfs source, source must be empty");
-        return 0;
-    case MOUNT_PIPE:
-        return 0;
-    }
-    return 0;
-}
-
-static int read_mount(const struct reader *r, struct document_mount *m)
-{
-    static const char *const types[] = {"bind", "volume", "tmpfs", "npipe", NULL};
-    static const char *const propagations[] = {"rprivate", "private", "rshared", "shared", "rslave", "slave", NULL};
-    unsigned type = 0, propagation = 0;
-
-    if (reader_only(r, (const char *const[]){"Type", "Source", "Target", "ReadOnly", "Propagation", "NonRecursive", "CreateMountpoint",
-                                             "NoCopy", "VolumeLabels", "SizeBytes", "Mode", "Options", NULL}) < 0 ||
-        reader_word(r, "Type", types, &type) < 0 || reader_string(r, "Source", "", &m->source) < 0 ||
-        reader_string(r, "Target", "", &m->target) < 0 || reader_bool(r, "ReadOnly", false, &m->is_read_only) < 0 ||
-        reader_word(r, "Propagation", propagations, &propagation) < 0 || reader_bool(r, "NonRecursive", false, &m->is_non_recursive) < 0 ||
-        reader_bool(r, "CreateMountpoint", false, &m->creates_mountpoint) < 0 || reader_bool(r, "NoCopy", false, &m->no_copy) < 0 ||
-        reader_pairs(r, "VolumeLabels", &m->volume_labels) < 0 || reader_int(r, "SizeBytes", 0, MAX_INT, 0, &m->size_bytes) < 0 ||
-        reader_int(r, "Mode", 0, 07777, 0, &m->mode) < 0 || reader_string(r, "Options", "", &m->options) < 0)
-        return fail_code(r);
-    m->type = (enum document_mount_type)type;
-    m->propagation = propagations[propagation];
-    return check_mount(r, m);
-}
-
-static int read_mounts(const struct reader *skep, struct document *out)
-{
-    struct reader r;
-    const cJSON *item;
-    size_t count;
-
-    if (reader_array(skep, "Mounts", CONTAINER_MOUNTS_COUNT, &count, &item) < 0)
-        return fail_code(skep);
-    for (size_t i = 0; i < count; i++, item = item->next) {
-        struct document_mount *m = &out->mounts[out->mount_count];
-        if (reader_item(skep, "Mounts", i, item, &r) < 0 || read_mount(&r, m) < 0)
-            return fail_code(skep);
-        for (size_t j = 0; j < out->mount_count; j++)
-            if (strcmp(out->mounts[j].target, m->target) == 0)
-                return reader_fail(&r, ERR_INVALID, "Target", "Duplicate mount point: %s", m->target);
-        out->mount_count++;
-    }
-    return 0;
-}
-
-static int read_files(const struct reader *skep, struct document *out)
-{
-    static const char *const kinds[] = {"config", "secret", NULL};
-    struct reader r;
-    const cJSON *item;
-
-    if (reader_array(skep, "Files", CONTAINER_FILES_COUNT, &out->file_count, &item) < 0)
-        return fail_code(skep);
-    out->files = arena_alloc(skep->arena, (out->file_count + 1) * sizeof *out->files);
-    for (size_t i = 0; i < out->file_count; i++, item = item->next) {
-        struct document_file *f = &out->files[i];
-        unsigned kind = 0;
-        int64_t uid, gid, mode;
-        if (reader_item(skep, "Files", i, item, &r) < 0 ||
-            reader_only(&r, (const char *const[]){"Kind", "Target", "Uid", "Gid", "Mode", NULL}) < 0 ||
-            reader_word(&r, "Kind", kinds, &kind) < 0 || reader_string(&r, "Target", "", &f->target) < 0 ||
-            check_absolute(&r, "Target", f->target) < 0 || reader_int(&r, "Uid", 0, UINT32_MAX - 1, 0, &uid) < 0 ||
-            reader_int(&r, "Gid", 0, UINT32_MAX - 1, 0, &gid) < 0 || reader_int(&r, "Mode", 0, 07777, 0444, &mode) < 0)
-            return fail_code(skep);
-        f->is_secret = kind == 1;
-        f->uid = (uint32_t)uid;
-        f->gid = (uint32_t)gid;
-        f->mode = (uint32_t)mode;
-    }
     return 0;
 }
 
@@ -453,8 +319,8 @@ static int read_skep(const struct reader *top, struct document *out)
         reader_word(&skep, "Isolation", isolations, &isolation) < 0 ||
         reader_int(&skep, "CreatedWallNs", 0, MAX_INT, 0, &out->created_wall_ns) < 0 || reader_object(&skep, "Process", &process) < 0 ||
         read_process(&process, &out->process) < 0 || read_linux(&skep, out) < 0 || read_windows(&skep, &out->windows) < 0 ||
-        read_mounts(&skep, out) < 0 || read_files(&skep, out) < 0 || read_network(&skep, out) < 0 || read_stop(&skep, out) < 0 ||
-        reader_object(&skep, "Health", &health) < 0 || read_log(&skep, out) < 0)
+        document_read_mounts(&skep, out) < 0 || document_read_files(&skep, out) < 0 || read_network(&skep, out) < 0 ||
+        read_stop(&skep, out) < 0 || reader_object(&skep, "Health", &health) < 0 || read_log(&skep, out) < 0)
         return fail_code(top);
     out->isolation = (enum isolation)isolation;
     return 0;

@@ -6,6 +6,8 @@
 #include "base/limits.h"
 #include "base/text.h"
 
+enum { PATH_SIZE_BYTES = 4096 }; /* with its end */
+
 int reader_fail(const struct reader *r, int code, const char *key, const char *format, ...)
 {
     va_list args;
@@ -66,6 +68,16 @@ int reader_string(const struct reader *r, const char *key, const char *fallback,
         return reader_fail(r, ERR_INVALID, key, "not a string");
     *out = item ? arena_string(r->arena, item->valuestring) : fallback;
     return 0;
+}
+
+bool reader_is_path(const struct reader *r, const char *path)
+{
+    return document_path_is_absolute(path, r->is_windows) && strlen(path) < PATH_SIZE_BYTES;
+}
+
+int reader_path(const struct reader *r, const char *key, const char *path)
+{
+    return reader_is_path(r, path) ? 0 : reader_fail(r, ERR_INVALID, key, "not an absolute path: \"%s\"", path);
 }
 
 int reader_int(const struct reader *r, const char *key, int64_t min, int64_t max, int64_t fallback, int64_t *out)

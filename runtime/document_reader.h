@@ -20,6 +20,8 @@ int reader_only(const struct reader *r, const char *const *known);
 
 int reader_object(const struct reader *r, const char *key, struct reader *out); /* out->object NULL when missing */
 int reader_string(const struct reader *r, const char *key, const char *fallback, const char **out);
+bool reader_is_path(const struct reader *r, const char *path);              /* absolute on the system it speaks of, and not too long */
+int reader_path(const struct reader *r, const char *key, const char *path); /* refuse one that is not */
 int reader_int(const struct reader *r, const char *key, int64_t min, int64_t max, int64_t fallback, int64_t *out);
 int reader_bool(const struct reader *r, const char *key, bool fallback, bool *out);
 int reader_strings(const struct reader *r, const char *key, struct document_strings *out);

@@ -17,9 +17,12 @@
  *         utility-vm\Files\                the same form; nothing if utilityVM is false. No DLL takes it
  *         tombstones.txt, links.txt         read with the functions below; files that are not there are empty
  *
- *     layers/<chain id>/                    a child imported: ImportLayer(); with utilityVM, the nearest UtilityVM\Files of those below is
- * cloned by hard links, but for what set-up changes, and written over; tombstones are deleted; hard links are made, their targets in the
- * layer itself or the nearest below; ProcessUtilityImage()
+ *     layers/<chain id>/                    a child imported, in four steps:
+ *         1. ImportLayer()
+ *         2. with utilityVM, the nearest UtilityVM\Files of those below is cloned by hard links, but for what set-up changes, and written
+ *            over
+ *         3. tombstones are deleted; hard links are made, their targets in the layer itself or the nearest below
+ *         4. with utilityVM, ProcessUtilityImage()
  *
  * Names are image_layer_name()'s, and each has its marker beside it (image.h). image_find() gives those that containers run on. What was
  * set up is removed by HcsDestroyLayer() only (runtime/image/tool/remove.h). */

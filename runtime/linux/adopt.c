@@ -29,7 +29,7 @@ static void adopt_running(struct linux_system *s, bool is_paused)
 {
     struct error err = {0};
 
-    s->state = is_paused ? HCS_PAUSED : HCS_RUNNING;
+    s->base.state = is_paused ? HCS_PAUSED : HCS_RUNNING;
     if (s->run.endpoint.netns_path && network_adopt(s->host->network, s->id, &s->run.endpoint, &err) < 0)
         log_with(LOG_WARN, "runtime", LOG_FIELDS({"container", s->id}), "its network is not whole: %s", err.message);
     linux_watch_run(s);
@@ -42,7 +42,7 @@ static void adopt_starting(struct linux_system *s)
 
     log_with(LOG_INFO, "runtime", LOG_FIELDS({"container", s->id}), "its start was interrupted: undone");
     linux_undo_run(s, &s->run);
-    s->state = HCS_CREATED;
+    s->base.state = HCS_CREATED;
     linux_record_write(s, LINUX_CREATED, NULL, &s->outcome, &err);
 }
 
@@ -51,7 +51,7 @@ static void adopt_without_files(struct linux_system *s)
 {
     struct error err = {0};
 
-    s->state = HCS_STOPPED;
+    s->base.state = HCS_STOPPED;
     s->outcome.exit_code = EXIT_NEVER_STARTED;
     s->outcome.finished_wall_ns = clock_wall_ns(&s->host->clock);
     free(s->outcome.error);
@@ -81,18 +81,17 @@ static void adopt_launched(struct linux_system *s)
 
 static void adopt_after_reboot(struct linux_system *s)
 {
-    struct linux_op *op = linux_op_new(s->host, HCS_OP_TERMINATE, s->id, NULL);
+    struct linux_op *op = (struct linux_op *)compute_operation_new(&s->host->base, HCS_OP_TERMINATE, s->id, NULL);
 
-    op->is_release = true;
-    op->flag = true;
+    op->is_after_reboot = true;
     op->run = s->run;
     op->outcome = s->outcome;
     s->outcome.error = NULL;
     linux_work_release(op);
     s->run = op->run;
     linux_take_outcome(s, op);
-    s->state = HCS_STOPPED;
-    linux_op_free(op);
+    s->base.state = HCS_STOPPED;
+    compute_operation_free(&op->base);
 }
 
 static int adopt(struct linux_system *s, struct error *err)
@@ -102,13 +101,13 @@ static int adopt(struct linux_system *s, struct error *err)
 
     if (read_document(s, err) < 0 || linux_record_read(s, &phase, &is_of_this_boot, err) < 0)
         return err->code;
-    s->is_made = true;
+    s->base.is_made = true;
     switch (phase) {
     case LINUX_CREATED:
     case LINUX_STARTING:
         if (phase == LINUX_STARTING)
             adopt_starting(s);
-        s->state = HCS_CREATED;
+        s->base.state = HCS_CREATED;
         if (!is_of_this_boot && s->document.file_count > 0)
             adopt_without_files(s);
         break;
@@ -126,7 +125,7 @@ static int adopt(struct linux_system *s, struct error *err)
             adopt_after_reboot(s);
         break;
     case LINUX_STOPPED:
-        s->state = HCS_STOPPED;
+        s->base.state = HCS_STOPPED;
         linux_clear_run_dir(s);
         break;
     }
@@ -144,7 +143,7 @@ static void discard(struct linux_system *s, const struct error *why)
     rootfs_unmount(files);
     if (file_remove_tree(s->run_dir, &err) < 0 || file_remove_tree(s->dir, &err) < 0)
         log_with(LOG_ERROR, "runtime", LOG_FIELDS({"container", s->id}), "something of it stays: %s", err.message);
-    HASH_DEL(s->host->systems, s);
+    HASH_DEL(s->host->base.systems, &s->base);
     linux_system_free(s);
 }
 
@@ -154,9 +153,11 @@ static bool is_half_made(const struct error *why)
     return why->code == ERR_NOT_FOUND || why->code == ERR_INVALID || why->code == ERR_CORRUPT || why->code == ERR_UNSUPPORTED;
 }
 
-static int by_creation(const struct linux_system *a, const struct linux_system *b)
+static int by_creation(const struct compute_system *a, const struct compute_system *b)
 {
-    return a->created_wall_ns < b->created_wall_ns ? -1 : a->created_wall_ns > b->created_wall_ns;
+    int64_t first = ((const struct linux_system *)a)->created_wall_ns, second = ((const struct linux_system *)b)->created_wall_ns;
+
+    return first < second ? -1 : first > second;
 }
 
 /* Run directories without a state directory: a remove was cut off between the two. */
@@ -209,9 +210,9 @@ int linux_adopt_all(struct linux_host *host, struct error *err)
         discard(s, &why);
     }
     closedir(dir);
-    HASH_SORT(host->systems, by_creation);
+    HASH_SORT(host->base.systems, by_creation);
     sweep_run_dir(host);
-    if (!host->systems)
+    if (!host->base.systems)
         tidy_leftovers(host);
     else if (network_adopt_end(host->network, &why) < 0)
         log_error("runtime", "the bridge could not be made ready: %s", why.message);

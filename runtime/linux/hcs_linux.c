@@ -103,54 +103,40 @@ static void on_network_refreshed(uv_work_t *work, int status)
 
     (void)status;
     host->is_refreshing = false;
-    host->open_handles--;
+    host->base.open_handles--;
 }
 
 static void begin_refresh(struct linux_host *host)
 {
-    if (host->is_refreshing || !host->systems || ++host->ticks % NETWORK_REFRESH_TICKS != 0)
+    if (host->is_refreshing || !host->base.systems || ++host->ticks % NETWORK_REFRESH_TICKS != 0)
         return;
     host->is_refreshing = true;
-    host->open_handles++;
+    host->base.open_handles++;
     host->refresh.data = host;
-    uv_queue_work(host->loop, &host->refresh, refresh_network, on_network_refreshed);
+    uv_queue_work(host->base.loop, &host->refresh, refresh_network, on_network_refreshed);
 }
 
-static void on_tick(uv_timer_t *timer)
+void linux_tick(struct compute_host *base)
 {
-    struct linux_host *host = timer->data;
+    struct linux_host *host = (struct linux_host *)base;
 
-    linux_expire(host);
     linux_logs_rotate(host);
     linux_watch_again(host);
     begin_refresh(host);
 }
 
-static void on_answers(uv_async_t *async)
-{
-    struct linux_host *host = async->data;
-    struct linux_op *op, *all = host->answers;
-
-    host->answers = NULL; /* what is asked for from now on is answered the next time */
-    while ((op = all) != NULL) {
-        all = op->next;
-        linux_op_answer(op);
-        linux_op_free(op);
-    }
-}
-
 /* --- end --- */
 
-static void free_host(struct linux_host *host)
+void linux_closing(struct compute_host *host)
 {
-    struct linux_system *s, *next;
-    void (*closed)(void *) = host->closed;
-    void *ctx = host->closed_ctx;
+    linux_processes_drop((struct linux_host *)host);
+}
 
-    HASH_ITER (hh, host->systems, s, next) {
-        HASH_DEL(host->systems, s);
-        linux_system_free(s);
-    }
+void linux_host_free(struct compute_host *base)
+{
+    struct linux_host *host = (struct linux_host *)base;
+
+    compute_systems_free(base);
     network_free(host->network);
     sealed_program_free(host->crun);
     seccomp_filters_free(host->filters);
@@ -164,80 +150,6 @@ static void free_host(struct linux_host *host)
     free(host->versions);
     free(host->missing);
     free(host);
-    if (closed)
-        closed(ctx);
-}
-
-/* Whoever still waits is told; those on a worker are its own until it comes back. */
-static void cancel_operations(struct linux_host *host)
-{
-    struct error canceled = {0};
-    struct linux_op *op;
-
-    error_set(&canceled, ERR_CANCELED, "the runtime is closing");
-    for (op = host->open_ops; op; op = op->next_open)
-        if (!op->err.code && !op->is_in_worker)
-            op->err = canceled;
-    for (struct linux_system *s = host->systems; s; s = s->hh.next) {
-        while ((op = s->queue) != NULL) {
-            s->queue = op->next;
-            linux_op_answer(op);
-            linux_op_free(op);
-        }
-        while ((op = s->waiters) != NULL) {
-            s->waiters = op->next;
-            linux_op_answer(op);
-            linux_op_free(op);
-        }
-    }
-    while ((op = host->waiting_starts) != NULL) {
-        host->waiting_starts = op->next;
-        linux_op_answer(op);
-        linux_op_free(op);
-    }
-}
-
-static void on_core_closed(uv_handle_t *handle)
-{
-    struct linux_host *host = handle->data;
-
-    if (--host->open_handles == 0)
-        free_host(host);
-}
-
-/* All else is closed: the two handles of the host itself are the last. */
-static void close_core(struct linux_host *host)
-{
-    on_answers(&host->answer_async);
-    host->open_handles = 2;
-    uv_close((uv_handle_t *)&host->answer_async, on_core_closed);
-    uv_close((uv_handle_t *)&host->tick, on_core_closed);
-}
-
-static void on_closing(uv_timer_t *timer)
-{
-    struct linux_host *host = timer->data;
-
-    cancel_operations(host);
-    for (struct linux_system *s = host->systems; s; s = s->hh.next) {
-        linux_drop_watches(s);
-        linux_cancel_timer(s);
-    }
-    if (host->open_handles == 0 && !host->open_ops)
-        close_core(host);
-}
-
-void linux_close(struct hcs *hcs, void (*closed)(void *ctx), void *ctx)
-{
-    struct linux_host *host = linux_of(hcs);
-
-    host->closed = closed;
-    host->closed_ctx = ctx;
-    host->is_closing = true;
-    host->base.listeners = NULL;
-    linux_processes_drop(host);
-    linux_logs_drop(host);
-    uv_timer_start(&host->tick, on_closing, 0, 5); /* until the workers have come back */
 }
 
 /* --- birth --- */
@@ -292,10 +204,10 @@ int hcs_linux_new(uv_loop_t *loop, const struct hcs_linux_options *options, stru
 {
     struct linux_host *host = mem_alloc(sizeof *host);
 
-    host->base.ops = &linux_ops;
-    host->loop = loop;
+    host->base.hcs.ops = &linux_ops;
+    host->base.ops = &linux_compute_ops;
     if (take_options(host, options, err) < 0 || make_dirs(host, err) < 0) {
-        free_host(host);
+        linux_host_free(&host->base);
         return error_wrap(err, "runtime");
     }
     resolve_crun(host);
@@ -303,14 +215,11 @@ int hcs_linux_new(uv_loop_t *loop, const struct hcs_linux_options *options, stru
     host->filters = seccomp_filters_new();
     probe_kernel(host);
     probe_programs(host);
-    host->answer_async.data = host->tick.data = host;
-    uv_async_init(loop, &host->answer_async, on_answers);
-    uv_timer_init(loop, &host->tick);
-    uv_timer_start(&host->tick, on_tick, TICK_MS, TICK_MS);
+    compute_host_open(&host->base, loop, TICK_MS);
     if (linux_adopt_all(host, err) < 0) {
-        linux_close(&host->base, NULL, NULL);
+        compute_close(&host->base.hcs, NULL, NULL);
         return error_wrap(err, "runtime");
     }
-    *out = &host->base;
+    *out = &host->base.hcs;
     return 0;
 }

@@ -21,36 +21,6 @@
 
 enum { CONMON_LINGER_MS = 10000 };
 
-/* --- timers --- */
-
-static void on_timer_closed(uv_handle_t *handle)
-{
-    struct linux_host *host = handle->loop ? (struct linux_host *)handle->data : NULL;
-
-    if (host)
-        host->open_handles--;
-    free(handle);
-}
-
-void linux_cancel_timer(struct linux_system *s)
-{
-    if (!s->timer)
-        return;
-    s->timer->data = s->host;
-    uv_close((uv_handle_t *)s->timer, on_timer_closed);
-    s->timer = NULL;
-}
-
-static void start_timer(struct linux_system *s, uint64_t ms, uv_timer_cb callback)
-{
-    linux_cancel_timer(s);
-    s->timer = mem_alloc(sizeof *s->timer);
-    s->timer->data = s;
-    s->host->open_handles++;
-    uv_timer_init(s->host->loop, s->timer);
-    uv_timer_start(s->timer, callback, ms, 0);
-}
-
 /* --- signals --- */
 
 static void send_signal(const struct linux_watch *watch, int number)
@@ -59,37 +29,42 @@ static void send_signal(const struct linux_watch *watch, int number)
         syscall(SYS_pidfd_send_signal, watch->fd, number, NULL, 0);
 }
 
+void linux_thaw(const struct linux_system *s)
+{
+    cleanup_free char *cgroup = mem_format("%s/%s", s->host->cgroup_parent, s->id);
+
+    cgroup_thaw(s->host->is_cgroup_v2, cgroup);
+}
+
 void linux_kill(struct linux_system *s, int number)
 {
-    if (number == SIGKILL && s->state == HCS_PAUSED) {
-        cleanup_free char *cgroup = mem_format("%s/%s", s->host->cgroup_parent, s->id);
+    if (number == SIGKILL && s->base.state == HCS_PAUSED) {
         send_signal(s->init_watch, number);
-        cgroup_thaw(s->host->is_cgroup_v2, cgroup);
+        linux_thaw(s);
     }
     send_signal(s->init_watch, number);
 }
 
 /* --- the end --- */
 
-static void on_conmon_lingers(uv_timer_t *timer)
+static void on_conmon_lingers(struct compute_system *system)
 {
-    struct linux_system *s = timer->data;
+    struct linux_system *s = (struct linux_system *)system;
 
-    linux_cancel_timer(s);
     log_with(LOG_WARN, "runtime", LOG_FIELDS({"container", s->id}), "conmon did not end after its container: killed");
     send_signal(s->conmon_watch, SIGKILL);
 }
 
 static void begin_release(struct linux_system *s)
 {
-    struct linux_op *op = linux_op_new(s->host, HCS_OP_TERMINATE, s->id, NULL);
+    struct linux_op *op = (struct linux_op *)compute_operation_new(&s->host->base, HCS_OP_TERMINATE, s->id, NULL);
 
     s->is_settled = true;
-    linux_cancel_timer(s);
+    compute_timer_cancel(&s->base);
     linux_drop_watches(s);
-    op->is_release = true;
+    op->base.task = COMPUTE_RELEASE;
     op->run = s->run;
-    linux_submit_first(op);
+    compute_submit_first(&op->base);
 }
 
 static void settle(struct linux_system *s)
@@ -104,7 +79,7 @@ static void settle(struct linux_system *s)
         log_with(LOG_WARN, "runtime", LOG_FIELDS({"container", s->id}), "conmon was killed: killing its container");
         linux_kill(s, SIGKILL);
     } else if (s->is_init_gone) {
-        start_timer(s, CONMON_LINGER_MS, on_conmon_lingers);
+        compute_timer_start(&s->base, CONMON_LINGER_MS, on_conmon_lingers);
     }
 }
 
@@ -112,9 +87,9 @@ static void on_watch_closed(uv_handle_t *handle)
 {
     struct linux_watch *watch = handle->data;
 
-    watch->system->host->open_handles--;
+    watch->system->host->base.open_handles--;
     close(watch->fd);
-    linux_system_release(watch->system);
+    compute_system_release(&watch->system->base);
     free(watch);
 }
 
@@ -160,13 +135,13 @@ static struct linux_watch *watch_pid(struct linux_system *s, const struct linux_
     watch->fd = fd;
     watch->is_gone = is_gone;
     watch->poll.data = watch;
-    if (uv_poll_init(s->host->loop, &watch->poll, fd) < 0) {
+    if (uv_poll_init(s->host->base.loop, &watch->poll, fd) < 0) {
         close(fd);
         free(watch);
         return NULL;
     }
-    s->references++;
-    s->host->open_handles++;
+    s->base.references++;
+    s->host->base.open_handles++;
     uv_poll_start(&watch->poll, UV_READABLE, on_gone);
     return watch;
 }
@@ -194,8 +169,8 @@ static bool is_unwatched(const struct linux_system *s)
 
 void linux_watch_again(struct linux_host *host)
 {
-    for (struct linux_system *s = host->systems; s; s = s->hh.next) {
-        if ((s->state != HCS_RUNNING && s->state != HCS_PAUSED) || s->is_settled || !is_unwatched(s))
+    for (struct linux_system *s = linux_first(host); s; s = s->base.hh.next) {
+        if (!compute_runs(&s->base) || s->is_settled || !is_unwatched(s))
             continue;
         watch_both(s);
         if (is_unwatched(s))
@@ -207,79 +182,34 @@ void linux_watch_again(struct linux_host *host)
 
 /* --- shut down, terminate --- */
 
-void linux_stop_waiting(struct linux_system *s)
-{
-    struct linux_op *op;
-
-    while ((op = s->waiters) != NULL) {
-        s->waiters = op->next;
-        linux_answer_later(op);
-    }
-}
-
 /* Docker's exit code for a container that never ran and was stopped. */
-static void stop_created(struct linux_system *s)
+void linux_created_stopped(struct compute_system *system)
 {
+    struct linux_system *s = (struct linux_system *)system;
     struct error err = {0};
 
-    s->state = HCS_STOPPED;
     s->outcome.finished_wall_ns = clock_wall_ns(&s->host->clock);
-    linux_record_write(s, LINUX_STOPPED, NULL, &s->outcome, &err);
+    if (linux_record_write(s, LINUX_STOPPED, NULL, &s->outcome, &err) < 0)
+        log_with(LOG_WARN, "runtime", LOG_FIELDS({"container", s->id}), "its record could not be written: %s", err.message);
 }
 
-static void wait_for_end(struct linux_op *op)
+int linux_stop(struct compute_system *system, const char *signal, int64_t *grace_ms, bool *is_ending, struct error *err)
 {
-    struct linux_op **end = &op->system->waiters;
+    struct linux_system *s = (struct linux_system *)system;
+    int number = signal ? document_signal_number(signal) : s->document.stop_signal_number;
 
-    while (*end)
-        end = &(*end)->next;
-    op->next = NULL;
-    *end = op;
-}
-
-static void on_grace_over(uv_timer_t *timer)
-{
-    struct linux_system *s = timer->data;
-
-    linux_cancel_timer(s);
-    linux_kill(s, SIGKILL);
-}
-
-void linux_shut_down(struct linux_op *op)
-{
-    struct linux_system *s = op->system;
-    int number = op->text ? document_signal_number(op->text) : s->document.stop_signal_number;
-    int64_t grace_ms = op->number >= 0 ? op->number : s->document.stop_grace_ns / (int64_t)NS_PER_MS;
-
-    if (s->state == HCS_CREATED)
-        stop_created(s);
-    if (s->state == HCS_STOPPED || number < 0) {
-        if (number < 0)
-            error_set(&op->err, ERR_INVALID, "Invalid signal: %s", op->text);
-        linux_answer_later(op);
-        return;
-    }
-    op->deadline_ns = uv_hrtime() + (uint64_t)grace_ms * NS_PER_MS + hcs_operation_deadline_ms(op->operation) * NS_PER_MS;
+    if (number < 0)
+        return error_set(err, ERR_INVALID, "Invalid signal: %s", signal);
+    if (*grace_ms < 0)
+        *grace_ms = s->document.stop_grace_ns / (int64_t)NS_PER_MS;
     linux_kill(s, number);
-    if (s->state == HCS_PAUSED) {
-        cleanup_free char *cgroup = mem_format("%s/%s", s->host->cgroup_parent, s->id);
-        cgroup_thaw(s->host->is_cgroup_v2, cgroup);
-    }
-    if (!s->is_init_gone && !s->is_settled && (!s->timer || uv_timer_get_due_in(s->timer) > (uint64_t)grace_ms))
-        start_timer(s, (uint64_t)grace_ms, on_grace_over);
-    wait_for_end(op);
+    if (system->state == HCS_PAUSED)
+        linux_thaw(s);
+    *is_ending = s->is_init_gone || s->is_settled;
+    return 0;
 }
 
-void linux_terminate(struct linux_op *op)
+void linux_end(struct compute_system *system)
 {
-    struct linux_system *s = op->system;
-
-    if (s->state == HCS_CREATED)
-        stop_created(s);
-    if (s->state == HCS_STOPPED) {
-        linux_answer_later(op);
-        return;
-    }
-    linux_kill(s, SIGKILL);
-    wait_for_end(op);
+    linux_kill((struct linux_system *)system, SIGKILL);
 }

@@ -1,8 +1,5 @@
-/* runtime/linux/linux.h – the back end's own data: the host, its systems, and the operations that wait for their turn.
- *
- * The loop's thread owns everything. An operation's blocking part runs on a libuv worker; it reads what never changes after create (id,
- * paths, document) and writes only into its own struct linux_op, which the loop then applies. At most one such operation per system runs at
- * a time; only samples (properties with statistics) run beside it. */
+/* runtime/linux/linux.h – the back end's own data: the host, its systems, and its part of their operations, over runtime/compute/, which
+ * says who may touch what. What blocks runs on a libuv worker. */
 #ifndef SKEP_RUNTIME_LINUX_LINUX_H
 #define SKEP_RUNTIME_LINUX_LINUX_H
 
@@ -12,8 +9,8 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "runtime/compute/compute.h"
 #include "runtime/document.h"
-#include "runtime/hcs_backend.h"
 #include "runtime/linux/hcs_linux.h"
 #include "runtime/linux/network.h"
 #include "runtime/linux/sealed_program.h"
@@ -62,77 +59,48 @@ enum linux_phase {
 };
 
 struct linux_system {
-    UT_hash_handle hh;
+    struct compute_system base;
     struct linux_host *host;
     char *id, *dir, *run_dir, *log_path;
     cJSON *json;
     struct arena arena;
     struct document document;
-    enum hcs_state state;
-    bool is_made, is_removed; /* create has succeeded; remove has */
     int64_t created_wall_ns;
     struct linux_outcome outcome;
     struct linux_run run;
     struct linux_watch *init_watch, *conmon_watch;
     bool is_init_gone, is_conmon_gone, is_conmon_lost, is_settled;
-    struct linux_op *queue, *waiters; /* those whose turn has not come; those who wait for the end */
-    bool is_busy;
-    int stop_fd;         /* of a start that is under way: readable once it is to be given up; else -1 */
-    unsigned references; /* by operations */
-    uv_timer_t *timer;   /* of a grace period, or of a conmon that stays too long */
+    int stop_fd; /* of a start that is under way: readable once it is to be given up; else -1 */
 };
 
+/* A remove's second part, of the last one. */
+enum { LINUX_TASK_TIDY = COMPUTE_OWN };
+
 struct linux_op {
-    struct linux_op *next, *next_open;
-    struct linux_host *host;
-    struct linux_system *system; /* NULL: there is none of that id */
-    enum hcs_operation operation;
-    bool is_release; /* the back end's own: clean up after an exit */
-    bool is_tidying; /* a remove's second part: it was the last */
-    bool is_answered, is_in_worker, flag;
-    uint64_t deadline_ns;
-    hcs_done_cb done;
-    hcs_properties_cb properties_done;
-    hcs_enumerate_cb enumerate_done;
-    void *ctx;
-    char *text;
-    cJSON *json;
-    int64_t number;
-    struct hcs_file_content *files;
-    size_t file_count;
+    struct compute_operation base;
+    bool is_after_reboot;         /* of a release */
     struct linux_run run;         /* in and out */
     struct linux_outcome outcome; /* in and out */
     struct hcs_statistics statistics;
     struct arena arena; /* of @statistics */
-    struct error err;
     uv_work_t work;
 };
 
 struct linux_host {
-    struct hcs base;
-    uv_loop_t *loop;
+    struct compute_host base;
     char *state_dir, *run_dir, *cgroup_parent, *crun_path, *conmon_path, *init_path, *crun_root, *versions, *missing;
     char boot_id[64];
     struct clock clock;
     struct network *network;
     struct sealed_program *crun;
     struct seccomp_filters *filters;
-    struct linux_system *systems;
-    struct linux_op *open_ops, *answers, *waiting_starts;
     struct linux_process *processes;
-    struct linux_log *logs;
-    unsigned starts, open_handles, process_count;
-    uv_async_t answer_async;
-    uv_timer_t tick;
-    unsigned ticks;
+    unsigned process_count, ticks;
     uv_work_t refresh; /* of the network, now and then */
     bool is_refreshing;
-    bool is_cgroup_v2, has_swap_limit, is_closing;
-    bool is_tidying; /* bridge and parent cgroup are being taken away: no start begins */
+    bool is_cgroup_v2, has_swap_limit;
     int last_capability, cpu_count;
     const char *apparmor_profile;
-    void (*closed)(void *ctx);
-    void *closed_ctx;
 };
 
 static inline struct linux_host *linux_of(struct hcs *hcs)
@@ -140,48 +108,41 @@ static inline struct linux_host *linux_of(struct hcs *hcs)
     return (struct linux_host *)hcs;
 }
 
-/* hcs_linux.c */
-void linux_close(struct hcs *hcs, void (*closed)(void *ctx), void *ctx);
-void linux_op_free(struct linux_op *op);
-void linux_op_answer(struct linux_op *op);
+static inline struct linux_system *linux_system_of(const struct linux_op *op)
+{
+    return (struct linux_system *)op->base.system;
+}
 
-/* operations.c: the table */
+static inline struct linux_system *linux_first(const struct linux_host *host) /* the next is base.hh.next */
+{
+    return (struct linux_system *)host->base.systems;
+}
+
+/* operations.c */
 extern const struct hcs_ops linux_ops;
+extern const struct compute_ops linux_compute_ops;
 
-/* queue.c: the turn of each operation */
-struct linux_op *linux_op_new(struct linux_host *host, enum hcs_operation operation, const char *id, void *ctx);
-void linux_submit(struct linux_op *op);       /* to the end of its system's queue */
-void linux_submit_first(struct linux_op *op); /* before the others */
-void linux_pump(struct linux_system *system); /* go on with the queue */
-void linux_to_worker(struct linux_op *op);    /* at once, whatever else is under way */
-void linux_answer_later(struct linux_op *op); /* from the loop, soon; with op->err */
-void linux_expire(struct linux_host *host);   /* answer what is overdue */
-
-/* apply.c */
-struct linux_parts {
-    void (*work)(struct linux_op *op);  /* on a worker */
-    void (*apply)(struct linux_op *op); /* then on the loop */
-};
-struct linux_parts linux_parts_of(const struct linux_op *op);
+/* hcs_linux.c */
+void linux_tick(struct compute_host *host);
+void linux_closing(struct compute_host *host);
+void linux_host_free(struct compute_host *host);
 
 /* system.c */
 struct linux_system *linux_find(struct linux_host *host, const char *id);
 struct linux_system *linux_system_new(struct linux_host *host, const char *id);
-void linux_system_release(struct linux_system *system); /* one reference; the last of a removed one frees it */
-void linux_system_free(struct linux_system *system);
-void linux_properties(const struct linux_system *system, struct arena *arena, struct hcs_properties *out);
+void linux_system_free(struct linux_system *system); /* it is in no list any more */
+void linux_properties(const struct compute_system *system, struct arena *arena, struct hcs_properties *out);
 void linux_take_outcome(struct linux_system *system, struct linux_op *op); /* what the worker made of it is the system's now */
-void linux_emit(struct linux_system *system, enum hcs_event_type type);
 
 /* life.c: what happens to a running system */
-void linux_watch_run(struct linux_system *system);    /* take up the watch over both processes */
-void linux_watch_again(struct linux_host *host);      /* where it could not be taken up */
-void linux_stop_waiting(struct linux_system *system); /* answer all who wait for the end */
-void linux_shut_down(struct linux_op *op);
-void linux_terminate(struct linux_op *op);
+void linux_watch_run(struct linux_system *system); /* take up the watch over both processes */
+void linux_watch_again(struct linux_host *host);   /* where it could not be taken up */
 void linux_kill(struct linux_system *system, int signal_number);
+void linux_thaw(const struct linux_system *system); /* what is frozen cannot end */
+void linux_created_stopped(struct compute_system *system);
+int linux_stop(struct compute_system *system, const char *signal, int64_t *grace_ms, bool *is_ending, struct error *err);
+void linux_end(struct compute_system *system);
 void linux_drop_watches(struct linux_system *system);
-void linux_cancel_timer(struct linux_system *system);
 
 /* work_*.c: the blocking parts, on a worker */
 void linux_work_create(struct linux_op *op);
@@ -222,12 +183,6 @@ void linux_process_wait(struct hcs_process *process, uint32_t timeout_ms, hcs_pr
 int64_t linux_process_pid(const struct hcs_process *process);
 void linux_process_close(struct hcs_process *process);
 void linux_processes_drop(struct linux_host *host);
-int linux_log_open(struct hcs *hcs, const char *id, const struct hcs_log_options *options, const struct hcs_log_sink *sink,
-                   struct hcs_log **out, struct error *err);
-void linux_log_pause(struct hcs_log *log, bool is_paused);
-void linux_log_close(struct hcs_log *log);
-void linux_logs_finish(struct linux_host *host, const char *id); /* nothing more will be written */
-void linux_logs_drop(struct linux_host *host);
 void linux_logs_rotate(struct linux_host *host);
 
 #endif

@@ -1,31 +1,17 @@
-/* runtime/linux/operations.c – the back end's table: what is asked for becomes an operation in its system's queue. On the loop. */
+/* runtime/linux/operations.c – the back end's tables, and the two halves of each operation that blocks: what a worker does, and what the
+ * loop then makes of it. */
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
-#include "base/id.h"
 #include "base/mem.h"
+#include "runtime/linux/cgroup.h"
 #include "runtime/linux/linux.h"
 
-static void copy_files(struct linux_op *op, const struct hcs_file_content *files, size_t count)
-{
-    op->files = mem_array(count + 1, sizeof *op->files);
-    op->file_count = count;
-    for (size_t i = 0; i < count; i++) {
-        op->files[i].target = mem_string(files[i].target);
-        op->files[i].content = bytes_of(mem_copy(files[i].content.data, files[i].content.size), files[i].content.size);
-    }
-}
+/* --- a new system --- */
 
-static int check_create(struct linux_host *host, const char *id, const cJSON *json, struct document *document, struct arena *arena,
-                        cJSON **normal, struct error *err)
+static int check_document(const struct document *document, struct error *err)
 {
-    if (!id_is_safe(id))
-        return error_set(err, ERR_INVALID, "not an id: \"%s\"", id);
-    if (linux_find(host, id))
-        return error_set(err, ERR_EXISTS, "there is a container %s already", id);
-    if (HASH_COUNT(host->systems) >= CONTAINERS_COUNT)
-        return error_set(err, ERR_LIMIT, "there are %d containers on this host already", CONTAINERS_COUNT);
-    if (document_normalise(json, normal, err) < 0 || document_parse(*normal, arena, document, err) < 0)
-        return err->code;
     if (document->is_windows)
         return error_set(err, ERR_UNSUPPORTED, "Skep.Os: a container of Windows does not run on a Linux host");
     if (document->isolation == ISOLATION_HYPERV)
@@ -33,131 +19,203 @@ static int check_create(struct linux_host *host, const char *id, const cJSON *js
     return 0;
 }
 
-static void system_create(struct hcs *hcs, const char *id, const cJSON *json, const struct hcs_file_content *files, size_t file_count,
-                          hcs_done_cb done, void *ctx)
+static int system_new(struct compute_host *base, const char *id, const cJSON *json, struct compute_system **out, struct error *err)
 {
-    struct linux_host *host = linux_of(hcs);
-    struct linux_op *op = linux_op_new(host, HCS_OP_CREATE, NULL, ctx);
+    struct linux_host *host = (struct linux_host *)base;
     struct document document = {0};
     struct arena arena = {0};
-    cJSON *normal = NULL;
     struct linux_system *s;
+    cJSON *normal = NULL;
 
-    op->done = done;
-    if (check_create(host, id, json, &document, &arena, &normal, &op->err) < 0) {
+    if (document_normalise(json, &normal, err) < 0 || document_parse(normal, &arena, &document, err) < 0 ||
+        check_document(&document, err) < 0) {
         cJSON_Delete(normal);
         arena_deinit(&arena);
-        linux_answer_later(op);
-        return;
+        return err->code;
     }
     s = linux_system_new(host, id);
     s->json = normal;
     s->arena = arena;
     s->document = document;
     s->created_wall_ns = document.created_wall_ns ? document.created_wall_ns : clock_wall_ns(&host->clock);
-    op->system = s;
-    s->references++;
-    copy_files(op, files, file_count);
-    linux_submit(op);
+    *out = &s->base;
+    return 0;
 }
 
-static void system_start(struct hcs *hcs, const char *id, hcs_done_cb done, void *ctx)
+static void system_free(struct compute_system *s)
 {
-    struct linux_op *op = linux_op_new(linux_of(hcs), HCS_OP_START, id, ctx);
-
-    op->done = done;
-    linux_submit(op);
+    linux_system_free((struct linux_system *)s);
 }
 
-static void system_shutdown(struct hcs *hcs, const char *id, const char *signal, int64_t grace_ms, hcs_done_cb done, void *ctx)
-{
-    struct linux_op *op = linux_op_new(linux_of(hcs), HCS_OP_SHUTDOWN, id, ctx);
+/* --- on a worker --- */
 
-    op->done = done;
-    op->text = mem_string(signal);
-    op->number = grace_ms;
-    linux_submit(op);
+static void work_sample(struct linux_op *op)
+{
+    const struct linux_system *s = linux_system_of(op);
+    cleanup_free char *cgroup = mem_format("%s/%s", s->host->cgroup_parent, s->id);
+
+    cgroup_statistics(s->host->is_cgroup_v2, cgroup, &op->arena, &op->statistics);
+    if (s->document.network.mode != NETWORK_HOST)
+        cgroup_network_statistics(op->run.init.pid, &op->arena, &op->statistics);
 }
 
-static void system_terminate(struct hcs *hcs, const char *id, hcs_done_cb done, void *ctx)
+static void on_work(uv_work_t *work)
 {
-    struct linux_op *op = linux_op_new(linux_of(hcs), HCS_OP_TERMINATE, id, ctx);
+    struct linux_op *op = work->data;
 
-    op->done = done;
-    linux_submit(op);
+    if (op->base.task == COMPUTE_RELEASE)
+        linux_work_release(op);
+    else if (op->base.task == LINUX_TASK_TIDY)
+        linux_work_tidy(op);
+    else if (op->base.operation == HCS_OP_CREATE)
+        linux_work_create(op);
+    else if (op->base.operation == HCS_OP_START)
+        linux_work_start(op);
+    else if (op->base.operation == HCS_OP_REMOVE)
+        linux_work_remove(op);
+    else if (op->base.operation == HCS_OP_PROPERTIES)
+        work_sample(op);
+    else
+        linux_work_crun(op);
 }
 
-static void system_signal(struct hcs *hcs, const char *id, const char *signal, hcs_done_cb done, void *ctx)
+static void on_worked(uv_work_t *work, int status)
 {
-    struct linux_op *op = linux_op_new(linux_of(hcs), HCS_OP_SIGNAL, id, ctx);
+    struct linux_op *op = work->data;
 
-    op->done = done;
-    op->text = mem_string(signal);
-    linux_submit(op);
+    (void)status;
+    compute_return(&op->base);
 }
 
-static void system_pause(struct hcs *hcs, const char *id, hcs_done_cb done, void *ctx)
+static void send_signal(struct linux_op *op)
 {
-    struct linux_op *op = linux_op_new(linux_of(hcs), HCS_OP_PAUSE, id, ctx);
+    int number = document_signal_number(op->base.text);
 
-    op->done = done;
-    linux_submit(op);
+    if (number < 0)
+        error_set(&op->base.err, ERR_INVALID, "Invalid signal: %s", op->base.text);
+    else
+        linux_kill(linux_system_of(op), number);
 }
 
-static void system_resume(struct hcs *hcs, const char *id, hcs_done_cb done, void *ctx)
+static bool begin(struct compute_operation *base)
 {
-    struct linux_op *op = linux_op_new(linux_of(hcs), HCS_OP_RESUME, id, ctx);
+    struct linux_op *op = (struct linux_op *)base;
+    struct linux_system *s = linux_system_of(op);
 
-    op->done = done;
-    linux_submit(op);
-}
-
-/* Not in the queue: what is true can be asked while a start hangs. */
-static void system_properties(struct hcs *hcs, const char *id, bool wants_statistics, hcs_properties_cb done, void *ctx)
-{
-    struct linux_op *op = linux_op_new(linux_of(hcs), HCS_OP_PROPERTIES, id, ctx);
-    struct linux_system *s = op->system;
-
-    op->properties_done = done;
-    if (s && !s->is_made)
-        error_set(&op->err, ERR_NOT_FOUND, "No such container: %s", id);
-    op->flag = wants_statistics && s && (s->state == HCS_RUNNING || s->state == HCS_PAUSED);
-    if (op->flag && !op->err.code) {
+    if (base->operation == HCS_OP_SIGNAL) {
+        send_signal(op);
+        return false;
+    }
+    if (base->operation == HCS_OP_START)
+        s->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (base->operation == HCS_OP_PROPERTIES)
         op->run.init = s->run.init;
-        linux_to_worker(op);
-    } else {
-        linux_answer_later(op);
+    free(op->outcome.error); /* a remove may go there twice */
+    op->outcome = s->outcome;
+    op->outcome.error = mem_string(s->outcome.error);
+    op->work.data = op;
+    uv_queue_work(s->base.host->loop, &op->work, on_work, on_worked);
+    return true;
+}
+
+/* --- back on the loop --- */
+
+static void refuse_pause(struct linux_op *op)
+{
+    struct linux_system *s = linux_system_of(op);
+
+    if (!s->base.waiters || op->base.err.code || s->base.state == HCS_STOPPED)
+        return;
+    linux_thaw(s);
+    error_set(&op->base.err, ERR_PRECONDITION, "pause: container %s is being stopped", s->id);
+}
+
+static void apply(struct compute_operation *base)
+{
+    struct linux_op *op = (struct linux_op *)base;
+    struct linux_system *s = linux_system_of(op);
+
+    if (base->task == COMPUTE_RELEASE) {
+        s->run.endpoint = op->run.endpoint;
+        linux_take_outcome(s, op);
+    } else if (base->task == LINUX_TASK_TIDY) {
+        base->host->holds_starts = false;
+    } else if (base->operation == HCS_OP_START) {
+        s->run = op->run;
+        linux_take_outcome(s, op);
+        close(s->stop_fd);
+        s->stop_fd = -1;
+    } else if (base->operation == HCS_OP_PAUSE) {
+        refuse_pause(op);
     }
 }
 
-static void system_modify(struct hcs *hcs, const char *id, const cJSON *request, hcs_done_cb done, void *ctx)
+/* The last system is gone, and the bridge and the parent cgroup with it: decided now, as many may have been removed at once. */
+static bool goes_on(struct compute_operation *op)
 {
-    struct linux_op *op = linux_op_new(linux_of(hcs), HCS_OP_MODIFY, id, ctx);
+    struct compute_host *host = op->host;
 
-    op->done = done;
-    op->json = cJSON_Duplicate(request, true);
-    linux_submit(op);
+    if (op->operation != HCS_OP_REMOVE || op->task != COMPUTE_ASKED || op->err.code || host->systems || host->holds_starts ||
+        host->is_closing)
+        return false;
+    op->task = LINUX_TASK_TIDY;
+    host->holds_starts = true;
+    return compute_begin(op);
 }
 
-static void system_enumerate(struct hcs *hcs, const char *owner, hcs_enumerate_cb done, void *ctx)
+static void started(struct compute_system *s)
 {
-    struct linux_op *op = linux_op_new(linux_of(hcs), HCS_OP_ENUMERATE, NULL, ctx);
-
-    op->enumerate_done = done;
-    op->text = mem_string(owner);
-    linux_answer_later(op);
+    linux_watch_run((struct linux_system *)s);
 }
 
-static void system_remove(struct hcs *hcs, const char *id, bool force, hcs_done_cb done, void *ctx)
+static void start_give_up(struct compute_system *s)
 {
-    struct linux_op *op = linux_op_new(linux_of(hcs), HCS_OP_REMOVE, id, ctx);
+    int stop_fd = ((struct linux_system *)s)->stop_fd;
 
-    op->done = done;
-    op->flag = force;
-    if (!op->system)
-        op->err.code = 0;
-    linux_submit(op);
+    if (stop_fd >= 0)
+        eventfd_write(stop_fd, 1);
 }
+
+static const struct hcs_statistics *statistics(struct compute_operation *base)
+{
+    const struct linux_op *op = (struct linux_op *)base;
+
+    return op->statistics.cpu_total_ns ? &op->statistics : NULL;
+}
+
+static void operation_deinit(struct compute_operation *base)
+{
+    struct linux_op *op = (struct linux_op *)base;
+
+    free(op->outcome.error);
+    arena_deinit(&op->arena);
+}
+
+static void let_go(struct compute_system *s)
+{
+    linux_drop_watches((struct linux_system *)s);
+}
+
+const struct compute_ops linux_compute_ops = {
+    .operation_size = sizeof(struct linux_op),
+    .operation_deinit = operation_deinit,
+    .system_new = system_new,
+    .system_free = system_free,
+    .properties = linux_properties,
+    .statistics = statistics,
+    .begin = begin,
+    .apply = apply,
+    .goes_on = goes_on,
+    .started = started,
+    .start_give_up = start_give_up,
+    .created_stopped = linux_created_stopped,
+    .stop = linux_stop,
+    .end = linux_end,
+    .tick = linux_tick,
+    .closing = linux_closing,
+    .let_go = let_go,
+    .host_free = linux_host_free,
+};
 
 static void probe(const struct hcs *hcs, struct hcs_host *out)
 {
@@ -177,25 +235,11 @@ static void probe(const struct hcs *hcs, struct hcs_host *out)
 }
 
 const struct hcs_ops linux_ops = {
-    .system_create = system_create,
-    .system_start = system_start,
-    .system_shutdown = system_shutdown,
-    .system_terminate = system_terminate,
-    .system_signal = system_signal,
-    .system_pause = system_pause,
-    .system_resume = system_resume,
-    .system_properties = system_properties,
-    .system_modify = system_modify,
-    .system_enumerate = system_enumerate,
-    .system_remove = system_remove,
+    COMPUTE_HCS_OPS,
     .process_create = linux_process_create,
     .process_signal = linux_process_signal,
     .process_wait = linux_process_wait,
     .process_pid = linux_process_pid,
     .process_close = linux_process_close,
-    .log_open = linux_log_open,
-    .log_pause = linux_log_pause,
-    .log_close = linux_log_close,
     .probe = probe,
-    .close = linux_close,
 };

@@ -48,7 +48,7 @@ static void on_handle_closed(uv_handle_t *handle)
 
     if (--p->handles > 0)
         return;
-    p->host->open_handles--;
+    p->host->base.open_handles--;
     unlink(p->spec_path);
     unlink(p->pid_path);
     free(p->system_id);
@@ -171,7 +171,7 @@ static int run(struct linux_process *p, const char *id, struct error *err)
     int result;
 
     p->is_spawned = true; /* a spawn that fails has the handle in the loop all the same */
-    result = uv_spawn(p->host->loop, &p->child, &options);
+    result = uv_spawn(p->host->base.loop, &p->child, &options);
     if (result < 0)
         return error_set_uv(err, result, "run %s", p->host->crun_path);
     p->open_pipes = 2;
@@ -185,19 +185,19 @@ static struct linux_process *process_new(struct linux_host *host, const struct l
     static unsigned number;
     struct linux_process *p = mem_alloc(sizeof *p);
 
-    p->base.ops = host->base.ops;
+    p->base.ops = host->base.hcs.ops;
     p->host = host;
     p->system_id = mem_string(s->id);
     p->spec_path = mem_format("%s/exec.%d.%u.json", s->run_dir, (int)getpid(), ++number);
     p->pid_path = mem_format("%s/exec.%d.%u.pid", s->run_dir, (int)getpid(), number);
     p->child.data = p->pipes[0].data = p->pipes[1].data = p->timer.data = p;
-    uv_pipe_init(host->loop, &p->pipes[0], 0);
-    uv_pipe_init(host->loop, &p->pipes[1], 0);
-    uv_timer_init(host->loop, &p->timer);
+    uv_pipe_init(host->base.loop, &p->pipes[0], 0);
+    uv_pipe_init(host->base.loop, &p->pipes[1], 0);
+    uv_timer_init(host->base.loop, &p->timer);
     p->next = host->processes;
     host->processes = p;
     host->process_count++;
-    host->open_handles++;
+    host->base.open_handles++;
     return p;
 }
 
@@ -218,9 +218,9 @@ static int prepare(struct linux_host *host, const char *id, const cJSON *paramet
     cleanup_free char *text = NULL;
     struct document_process process;
 
-    if (!s || !s->is_made)
+    if (!s || !s->base.is_made)
         return error_set(err, ERR_NOT_FOUND, "No such container: %s", id);
-    if (s->state != HCS_RUNNING)
+    if (s->base.state != HCS_RUNNING)
         return error_set(err, ERR_PRECONDITION, "Container %s is not running", id);
     if (host->process_count >= CONTAINERS_COUNT)
         return error_set(err, ERR_LIMIT, "%d processes run beside containers already", CONTAINERS_COUNT);
@@ -250,7 +250,7 @@ static void on_failed_closed(uv_handle_t *handle)
 {
     struct failed_create *f = handle->data;
 
-    f->host->open_handles--;
+    f->host->base.open_handles--;
     free(f);
 }
 
@@ -268,8 +268,8 @@ static void answer_error(struct linux_host *host, const struct error *err, hcs_p
 
     *f = (struct failed_create){.host = host, .err = *err, .done = done, .ctx = ctx};
     f->timer.data = f;
-    host->open_handles++;
-    uv_timer_init(host->loop, &f->timer);
+    host->base.open_handles++;
+    uv_timer_init(host->base.loop, &f->timer);
     uv_timer_start(&f->timer, on_failed, 0, 0);
 }
 
@@ -316,7 +316,7 @@ static void on_signal_closed(uv_handle_t *handle)
 {
     struct signal_answer *a = handle->data;
 
-    a->host->open_handles--;
+    a->host->base.open_handles--;
     free(a);
 }
 
@@ -343,8 +343,8 @@ void linux_process_signal(struct hcs_process *process, const char *signal, hcs_d
     else
         kill((pid_t)pid, number);
     a->timer.data = a;
-    p->host->open_handles++;
-    uv_timer_init(p->host->loop, &a->timer);
+    p->host->base.open_handles++;
+    uv_timer_init(p->host->base.loop, &a->timer);
     uv_timer_start(&a->timer, on_signal_answer, 0, 0);
 }
 

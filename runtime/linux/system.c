@@ -1,16 +1,12 @@
 /* runtime/linux/system.c – a system's data: found by id, made, freed, shown to others. On the loop. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/mem.h"
 #include "runtime/linux/linux.h"
 
 struct linux_system *linux_find(struct linux_host *host, const char *id)
 {
-    struct linux_system *s;
-
-    HASH_FIND_STR(host->systems, id, s);
-    return s;
+    return (struct linux_system *)compute_find(&host->base, id);
 }
 
 struct linux_system *linux_system_new(struct linux_host *host, const char *id)
@@ -23,7 +19,7 @@ struct linux_system *linux_system_new(struct linux_host *host, const char *id)
     s->dir = mem_format("%s/containers/%s", host->state_dir, id);
     s->run_dir = mem_format("%s/containers/%s", host->run_dir, id);
     s->log_path = mem_format("%s/log/output.log", s->dir);
-    HASH_ADD_KEYPTR(hh, host->systems, s->id, strlen(s->id), s);
+    compute_system_init(&s->base, &host->base, s->id);
     return s;
 }
 
@@ -40,16 +36,11 @@ void linux_system_free(struct linux_system *s)
     free(s);
 }
 
-void linux_system_release(struct linux_system *s)
-{
-    if (--s->references == 0 && s->is_removed)
-        linux_system_free(s);
-}
-
-void linux_properties(const struct linux_system *s, struct arena *arena, struct hcs_properties *out)
+void linux_properties(const struct compute_system *system, struct arena *arena, struct hcs_properties *out)
 {
     static const char *const networks[] = {"bridge", "host", "none"};
-    bool runs = s->state == HCS_RUNNING || s->state == HCS_PAUSED;
+    const struct linux_system *s = (const struct linux_system *)system;
+    bool runs = compute_runs(system);
     const struct network_endpoint *endpoint = &s->run.endpoint;
     struct hcs_port *ports;
 
@@ -57,7 +48,7 @@ void linux_properties(const struct linux_system *s, struct arena *arena, struct 
                                    .owner = s->document.owner,
                                    .name = s->document.name,
                                    .document = s->json,
-                                   .state = s->state,
+                                   .state = s->base.state,
                                    .pid = runs ? s->run.init.pid : 0,
                                    .created_wall_ns = s->created_wall_ns,
                                    .started_wall_ns = s->outcome.started_wall_ns,
@@ -86,13 +77,4 @@ void linux_take_outcome(struct linux_system *s, struct linux_op *op)
     free(s->outcome.error);
     s->outcome = op->outcome;
     op->outcome.error = NULL;
-}
-
-void linux_emit(struct linux_system *s, enum hcs_event_type type)
-{
-    cleanup_arena struct arena arena = {0};
-    struct hcs_properties properties;
-
-    linux_properties(s, &arena, &properties);
-    hcs_emit(&s->host->base, type, &properties);
 }

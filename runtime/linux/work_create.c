@@ -17,9 +17,9 @@
 
 static const struct hcs_file_content *content_of(const struct linux_op *op, const char *target)
 {
-    for (size_t i = 0; i < op->file_count; i++)
-        if (text_equal(op->files[i].target, target))
-            return &op->files[i];
+    for (size_t i = 0; i < op->base.file_count; i++)
+        if (text_equal(op->base.files[i].target, target))
+            return &op->base.files[i];
     return NULL;
 }
 
@@ -46,7 +46,7 @@ static int write_file(const char *dir, size_t index, const struct document_file 
 /* One tmpfs for all of a system's secrets and configs, read-only once they are in it; swarmkit-wire §8.5. */
 static int make_files(struct linux_op *op, struct error *err)
 {
-    const struct linux_system *s = op->system;
+    const struct linux_system *s = linux_system_of(op);
     cleanup_free char *dir = mem_format("%s/files", s->run_dir);
     const unsigned long flags = MS_NODEV | MS_NOSUID | MS_NOEXEC;
 
@@ -79,7 +79,7 @@ static int check_layers(const struct document *document, struct error *err)
 
 static int make(struct linux_op *op, struct error *err)
 {
-    const struct linux_system *s = op->system;
+    const struct linux_system *s = linux_system_of(op);
     cleanup_free char *log_dir = mem_format("%s/log", s->dir), *path = mem_format("%s/document.json", s->dir), *text = json_print(s->json);
 
     if (check_layers(&s->document, err) < 0 || file_make_dirs(log_dir, 0700, err) < 0 || file_make_dirs(s->run_dir, 0700, err) < 0 ||
@@ -104,20 +104,21 @@ void linux_work_create(struct linux_op *op)
 {
     struct error ignored = {0};
 
-    if (make(op, &op->err) < 0)
-        remove_all(op->system, &ignored);
+    if (make(op, &op->base.err) < 0)
+        remove_all(linux_system_of(op), &ignored);
 }
 
 void linux_work_remove(struct linux_op *op)
 {
-    remove_all(op->system, &op->err);
+    remove_all(linux_system_of(op), &op->base.err);
 }
 
 void linux_work_tidy(struct linux_op *op)
 {
+    const struct linux_host *host = linux_system_of(op)->host;
     struct error err = {0};
 
-    cgroup_remove(op->host->is_cgroup_v2, op->host->cgroup_parent);
-    if (network_remove(op->host->network, &err) < 0)
+    cgroup_remove(host->is_cgroup_v2, host->cgroup_parent);
+    if (network_remove(host->network, &err) < 0)
         log_warn("runtime", "the last container is gone, its bridge stays: %s", err.message);
 }

@@ -263,7 +263,7 @@ static int attach_network(const struct linux_system *s, struct network_endpoint 
 
 static int start(struct linux_op *op, struct error *err)
 {
-    const struct linux_system *s = op->system;
+    const struct linux_system *s = linux_system_of(op);
     cleanup_free char *root = mem_format("%s/rootfs", s->run_dir), *upper = mem_format("%s/diff", s->dir),
                       *work = mem_format("%s/work", s->dir), *unknown_profile = NULL;
 
@@ -277,25 +277,25 @@ static int start(struct linux_op *op, struct error *err)
 
 void linux_work_start(struct linux_op *op)
 {
-    const struct linux_system *s = op->system;
+    const struct linux_system *s = linux_system_of(op);
     struct error ignored = {0};
-    int result = start(op, &op->err);
+    int result = start(op, &op->base.err);
 
-    if (result < 0 && cgroup_settle_hybrid(op->err.message)) {
+    if (result < 0 && cgroup_settle_hybrid(op->base.err.message)) {
         linux_undo_run(s, &op->run);
         op->run = (struct linux_run){0};
-        op->err = (struct error){0};
-        result = start(op, &op->err);
+        op->base.err = (struct error){0};
+        result = start(op, &op->base.err);
     }
     if (result == 0) {
         op->outcome.started_wall_ns = clock_wall_ns(&s->host->clock);
         linux_record_write(s, LINUX_RUNNING, &op->run, &op->outcome, &ignored);
         return;
     }
-    op->outcome.exit_code = exit_code_of_failure(s, &op->err);
+    op->outcome.exit_code = exit_code_of_failure(s, &op->base.err);
     linux_undo_run(s, &op->run);
     op->outcome.finished_wall_ns = clock_wall_ns(&s->host->clock);
-    op->outcome.error = mem_string(op->err.message);
+    op->outcome.error = mem_string(op->base.err.message);
     linux_record_write(s, LINUX_STOPPED, NULL, &op->outcome, &ignored);
 }
 
@@ -307,7 +307,7 @@ static void read_exit(struct linux_op *op, const char *exit_file)
     cleanup_buf struct buf text = {0};
     struct stat st;
 
-    outcome->finished_wall_ns = clock_wall_ns(&op->host->clock);
+    outcome->finished_wall_ns = clock_wall_ns(&linux_system_of(op)->host->clock);
     if (file_read(exit_file, 64, &text, NULL) == 0 && text.size > 0) {
         outcome->exit_code = (int)strtol((const char *)text.data, NULL, 10);
         if (stat(exit_file, &st) == 0) /* when it happened, also where nobody was looking */
@@ -316,10 +316,11 @@ static void read_exit(struct linux_op *op, const char *exit_file)
             outcome->finished_wall_ns = outcome->started_wall_ns;
         return;
     }
-    outcome->exit_code = op->flag ? EXIT_UNKNOWN : EXIT_SIGKILL;
+    outcome->exit_code = op->is_after_reboot ? EXIT_UNKNOWN : EXIT_SIGKILL;
     free(outcome->error);
-    outcome->error = mem_string(op->flag ? "the host was restarted while it ran"
-                                         : "its supervisor (conmon) was killed, and the container with it; its output after that is lost");
+    outcome->error =
+        mem_string(op->is_after_reboot ? "the host was restarted while it ran"
+                                       : "its supervisor (conmon) was killed, and the container with it; its output after that is lost");
 }
 
 void linux_clear_run_dir(const struct linux_system *s)
@@ -334,7 +335,7 @@ void linux_clear_run_dir(const struct linux_system *s)
 /* What tells how it ended is taken away only once that is written down: whoever is killed here is followed by one who does it all again. */
 void linux_work_release(struct linux_op *op)
 {
-    const struct linux_system *s = op->system;
+    const struct linux_system *s = linux_system_of(op);
     cleanup_free char *exit_file = mem_format("%s/" CONMON_EXIT_DIR "/%s", s->run_dir, s->id), *cgroup = cgroup_path(s);
     struct error ignored = {0};
 
@@ -344,7 +345,7 @@ void linux_work_release(struct linux_op *op)
         linux_record_write(s, LINUX_RUNNING, &op->run, &op->outcome, &ignored); /* the cgroup goes before the end is written */
     }
     linux_undo_run(s, &op->run);
-    if (linux_record_write(s, LINUX_STOPPED, &op->run, &op->outcome, &op->err) == 0)
+    if (linux_record_write(s, LINUX_STOPPED, &op->run, &op->outcome, &op->base.err) == 0)
         linux_clear_run_dir(s);
 }
 
@@ -352,41 +353,44 @@ void linux_work_release(struct linux_op *op)
 
 static void modify(struct linux_op *op)
 {
-    const char *path = json_string(op->json, "ResourcePath", ""), *flag, *id = op->system->id;
-    const cJSON *settings = cJSON_GetObjectItemCaseSensitive(op->json, "Settings");
+    const char *path = json_string(op->base.json, "ResourcePath", ""), *flag;
+    const struct linux_system *s = linux_system_of(op);
+    const cJSON *settings = cJSON_GetObjectItemCaseSensitive(op->base.json, "Settings");
     cleanup_free char *value = NULL;
     int64_t number;
 
-    if (!text_equal(json_string(op->json, "RequestType", "Update"), "Update") || !cJSON_IsNumber(settings) || settings->valuedouble < 0) {
-        error_set(&op->err, ERR_INVALID, "a request needs RequestType Update and a number as Settings");
+    if (!text_equal(json_string(op->base.json, "RequestType", "Update"), "Update") || !cJSON_IsNumber(settings) ||
+        settings->valuedouble < 0) {
+        error_set(&op->base.err, ERR_INVALID, "a request needs RequestType Update and a number as Settings");
         return;
     }
-    number = json_int(op->json, "Settings", 0);
+    number = json_int(op->base.json, "Settings", 0);
     if (strcmp(path, "Container/Memory/SizeInMB") == 0) {
         flag = "--memory";
         value = mem_format("%lld", (long long)number * (long long)MIB);
     } else if (strcmp(path, "Container/Processor/Maximum") == 0) {
         flag = "--cpu-quota";
-        value = mem_format("%lld", (long long)number * 10 * op->host->cpu_count);
+        value = mem_format("%lld", (long long)number * 10 * s->host->cpu_count);
     } else if (strcmp(path, "Skep/Linux/PidsLimit") == 0) {
         flag = "--pids-limit";
         value = mem_format("%lld", (long long)number);
     } else {
-        error_set(&op->err, ERR_UNSUPPORTED, "ResourcePath: \"%s\" cannot be changed", path);
+        error_set(&op->base.err, ERR_UNSUPPORTED, "ResourcePath: \"%s\" cannot be changed", path);
         return;
     }
-    linux_run_crun(op->host, (const char *const[]){"update", flag, value, id, NULL}, -1, &op->err);
+    linux_run_crun(s->host, (const char *const[]){"update", flag, value, s->id, NULL}, -1, &op->base.err);
 }
 
 void linux_work_crun(struct linux_op *op)
 {
-    bool pauses = op->operation == HCS_OP_PAUSE;
+    const struct linux_system *s = linux_system_of(op);
+    bool pauses = op->base.operation == HCS_OP_PAUSE;
     struct error ignored = {0};
 
-    if (op->operation == HCS_OP_MODIFY) {
+    if (op->base.operation == HCS_OP_MODIFY) {
         modify(op);
         return;
     }
-    if (linux_run_crun(op->host, (const char *const[]){pauses ? "pause" : "resume", op->system->id, NULL}, -1, &op->err) == 0)
-        linux_record_write(op->system, pauses ? LINUX_PAUSED : LINUX_RUNNING, &op->system->run, &op->outcome, &ignored);
+    if (linux_run_crun(s->host, (const char *const[]){pauses ? "pause" : "resume", s->id, NULL}, -1, &op->base.err) == 0)
+        linux_record_write(s, pauses ? LINUX_PAUSED : LINUX_RUNNING, &s->run, &op->outcome, &ignored);
 }

@@ -38,7 +38,7 @@ static void end_here(struct windows_system *s, int exit_code, const char *why)
     else
         windows_undo_run(s, &s->run);
     windows_keeper_finish(s);
-    s->state = HCS_STOPPED;
+    s->base.state = HCS_STOPPED;
     s->outcome.exit_code = exit_code;
     s->outcome.finished_wall_ns = clock_wall_ns(&s->host->clock);
     free(s->outcome.error);
@@ -52,13 +52,13 @@ static void adopt_running(struct windows_system *s, bool is_paused)
     struct error err = {0};
 
     if (windows_open_watches(s, s->run.pid, &s->watches, &err) == 0) {
-        s->state = is_paused ? HCS_PAUSED : HCS_RUNNING;
+        s->base.state = is_paused ? HCS_PAUSED : HCS_RUNNING;
     } else if (err.code == ERR_NOT_FOUND) {
         cleanup_free char *why = mem_format("it ended while skepd did not run, and Windows no longer knows how: %s", err.message);
         end_here(s, EXIT_UNKNOWN, why);
     } else { /* nothing is known of it: it is looked at again and again */
         log_with(LOG_WARN, "runtime", LOG_FIELDS({"container", s->id}), "it cannot be watched yet: %s", err.message);
-        s->state = is_paused ? HCS_PAUSED : HCS_RUNNING;
+        s->base.state = is_paused ? HCS_PAUSED : HCS_RUNNING;
         s->is_watch_lost = true;
     }
 }
@@ -69,10 +69,10 @@ static int adopt(struct windows_system *s, struct error *err)
 
     if (read_document(s, err) < 0 || windows_record_read(s, &phase, err) < 0)
         return err->code;
-    s->is_made = true;
+    s->base.is_made = true;
     switch (phase) {
     case WINDOWS_PHASE_CREATED:
-        s->state = HCS_CREATED;
+        s->base.state = HCS_CREATED;
         break;
     case WINDOWS_PHASE_STARTING:
         end_here(s, 128, "its start was interrupted: what there was of it is ended");
@@ -82,7 +82,7 @@ static int adopt(struct windows_system *s, struct error *err)
         adopt_running(s, phase == WINDOWS_PHASE_PAUSED);
         break;
     case WINDOWS_PHASE_STOPPED:
-        s->state = HCS_STOPPED;
+        s->base.state = HCS_STOPPED;
         break;
     }
     return 0;
@@ -97,7 +97,7 @@ static void discard(struct windows_system *s, const struct error *why)
     windows_undo_run(s, &s->run);
     if (windows_layers_destroy(s, &err) < 0 || file_remove_tree(s->dir, &err) < 0)
         log_with(LOG_ERROR, "runtime", LOG_FIELDS({"container", s->id}), "something of it stays: %s", err.message);
-    HASH_DEL(s->host->systems, s);
+    HASH_DEL(s->host->base.systems, &s->base);
     windows_system_free(s);
 }
 
@@ -107,9 +107,11 @@ static bool is_half_made(const struct error *why)
     return why->code == ERR_NOT_FOUND || why->code == ERR_INVALID || why->code == ERR_CORRUPT;
 }
 
-static int by_creation(const struct windows_system *a, const struct windows_system *b)
+static int by_creation(const struct compute_system *a, const struct compute_system *b)
 {
-    return a->created_wall_ns < b->created_wall_ns ? -1 : a->created_wall_ns > b->created_wall_ns;
+    int64_t first = ((const struct windows_system *)a)->created_wall_ns, second = ((const struct windows_system *)b)->created_wall_ns;
+
+    return first < second ? -1 : first > second;
 }
 
 static int adopt_dir(struct windows_host *host, const char *name, struct error *err)
@@ -168,7 +170,7 @@ int windows_adopt_all(struct windows_host *host, struct error *err)
     while (result == 0 && uv_fs_scandir_next(&req, &entry) == 0)
         result = adopt_dir(host, entry.name, err);
     uv_fs_req_cleanup(&req);
-    HASH_SORT(host->systems, by_creation);
+    HASH_SORT(host->base.systems, by_creation);
     if (result == 0 && host->core.ops)
         sweep(host, &host->core);
     else if (result == 0 && host->legacy.ops)

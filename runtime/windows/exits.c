@@ -35,7 +35,7 @@ static void post(const struct windows_system *s, bool is_process, bool is_lost, 
     news->is_process = is_process;
     news->data = mem_string(data);
     append(s->host, news);
-    uv_async_send(&s->host->async);
+    uv_async_send(&s->base.host->wake);
 }
 
 static void on_event(void *ctx, enum windows_event event, const char *data)
@@ -78,7 +78,7 @@ static bool is_early(struct windows_host *host, const struct windows_news *news)
 {
     const struct windows_system *s = windows_find(host, news->id);
 
-    return s && s->state == HCS_CREATED && s->is_busy;
+    return s && s->base.state == HCS_CREATED && s->base.is_busy;
 }
 
 void windows_take_news(struct windows_host *host)
@@ -90,11 +90,11 @@ void windows_take_news(struct windows_host *host)
     uv_mutex_unlock(&host->news_lock);
     for (; all; all = next) {
         next = all->next;
-        if (!host->is_closing && is_early(host, all)) {
+        if (!host->base.is_closing && is_early(host, all)) {
             append(host, all);
             continue;
         }
-        if (!host->is_closing)
+        if (!host->base.is_closing)
             take(host, all);
         free(all->id);
         free(all->data);
@@ -111,17 +111,16 @@ void windows_look_round(struct windows_host *host)
     if (now < host->next_look_ns)
         return;
     host->next_look_ns = now + host->poll_ms * NS_PER_MS;
-    for (struct windows_system *s = host->systems; s; s = s->hh.next) {
+    for (struct windows_system *s = windows_first(host); s; s = s->base.hh.next) {
         struct windows_op *op;
         if (!windows_runs(s) || s->is_ending || s->is_looked_at)
             continue;
         s->is_looked_at = true;
-        op = windows_op_new(host, HCS_OP_PROPERTIES, s->id, NULL);
-        op->task = WINDOWS_TASK_LOOK;
-        op->run.pid = s->run.pid;
-        op->flag = s->is_watch_lost || !s->watches.process;
+        op = (struct windows_op *)compute_operation_new(&host->base, HCS_OP_PROPERTIES, s->id, NULL);
+        op->base.task = WINDOWS_TASK_LOOK;
+        op->is_watch_lost = s->is_watch_lost || !s->watches.process;
         op->watches = s->watches;
-        windows_to_pool(op);
+        compute_begin_beside(&op->base);
     }
 }
 
@@ -129,139 +128,68 @@ void windows_look_round(struct windows_host *host)
 
 void windows_begin_release(struct windows_system *s, const char *process_status, const char *exit_status)
 {
-    struct windows_op *op = windows_op_new(s->host, HCS_OP_TERMINATE, s->id, NULL);
+    struct windows_op *op = (struct windows_op *)compute_operation_new(&s->host->base, HCS_OP_TERMINATE, s->id, NULL);
 
     s->is_ending = true;
-    windows_cancel_timer(s);
-    op->task = WINDOWS_TASK_RELEASE;
-    op->text = mem_string(process_status);
+    compute_timer_cancel(&s->base);
+    op->base.task = COMPUTE_RELEASE;
+    op->base.text = mem_string(process_status);
     op->run = s->run;
     op->watches = s->watches;
     op->outcome = s->outcome;
     op->outcome.error = windows_read_exit(exit_status);
-    windows_submit_first(op);
-}
-
-void windows_stop_waiting(struct windows_system *s)
-{
-    struct windows_op *op;
-
-    while ((op = s->waiters) != NULL) {
-        s->waiters = op->next;
-        windows_answer_later(op);
-    }
-}
-
-/* --- the grace period --- */
-
-static void on_timer_closed(uv_handle_t *handle)
-{
-    struct windows_host *host = handle->data;
-
-    host->open_handles--;
-    free(handle);
-}
-
-void windows_cancel_timer(struct windows_system *s)
-{
-    if (!s->timer)
-        return;
-    s->timer->data = s->host;
-    uv_close((uv_handle_t *)s->timer, on_timer_closed);
-    s->timer = NULL;
-}
-
-static void kill_system(struct windows_system *s)
-{
-    struct windows_op *op = windows_op_new(s->host, HCS_OP_TERMINATE, s->id, NULL);
-
-    op->task = WINDOWS_TASK_KILL;
-    windows_to_pool(op);
-}
-
-static void on_grace_over(uv_timer_t *timer)
-{
-    struct windows_system *s = timer->data;
-
-    windows_cancel_timer(s);
-    kill_system(s);
-}
-
-static void start_timer(struct windows_system *s, uint64_t ms)
-{
-    windows_cancel_timer(s);
-    s->timer = mem_alloc(sizeof *s->timer);
-    s->timer->data = s;
-    s->host->open_handles++;
-    uv_timer_init(s->host->loop, s->timer);
-    uv_timer_start(s->timer, on_grace_over, ms, 0);
+    compute_submit_first(&op->base);
 }
 
 /* --- shut down, terminate --- */
 
 /* Docker's exit code for a container that never ran and was stopped. */
-static void stop_created(struct windows_system *s)
+void windows_created_stopped(struct compute_system *system)
 {
+    struct windows_system *s = (struct windows_system *)system;
     struct error err = {0};
 
-    s->state = HCS_STOPPED;
     s->outcome.exit_code = EXIT_NEVER_STARTED;
     s->outcome.finished_wall_ns = clock_wall_ns(&s->host->clock);
     if (windows_record_write(s, WINDOWS_PHASE_STOPPED, NULL, &s->outcome, &err) < 0)
         log_with(LOG_WARN, "runtime", LOG_FIELDS({"container", s->id}), "its record could not be written: %s", err.message);
 }
 
-static void wait_for_end(struct windows_op *op)
+static void ask_to_stop(const struct windows_system *s, const char *signal)
 {
-    struct windows_op **end = &op->system->waiters;
-
-    while (*end)
-        end = &(*end)->next;
-    op->next = NULL;
-    *end = op;
-}
-
-static void ask_to_stop(struct windows_system *s, const char *signal)
-{
-    struct windows_op *op = windows_op_new(s->host, HCS_OP_SIGNAL, s->id, NULL);
+    struct compute_operation *op = compute_operation_new(&s->host->base, HCS_OP_SIGNAL, s->id, NULL);
 
     op->task = WINDOWS_TASK_STOP;
     op->text = mem_string(signal);
-    op->run.pid = s->run.pid;
-    windows_to_pool(op);
+    compute_begin_beside(op);
 }
 
-void windows_shut_down(struct windows_op *op)
+/* What knows no event ends it at once. */
+int windows_stop(struct compute_system *system, const char *signal, int64_t *grace_ms, bool *is_ending, struct error *err)
 {
-    struct windows_system *s = op->system;
-    const char *signal = op->text ? op->text : s->document.stop_signal, *event = NULL;
-    int64_t grace_ms = op->number >= 0 ? op->number : s->document.stop_grace_ns / (int64_t)NS_PER_MS;
+    const struct windows_system *s = (const struct windows_system *)system;
+    const char *asked = signal ? signal : s->document.stop_signal, *event = NULL;
 
-    if (s->state == HCS_CREATED)
-        stop_created(s);
-    if (s->state == HCS_STOPPED || windows_signal_name(signal, &event, &op->err) < 0) {
-        windows_answer_later(op);
-        return;
-    }
-    op->deadline_ns = uv_hrtime() + (uint64_t)grace_ms * NS_PER_MS + hcs_operation_deadline_ms(op->operation) * NS_PER_MS;
-    if (!s->is_ending && event)
-        ask_to_stop(s, signal);
-    if (!s->is_ending && (!s->timer || uv_timer_get_due_in(s->timer) > (uint64_t)grace_ms))
-        start_timer(s, event ? (uint64_t)grace_ms : 0);
-    wait_for_end(op);
+    if (windows_signal_name(asked, &event, err) < 0)
+        return err->code;
+    *is_ending = s->is_ending;
+    if (*grace_ms < 0)
+        *grace_ms = s->document.stop_grace_ns / (int64_t)NS_PER_MS;
+    if (!event)
+        *grace_ms = 0;
+    else if (!s->is_ending)
+        ask_to_stop(s, asked);
+    return 0;
 }
 
-void windows_terminate(struct windows_op *op)
+void windows_end(struct compute_system *system)
 {
-    struct windows_system *s = op->system;
+    const struct windows_system *s = (const struct windows_system *)system;
+    struct compute_operation *op;
 
-    if (s->state == HCS_CREATED)
-        stop_created(s);
-    if (s->state == HCS_STOPPED) {
-        windows_answer_later(op);
+    if (s->is_ending)
         return;
-    }
-    wait_for_end(op);
-    if (!s->is_ending)
-        kill_system(s);
+    op = compute_operation_new(system->host, HCS_OP_TERMINATE, s->id, NULL);
+    op->task = WINDOWS_TASK_KILL;
+    compute_begin_beside(op);
 }

@@ -13,43 +13,42 @@ enum { TICK_MS = 250, POLL_MS = 10000 };
 
 /* --- ticks --- */
 
-static void on_tick(uv_timer_t *timer)
+void windows_tick(struct compute_host *host)
 {
-    struct windows_host *host = timer->data;
-
-    windows_expire(host);
-    windows_take_news(host);
-    windows_look_round(host);
+    windows_take_news((struct windows_host *)host);
+    windows_look_round((struct windows_host *)host);
 }
 
-static void on_async(uv_async_t *async)
+void windows_woken(struct compute_host *host)
 {
-    struct windows_host *host = async->data;
-    struct windows_op *op, *all = host->answers;
-
-    host->answers = NULL; /* what is asked for from now on is answered the next time */
-    while ((op = all) != NULL) {
-        all = op->next;
-        windows_op_answer(op);
-        windows_op_free(op);
-    }
-    windows_take_news(host);
+    windows_take_news((struct windows_host *)host);
 }
 
 /* --- end --- */
 
-static void free_host(struct windows_host *host)
+void windows_closing(struct compute_host *host)
 {
-    struct windows_system *s, *next;
-    void (*closed)(void *) = host->closed;
-    void *ctx = host->closed_ctx;
+    windows_processes_drop((struct windows_host *)host);
+}
 
-    HASH_ITER (hh, host->systems, s, next) {
-        HASH_DEL(host->systems, s);
+static void on_pool_closed(void *host)
+{
+    compute_closed(host);
+}
+
+void windows_drain(struct compute_host *host)
+{
+    windows_pool_close(steal(&((struct windows_host *)host)->pool), on_pool_closed, host);
+}
+
+void windows_host_free(struct compute_host *base)
+{
+    struct windows_host *host = (struct windows_host *)base;
+
+    for (struct windows_system *s = windows_first(host); s; s = s->base.hh.next)
         windows_close_watches(s, &s->watches);
-        windows_system_free(s);
-    }
-    host->is_closing = true;
+    compute_systems_free(base);
+    base->is_closing = true;
     windows_take_news(host);
     uv_mutex_destroy(&host->layer_lock);
     uv_mutex_destroy(&host->network_lock);
@@ -62,80 +61,6 @@ static void free_host(struct windows_host *host)
     free(host->versions);
     free(host->missing);
     free(host);
-    if (closed)
-        closed(ctx);
-}
-
-static void cancel_list(struct windows_op **list)
-{
-    struct windows_op *op;
-
-    while ((op = *list) != NULL) {
-        *list = op->next;
-        windows_op_answer(op);
-        windows_op_free(op);
-    }
-}
-
-/* Whoever still waits is told; those on a thread are its own until it comes back. */
-static void cancel_operations(struct windows_host *host)
-{
-    struct error canceled = {0};
-
-    error_set(&canceled, ERR_CANCELED, "the runtime is closing");
-    for (struct windows_op *op = host->open_ops; op; op = op->next_open)
-        if (!op->err.code && !op->is_in_pool)
-            op->err = canceled;
-    for (struct windows_system *s = host->systems; s; s = s->hh.next) {
-        atomic_store(&s->is_given_up, true);
-        cancel_list(&s->queue);
-        cancel_list(&s->waiters);
-    }
-    cancel_list(&host->waiting_starts);
-}
-
-static void on_core_closed(uv_handle_t *handle)
-{
-    struct windows_host *host = handle->data;
-
-    if (--host->open_handles == 0)
-        free_host(host);
-}
-
-static void on_pool_closed(void *ctx)
-{
-    struct windows_host *host = ctx;
-
-    host->open_handles = 2;
-    uv_close((uv_handle_t *)&host->async, on_core_closed);
-    uv_close((uv_handle_t *)&host->tick, on_core_closed);
-}
-
-static void on_closing(uv_timer_t *timer)
-{
-    struct windows_host *host = timer->data;
-
-    cancel_operations(host);
-    for (struct windows_system *s = host->systems; s; s = s->hh.next)
-        windows_cancel_timer(s);
-    on_async(&host->async);
-    if (host->open_handles > 0 || host->open_ops)
-        return;
-    uv_timer_stop(timer);
-    windows_pool_close(steal(&host->pool), on_pool_closed, host);
-}
-
-void windows_close(struct hcs *hcs, void (*closed)(void *ctx), void *ctx)
-{
-    struct windows_host *host = windows_of(hcs);
-
-    host->closed = closed;
-    host->closed_ctx = ctx;
-    host->is_closing = true;
-    host->base.listeners = NULL;
-    windows_processes_drop(host);
-    windows_logs_drop(host);
-    uv_timer_start(&host->tick, on_closing, 0, 5); /* until the threads have come back */
 }
 
 /* --- birth --- */
@@ -203,26 +128,23 @@ int hcs_windows_new(uv_loop_t *loop, const struct hcs_windows_options *options, 
     struct windows_host *host = mem_alloc(sizeof *host);
     cleanup_free char *containers = mem_format("%s/containers", options->state_dir);
 
-    host->base.ops = &windows_ops;
-    host->loop = loop;
+    host->base.hcs.ops = &windows_ops;
+    host->base.ops = &windows_compute_ops;
     uv_mutex_init(&host->layer_lock);
     uv_mutex_init(&host->network_lock);
     uv_mutex_init(&host->news_lock);
     take_options(host, options);
     if (windows_schema_for(windows_build_of(host->os_version), &host->schema, err) < 0 || file_make_dirs(containers, 0700, err) < 0) {
-        free_host(host);
+        windows_host_free(&host->base);
         return error_wrap(err, "runtime");
     }
     find_service(host, options);
     host->pool = windows_pool_new(loop);
-    host->async.data = host->tick.data = host;
-    uv_async_init(loop, &host->async, on_async);
-    uv_timer_init(loop, &host->tick);
-    uv_timer_start(&host->tick, on_tick, TICK_MS, TICK_MS);
+    compute_host_open(&host->base, loop, TICK_MS);
     if (windows_adopt_all(host, err) < 0) {
-        windows_close(&host->base, NULL, NULL);
+        compute_close(&host->base.hcs, NULL, NULL);
         return error_wrap(err, "runtime");
     }
-    *out = &host->base;
+    *out = &host->base.hcs;
     return 0;
 }

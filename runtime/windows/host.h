@@ -1,10 +1,9 @@
-/* runtime/windows/host.h – the back end's own data: the host, its systems, and the operations that wait for their turn.
+/* runtime/windows/host.h – the back end's own data: the host, its systems, and its part of their operations, over runtime/compute/, which
+ * says who may touch what.
  *
- * The loop's thread owns everything. What blocks runs on a thread of the pool: it reads what never changes after create (id, paths,
- * document) and writes only into its own struct windows_op, which the loop then applies. At most one such operation per system runs at a
- * time, but for ends and samples. Every operation opens the system anew by its id and closes that handle: a hung call blocks no other
- * (hcs.md §2.5). Two handles per running system stay open for their events only; those come on HCS's threads, and are handed to the loop.
- */
+ * What blocks runs on a thread of the pool. Every operation opens the system anew by its id and closes that handle: a hung call blocks no
+ * other (hcs.md §2.5). Two handles per running system stay open for their events only; those come on HCS's threads, and are handed to the
+ * loop. */
 #ifndef SKEP_RUNTIME_WINDOWS_HOST_H
 #define SKEP_RUNTIME_WINDOWS_HOST_H
 
@@ -14,8 +13,8 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "runtime/compute/compute.h"
 #include "runtime/document.h"
-#include "runtime/hcs_backend.h"
 #include "runtime/windows/answers.h"
 #include "runtime/windows/encode.h"
 #include "runtime/windows/hcs_windows.h"
@@ -65,7 +64,7 @@ struct windows_watcher {
 };
 
 struct windows_system {
-    UT_hash_handle hh;
+    struct compute_system base;
     struct windows_host *host;
     char *id, *dir, *scratch_dir, *log_path, *keeper_event;
     cJSON *json;
@@ -74,48 +73,28 @@ struct windows_system {
     enum isolation isolation;
     enum windows_form form;
     const struct windows_service *service; /* the API its form is spoken to with */
-    enum hcs_state state;
-    bool is_made, is_removed, is_ending;
+    bool is_ending;
     int64_t created_wall_ns;
     struct windows_outcome outcome;
     struct windows_run run;
     struct windows_watches watches;
     struct windows_watcher watchers[2];
     bool is_watch_lost, is_looked_at;
-    struct windows_op *queue, *waiters; /* those whose turn has not come; those who wait for the end */
-    bool is_busy;
     atomic_bool is_given_up; /* of a start that is under way */
-    unsigned references;     /* by operations */
-    uv_timer_t *timer;       /* of a grace period */
 };
 
-/* What an operation does when it is not the caller's own. */
-enum windows_task { WINDOWS_TASK_NONE, WINDOWS_TASK_RELEASE, WINDOWS_TASK_KILL, WINDOWS_TASK_STOP, WINDOWS_TASK_LOOK };
+/* Ending it, asking its process to stop, seeing whether it still runs. */
+enum { WINDOWS_TASK_KILL = COMPUTE_OWN, WINDOWS_TASK_STOP, WINDOWS_TASK_LOOK };
 
 struct windows_op {
-    struct windows_op *next, *next_open;
-    struct windows_host *host;
-    struct windows_system *system; /* NULL: there is none of that id */
-    enum hcs_operation operation;
-    enum windows_task task;
-    bool is_answered, is_in_pool, flag;
-    uint64_t deadline_ns;
-    hcs_done_cb done;
-    hcs_properties_cb properties_done;
-    hcs_enumerate_cb enumerate_done;
-    void *ctx;
-    char *text;
-    cJSON *json;
-    int64_t number;
-    struct hcs_file_content *files;
-    size_t file_count;
+    struct compute_operation base;
     struct windows_run run;         /* in and out */
     struct windows_outcome outcome; /* in and out */
     struct windows_watches watches; /* in and out */
+    bool is_watch_lost;             /* of a look */
     bool has_exited;                /* out, of a look */
     struct windows_answer answer;   /* out, of a sample; strings in @arena */
     struct arena arena;
-    struct error err;
     struct windows_job job;
 };
 
@@ -129,8 +108,7 @@ struct windows_news {
 };
 
 struct windows_host {
-    struct hcs base;
-    uv_loop_t *loop;
+    struct compute_host base;
     struct windows_api api;
     struct windows_service core, legacy; /* .ops NULL: not there */
     const struct windows_schema *schema;
@@ -141,19 +119,11 @@ struct windows_host {
     struct windows_pool *pool;
     uv_mutex_t layer_lock; /* one PrepareLayer at a time in the whole process, hcs.md §5.7 */
     uv_mutex_t network_lock;
-    struct windows_system *systems;
-    struct windows_op *open_ops, *answers, *waiting_starts;
     struct windows_process *processes;
-    struct windows_log *logs;
-    unsigned starts, open_handles, process_count;
+    unsigned process_count;
     uv_mutex_t news_lock;
     struct windows_news *news;
-    uv_async_t async;
-    uv_timer_t tick;
     uint64_t next_look_ns;
-    bool is_closing;
-    void (*closed)(void *ctx);
-    void *closed_ctx;
 };
 
 static inline struct windows_host *windows_of(struct hcs *hcs)
@@ -161,31 +131,34 @@ static inline struct windows_host *windows_of(struct hcs *hcs)
     return (struct windows_host *)hcs;
 }
 
-extern const struct hcs_ops windows_ops; /* operations.c */
+static inline struct windows_system *windows_system_of(const struct windows_op *op)
+{
+    return (struct windows_system *)op->base.system;
+}
+
+static inline struct windows_system *windows_first(const struct windows_host *host) /* the next is base.hh.next */
+{
+    return (struct windows_system *)host->base.systems;
+}
+
+/* operations.c */
+extern const struct hcs_ops windows_ops;
+extern const struct compute_ops windows_compute_ops;
 
 /* hcs_windows.c */
-void windows_close(struct hcs *hcs, void (*closed)(void *ctx), void *ctx);
-
-/* queue.c: the turn of each operation */
-struct windows_op *windows_op_new(struct windows_host *host, enum hcs_operation operation, const char *id, void *ctx);
-void windows_op_free(struct windows_op *op);
-void windows_op_answer(struct windows_op *op);
-void windows_submit(struct windows_op *op);
-void windows_submit_first(struct windows_op *op);
-void windows_pump_queue(struct windows_system *system);
-void windows_to_pool(struct windows_op *op);
-void windows_answer_later(struct windows_op *op);
-void windows_expire(struct windows_host *host);
+void windows_tick(struct compute_host *host);
+void windows_woken(struct compute_host *host);
+void windows_closing(struct compute_host *host);
+void windows_drain(struct compute_host *host);
+void windows_host_free(struct compute_host *host);
 
 /* system.c */
 struct windows_system *windows_find(struct windows_host *host, const char *id);
 struct windows_system *windows_system_new(struct windows_host *host, const char *id);
 int windows_system_choose(struct windows_system *system, struct error *err); /* isolation, form and API, from its document */
-void windows_system_release(struct windows_system *system);
 void windows_system_free(struct windows_system *system);
-void windows_properties(const struct windows_system *system, struct arena *arena, struct hcs_properties *out);
+void windows_properties(const struct compute_system *system, struct arena *arena, struct hcs_properties *out);
 void windows_take_outcome(struct windows_system *system, struct windows_op *op);
-void windows_emit(struct windows_system *system, enum hcs_event_type type);
 bool windows_runs(const struct windows_system *system);
 
 /* exits.c: what happens to a running system */
@@ -194,10 +167,9 @@ void windows_tell_exit(const struct windows_system *system, const char *process_
 void windows_take_news(struct windows_host *host);
 void windows_look_round(struct windows_host *host); /* ask all running ones whether they still do */
 void windows_begin_release(struct windows_system *system, const char *process_status, const char *exit_status);
-void windows_stop_waiting(struct windows_system *system);
-void windows_shut_down(struct windows_op *op);
-void windows_terminate(struct windows_op *op);
-void windows_cancel_timer(struct windows_system *system);
+void windows_created_stopped(struct compute_system *system);
+int windows_stop(struct compute_system *system, const char *signal, int64_t *grace_ms, bool *is_ending, struct error *err);
+void windows_end(struct compute_system *system);
 
 /* work_*.c: what blocks, on a thread of the pool */
 void windows_work_create(struct windows_op *op);
@@ -238,18 +210,12 @@ int windows_adopt_all(struct windows_host *host, struct error *err);
 int windows_keeper_start(struct windows_system *system, struct windows_streams *streams, struct error *err); /* @streams taken */
 void windows_keeper_finish(const struct windows_system *system); /* its container has ended: write what is there, and end */
 
-/* process.c, logs.c */
+/* process.c */
 void windows_process_create(struct hcs *hcs, const char *id, const cJSON *parameters, size_t output_bytes, hcs_process_cb done, void *ctx);
 void windows_process_signal(struct hcs_process *process, const char *signal, hcs_done_cb done, void *ctx);
 void windows_process_wait(struct hcs_process *process, uint32_t timeout_ms, hcs_process_exit_cb done, void *ctx);
 int64_t windows_process_pid(const struct hcs_process *process);
 void windows_process_close(struct hcs_process *process);
 void windows_processes_drop(struct windows_host *host);
-int windows_log_open(struct hcs *hcs, const char *id, const struct hcs_log_options *options, const struct hcs_log_sink *sink,
-                     struct hcs_log **out, struct error *err);
-void windows_log_pause(struct hcs_log *log, bool is_paused);
-void windows_log_close(struct hcs_log *log);
-void windows_logs_finish(struct windows_host *host, const char *id);
-void windows_logs_drop(struct windows_host *host);
 
 #endif

@@ -87,7 +87,7 @@ static void sweep_one(struct windows_host *host, const char *name, const struct 
 
     if (strncmp(name, host->owner, length) != 0 || name[length] != '_')
         return;
-    for (struct windows_system *s = host->systems; s; s = s->hh.next)
+    for (struct windows_system *s = windows_first(host); s; s = s->base.hh.next)
         if (_stricmp(s->run.endpoint.id, endpoint->id) == 0)
             return;
     log_with(LOG_WARN, "runtime", LOG_FIELDS({"container", name + length + 1}), "its endpoint %s is of an earlier life: deleted",

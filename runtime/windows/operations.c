@@ -1,148 +1,193 @@
-/* runtime/windows/operations.c – the back end's table: what is asked for becomes an operation in its system's queue. On the loop. */
+/* runtime/windows/operations.c – the back end's tables, and the two halves of each operation that blocks: what a thread does, and what the
+ * loop then makes of it. */
 #include <stdlib.h>
 
-#include "base/id.h"
 #include "base/mem.h"
 #include "runtime/windows/host.h"
 
-static void copy_files(struct windows_op *op, const struct hcs_file_content *files, size_t count)
-{
-    op->files = mem_array(count + 1, sizeof *op->files);
-    op->file_count = count;
-    for (size_t i = 0; i < count; i++) {
-        op->files[i].target = mem_string(files[i].target);
-        op->files[i].content = bytes_of(mem_copy(files[i].content.data, files[i].content.size), files[i].content.size);
-    }
-}
+/* --- a new system --- */
 
-static int check_create(struct windows_host *host, const char *id, const cJSON *json, cJSON **normal, struct error *err)
+static int system_new(struct compute_host *base, const char *id, const cJSON *json, struct compute_system **out, struct error *err)
 {
-    if (!id_is_safe(id))
-        return error_set(err, ERR_INVALID, "not an id: \"%s\"", id);
-    if (windows_find(host, id))
-        return error_set(err, ERR_EXISTS, "there is a container %s already", id);
-    if (HASH_COUNT(host->systems) >= CONTAINERS_COUNT)
-        return error_set(err, ERR_LIMIT, "there are %d containers on this host already", CONTAINERS_COUNT);
-    if (host->missing)
-        return error_set(err, ERR_UNSUPPORTED, "%s", host->missing);
-    return document_normalise(json, normal, err);
-}
-
-static void system_create(struct hcs *hcs, const char *id, const cJSON *json, const struct hcs_file_content *files, size_t file_count,
-                          hcs_done_cb done, void *ctx)
-{
-    struct windows_host *host = windows_of(hcs);
-    struct windows_op *op = windows_op_new(host, HCS_OP_CREATE, NULL, ctx);
+    struct windows_host *host = (struct windows_host *)base;
     struct windows_system *s;
     cJSON *normal = NULL;
 
-    op->done = done;
-    if (check_create(host, id, json, &normal, &op->err) < 0) {
-        windows_answer_later(op);
-        return;
-    }
+    if (host->missing)
+        return error_set(err, ERR_UNSUPPORTED, "%s", host->missing);
+    if (document_normalise(json, &normal, err) < 0)
+        return err->code;
     s = windows_system_new(host, id);
     s->json = normal;
-    if (document_parse(normal, &s->arena, &s->document, &op->err) < 0 || windows_system_choose(s, &op->err) < 0) {
-        HASH_DEL(host->systems, s);
+    if (document_parse(normal, &s->arena, &s->document, err) < 0 || windows_system_choose(s, err) < 0) {
+        HASH_DEL(base->systems, &s->base);
         windows_system_free(s);
-        windows_answer_later(op);
-        return;
+        return err->code;
     }
     s->created_wall_ns = s->document.created_wall_ns ? s->document.created_wall_ns : clock_wall_ns(&host->clock);
-    op->system = s;
-    s->references++;
-    copy_files(op, files, file_count);
-    windows_submit(op);
+    *out = &s->base;
+    return 0;
 }
 
-static struct windows_op *submit(struct hcs *hcs, enum hcs_operation operation, const char *id, hcs_done_cb done, void *ctx)
+static void system_free(struct compute_system *s)
 {
-    struct windows_op *op = windows_op_new(windows_of(hcs), operation, id, ctx);
-
-    op->done = done;
-    return op;
+    windows_system_free((struct windows_system *)s);
 }
 
-static void system_start(struct hcs *hcs, const char *id, hcs_done_cb done, void *ctx)
+/* --- on a thread --- */
+
+#define OP_OF(job) ((struct windows_op *)((char *)(job)-offsetof(struct windows_op, job)))
+
+typedef void work_fn(struct windows_op *op);
+
+static work_fn *work_of(const struct compute_operation *op)
 {
-    windows_submit(submit(hcs, HCS_OP_START, id, done, ctx));
+    static work_fn *const tasks[] = {[COMPUTE_RELEASE] = windows_work_release,
+                                     [WINDOWS_TASK_KILL] = windows_work_kill,
+                                     [WINDOWS_TASK_STOP] = windows_work_signal,
+                                     [WINDOWS_TASK_LOOK] = windows_work_look};
+
+    if (op->task != COMPUTE_ASKED)
+        return tasks[op->task];
+    switch (op->operation) {
+    case HCS_OP_CREATE:
+        return windows_work_create;
+    case HCS_OP_START:
+        return windows_work_start;
+    case HCS_OP_REMOVE:
+        return windows_work_remove;
+    case HCS_OP_PAUSE:
+    case HCS_OP_RESUME:
+        return windows_work_pause;
+    case HCS_OP_MODIFY:
+        return windows_work_modify;
+    case HCS_OP_SIGNAL:
+        return windows_work_signal;
+    default:
+        return windows_work_sample;
+    }
 }
 
-static void system_shutdown(struct hcs *hcs, const char *id, const char *signal, int64_t grace_ms, hcs_done_cb done, void *ctx)
+static void on_work(struct windows_job *job)
 {
-    struct windows_op *op = submit(hcs, HCS_OP_SHUTDOWN, id, done, ctx);
-
-    op->text = mem_string(signal);
-    op->number = grace_ms;
-    windows_submit(op);
+    work_of (&OP_OF(job)->base)(OP_OF(job));
 }
 
-static void system_terminate(struct hcs *hcs, const char *id, hcs_done_cb done, void *ctx)
+static void on_worked(struct windows_job *job)
 {
-    windows_submit(submit(hcs, HCS_OP_TERMINATE, id, done, ctx));
+    compute_return(&OP_OF(job)->base);
 }
 
-static void system_signal(struct hcs *hcs, const char *id, const char *signal, hcs_done_cb done, void *ctx)
+static bool begin(struct compute_operation *base)
 {
-    struct windows_op *op = submit(hcs, HCS_OP_SIGNAL, id, done, ctx);
+    struct windows_op *op = (struct windows_op *)base;
+    struct windows_system *s = windows_system_of(op);
 
-    op->text = mem_string(signal);
-    windows_submit(op);
+    if (base->operation == HCS_OP_START)
+        atomic_store(&s->is_given_up, false);
+    if (base->task != COMPUTE_RELEASE) {
+        op->run = s->run;
+        op->outcome = s->outcome;
+        op->outcome.error = mem_string(s->outcome.error);
+    }
+    op->job.work = on_work;
+    op->job.done = on_worked;
+    windows_pool_submit(s->host->pool, &op->job);
+    return true;
 }
 
-static void system_pause(struct hcs *hcs, const char *id, hcs_done_cb done, void *ctx)
+/* --- back on the loop --- */
+
+/* HCS let go of it, or did not: then those who wait are told, and it runs on for all we know. */
+static void apply_kill(struct windows_op *op)
 {
-    windows_submit(submit(hcs, HCS_OP_PAUSE, id, done, ctx));
+    struct windows_system *s = windows_system_of(op);
+
+    if (op->base.err.code)
+        compute_answer_waiters(&s->base, &op->base.err);
+    else if (windows_runs(s) && !s->is_ending)
+        windows_begin_release(s, NULL, NULL);
 }
 
-static void system_resume(struct hcs *hcs, const char *id, hcs_done_cb done, void *ctx)
+static void apply_look(struct windows_op *op)
 {
-    windows_submit(submit(hcs, HCS_OP_RESUME, id, done, ctx));
+    struct windows_system *s = windows_system_of(op);
+
+    s->is_looked_at = false;
+    if (op->is_watch_lost) {
+        s->watches = op->watches;
+        s->is_watch_lost = false;
+    }
+    if (op->has_exited && windows_runs(s) && !s->is_ending)
+        windows_begin_release(s, op->base.text, NULL);
 }
 
-/* Not in the queue: what is true can be asked while a start hangs. */
-static void system_properties(struct hcs *hcs, const char *id, bool wants_statistics, hcs_properties_cb done, void *ctx)
+static void apply(struct compute_operation *base)
 {
-    struct windows_op *op = windows_op_new(windows_of(hcs), HCS_OP_PROPERTIES, id, ctx);
-    struct windows_system *s = op->system;
+    struct windows_op *op = (struct windows_op *)base;
+    struct windows_system *s = windows_system_of(op);
+    bool is_release = base->task == COMPUTE_RELEASE;
 
-    op->properties_done = done;
-    if (s && !s->is_made)
-        error_set(&op->err, ERR_NOT_FOUND, "No such container: %s", id);
-    op->flag = wants_statistics && s && windows_runs(s);
-    if (op->flag && !op->err.code)
-        windows_to_pool(op);
-    else
-        windows_answer_later(op);
+    if (is_release || (base->task == COMPUTE_ASKED && base->operation == HCS_OP_START)) {
+        s->run = op->run;
+        s->watches = is_release ? (struct windows_watches){0} : op->watches;
+        windows_take_outcome(s, op);
+    } else if (base->task == WINDOWS_TASK_KILL) {
+        apply_kill(op);
+    } else if (base->task == WINDOWS_TASK_LOOK) {
+        apply_look(op);
+    }
 }
 
-static void system_modify(struct hcs *hcs, const char *id, const cJSON *request, hcs_done_cb done, void *ctx)
+static void started(struct compute_system *s)
 {
-    struct windows_op *op = submit(hcs, HCS_OP_MODIFY, id, done, ctx);
-
-    op->json = cJSON_Duplicate(request, true);
-    windows_submit(op);
+    uv_async_send(&s->host->wake); /* its exit may be among the news already */
 }
 
-static void system_enumerate(struct hcs *hcs, const char *owner, hcs_enumerate_cb done, void *ctx)
+static void give_up(struct compute_system *s)
 {
-    struct windows_op *op = windows_op_new(windows_of(hcs), HCS_OP_ENUMERATE, NULL, ctx);
-
-    op->enumerate_done = done;
-    op->text = mem_string(owner);
-    windows_answer_later(op);
+    atomic_store(&((struct windows_system *)s)->is_given_up, true);
 }
 
-static void system_remove(struct hcs *hcs, const char *id, bool force, hcs_done_cb done, void *ctx)
+static const struct hcs_statistics *statistics(struct compute_operation *base)
 {
-    struct windows_op *op = submit(hcs, HCS_OP_REMOVE, id, done, ctx);
+    struct windows_op *op = (struct windows_op *)base;
 
-    op->flag = force;
-    if (!op->system)
-        op->err.code = 0;
-    windows_submit(op);
+    if (!op->answer.has_statistics)
+        return NULL;
+    op->answer.statistics.memory_limit_bytes = (uint64_t)windows_system_of(op)->document.linux_.memory_bytes;
+    return &op->answer.statistics;
 }
+
+static void operation_deinit(struct compute_operation *base)
+{
+    struct windows_op *op = (struct windows_op *)base;
+
+    free(op->outcome.error);
+    arena_deinit(&op->arena);
+}
+
+const struct compute_ops windows_compute_ops = {
+    .operation_size = sizeof(struct windows_op),
+    .operation_deinit = operation_deinit,
+    .system_new = system_new,
+    .system_free = system_free,
+    .properties = windows_properties,
+    .statistics = statistics,
+    .begin = begin,
+    .apply = apply,
+    .started = started,
+    .start_give_up = give_up,
+    .created_stopped = windows_created_stopped,
+    .stop = windows_stop,
+    .end = windows_end,
+    .tick = windows_tick,
+    .woken = windows_woken,
+    .closing = windows_closing,
+    .let_go = give_up,
+    .drain = windows_drain,
+    .host_free = windows_host_free,
+};
 
 static void probe(const struct hcs *hcs, struct hcs_host *out)
 {
@@ -165,25 +210,11 @@ static void probe(const struct hcs *hcs, struct hcs_host *out)
 }
 
 const struct hcs_ops windows_ops = {
-    .system_create = system_create,
-    .system_start = system_start,
-    .system_shutdown = system_shutdown,
-    .system_terminate = system_terminate,
-    .system_signal = system_signal,
-    .system_pause = system_pause,
-    .system_resume = system_resume,
-    .system_properties = system_properties,
-    .system_modify = system_modify,
-    .system_enumerate = system_enumerate,
-    .system_remove = system_remove,
+    COMPUTE_HCS_OPS,
     .process_create = windows_process_create,
     .process_signal = windows_process_signal,
     .process_wait = windows_process_wait,
     .process_pid = windows_process_pid,
     .process_close = windows_process_close,
-    .log_open = windows_log_open,
-    .log_pause = windows_log_pause,
-    .log_close = windows_log_close,
     .probe = probe,
-    .close = windows_close,
 };

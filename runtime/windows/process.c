@@ -175,8 +175,8 @@ static void on_handle_closed(uv_handle_t *handle)
 
     if (--p->handles > 0)
         return;
-    p->host->open_handles--;
-    windows_system_release(p->system);
+    p->host->base.open_handles--;
+    compute_system_release(&p->system->base);
     uv_mutex_destroy(&p->lock);
     CloseHandle(p->ended);
     CloseHandle(p->closed);
@@ -275,7 +275,7 @@ static void on_failed_closed(uv_handle_t *handle)
 {
     struct failed_create *f = handle->data;
 
-    f->host->open_handles--;
+    f->host->base.open_handles--;
     free(f);
 }
 
@@ -296,8 +296,8 @@ static void answer(struct windows_host *host, const struct error *err, hcs_proce
 
     *f = (struct failed_create){.host = host, .err = *err, .created = created, .done = done, .ctx = ctx};
     f->timer.data = f;
-    host->open_handles++;
-    uv_timer_init(host->loop, &f->timer);
+    host->base.open_handles++;
+    uv_timer_init(host->base.loop, &f->timer);
     uv_timer_start(&f->timer, on_failed, 0, 0);
 }
 
@@ -309,9 +309,9 @@ static int prepare(struct windows_host *host, const char *id, const cJSON *param
     struct document_process process;
     size_t count = 0;
 
-    if (!s || !s->is_made)
+    if (!s || !s->base.is_made)
         return error_set(err, ERR_NOT_FOUND, "No such container: %s", id);
-    if (s->state != HCS_RUNNING || s->is_ending)
+    if (s->base.state != HCS_RUNNING || s->is_ending)
         return error_set(err, ERR_PRECONDITION, "Container %s is not running", id);
     for (const struct windows_process *p = host->processes; p; p = p->next)
         count += p->system == s;
@@ -334,21 +334,21 @@ static struct windows_process *process_new(struct windows_host *host, struct win
 {
     struct windows_process *p = mem_alloc(sizeof *p);
 
-    p->base.ops = host->base.ops;
+    p->base.ops = host->base.hcs.ops;
     p->host = host;
     p->system = s;
-    s->references++;
+    s->base.references++;
     p->exit_code = -1;
     p->ended = CreateEventW(NULL, TRUE, FALSE, NULL);
     p->closed = CreateEventW(NULL, TRUE, FALSE, NULL);
     uv_mutex_init(&p->lock);
-    uv_async_init(host->loop, &p->async, on_news);
-    uv_timer_init(host->loop, &p->timer);
+    uv_async_init(host->base.loop, &p->async, on_news);
+    uv_timer_init(host->base.loop, &p->timer);
     p->async.data = p->timer.data = p;
     p->next = host->processes;
     host->processes = p;
     host->process_count++;
-    host->open_handles++;
+    host->base.open_handles++;
     return p;
 }
 
@@ -427,9 +427,9 @@ static void on_signalled(struct windows_job *job)
 {
     struct signal_job *j = (struct signal_job *)job;
 
-    j->host->open_handles--;
+    j->host->base.open_handles--;
     j->done(j->ctx, j->err.code ? &j->err : NULL);
-    windows_system_release(j->system);
+    compute_system_release(&j->system->base);
     free(j);
 }
 
@@ -456,8 +456,8 @@ void windows_process_signal(struct hcs_process *process, const char *signal, hcs
     job->pid = p->pid;
     job->done = done;
     job->ctx = ctx;
-    p->system->references++;
-    p->host->open_handles++;
+    p->system->base.references++;
+    p->host->base.open_handles++;
     windows_pool_submit(p->host->pool, &job->job);
 }
 

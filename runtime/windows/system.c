@@ -1,16 +1,12 @@
 /* runtime/windows/system.c – a system's data: found by id, made, freed, shown to others. On the loop. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/mem.h"
 #include "runtime/windows/host.h"
 
 struct windows_system *windows_find(struct windows_host *host, const char *id)
 {
-    struct windows_system *s;
-
-    HASH_FIND_STR(host->systems, id, s);
-    return s;
+    return (struct windows_system *)compute_find(&host->base, id);
 }
 
 struct windows_system *windows_system_new(struct windows_host *host, const char *id)
@@ -23,7 +19,7 @@ struct windows_system *windows_system_new(struct windows_host *host, const char 
     s->scratch_dir = mem_format("%s\\scratch", s->dir);
     s->log_path = mem_format("%s\\log/output.log", s->dir);
     s->keeper_event = mem_format("Local\\skep-log-%s", id);
-    HASH_ADD_KEYPTR(hh, host->systems, s->id, strlen(s->id), s);
+    compute_system_init(&s->base, &host->base, s->id);
     return s;
 }
 
@@ -59,19 +55,14 @@ void windows_system_free(struct windows_system *s)
     free(s);
 }
 
-void windows_system_release(struct windows_system *s)
-{
-    if (--s->references == 0 && s->is_removed)
-        windows_system_free(s);
-}
-
 bool windows_runs(const struct windows_system *s)
 {
-    return s->state == HCS_RUNNING || s->state == HCS_PAUSED;
+    return compute_runs(&s->base);
 }
 
-void windows_properties(const struct windows_system *s, struct arena *arena, struct hcs_properties *out)
+void windows_properties(const struct compute_system *system, struct arena *arena, struct hcs_properties *out)
 {
+    const struct windows_system *s = (const struct windows_system *)system;
     const struct windows_endpoint *endpoint = &s->run.endpoint;
     const struct document_network *network = &s->document.network;
     struct hcs_port *ports;
@@ -80,7 +71,7 @@ void windows_properties(const struct windows_system *s, struct arena *arena, str
                                    .owner = s->document.owner,
                                    .name = s->document.name,
                                    .document = s->json,
-                                   .state = s->state,
+                                   .state = s->base.state,
                                    .pid = windows_runs(s) ? (int64_t)s->run.pid : 0,
                                    .created_wall_ns = s->created_wall_ns,
                                    .started_wall_ns = s->outcome.started_wall_ns,
@@ -107,13 +98,4 @@ void windows_take_outcome(struct windows_system *s, struct windows_op *op)
     free(s->outcome.error);
     s->outcome = op->outcome;
     op->outcome.error = NULL;
-}
-
-void windows_emit(struct windows_system *s, enum hcs_event_type type)
-{
-    cleanup_arena struct arena arena = {0};
-    struct hcs_properties properties;
-
-    windows_properties(s, &arena, &properties);
-    hcs_emit(&s->host->base, type, &properties);
 }

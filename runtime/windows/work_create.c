@@ -36,19 +36,19 @@ static int prepare_mounts(const struct windows_system *s, struct error *err)
 /* As they are seen in the container: encode.h. They are gone when it has ended. */
 static int write_files(const struct windows_op *op, struct error *err)
 {
-    const struct windows_system *s = op->system;
+    const struct windows_system *s = windows_system_of(op);
 
-    for (size_t i = 0; i < op->file_count; i++) {
+    for (size_t i = 0; i < op->base.file_count; i++) {
         const struct document_file *file = s->document.files;
         const struct document_file *end = file + s->document.file_count;
         const char *name = NULL;
-        while (file < end && strcmp(file->target, op->files[i].target) != 0)
+        while (file < end && strcmp(file->target, op->base.files[i].target) != 0)
             file++;
         if (file == end)
-            return error_set(err, ERR_INVALID, "Skep.Files: no file has the target %s", op->files[i].target);
+            return error_set(err, ERR_INVALID, "Skep.Files: no file has the target %s", op->base.files[i].target);
         size_t index = windows_files_directory_of(&s->document, file, &name);
         cleanup_free char *dir = mem_format("%s\\files\\%zu", s->dir, index), *path = mem_format("%s\\%s", dir, name);
-        if (file_make_dirs(dir, 0700, err) < 0 || file_write_volatile(path, op->files[i].content, 0600, err) < 0)
+        if (file_make_dirs(dir, 0700, err) < 0 || file_write_volatile(path, op->base.files[i].content, 0600, err) < 0)
             return error_wrap(err, "%s %s", file->is_secret ? "secret" : "config", file->target);
     }
     return 0;
@@ -64,9 +64,9 @@ static void undo(struct windows_system *s)
 
 void windows_work_create(struct windows_op *op)
 {
-    struct windows_system *s = op->system;
+    struct windows_system *s = windows_system_of(op);
     cleanup_free char *log_dir = mem_format("%s\\log", s->dir);
-    struct error *err = &op->err;
+    struct error *err = &op->base.err;
 
     if (file_make_dirs(log_dir, 0700, err) == 0 && prepare_mounts(s, err) == 0 && write_files(op, err) == 0 &&
         windows_layers_create_scratch(s, err) == 0 && write_document(s, err) == 0)
@@ -77,14 +77,14 @@ void windows_work_create(struct windows_op *op)
 
 void windows_work_remove(struct windows_op *op)
 {
-    struct windows_system *s = op->system;
+    struct windows_system *s = windows_system_of(op);
     struct windows_watches watches = s->watches;
 
-    if (windows_end_system(s, false, &op->err) < 0) /* what HCS holds keeps its layers */
+    if (windows_end_system(s, false, &op->base.err) < 0) /* what HCS holds keeps its layers */
         return;
     windows_close_watches(s, &watches);
     windows_undo_run(s, &op->run);
-    if (windows_layers_destroy(s, &op->err) < 0)
+    if (windows_layers_destroy(s, &op->base.err) < 0)
         return;
-    file_remove_tree(s->dir, &op->err);
+    file_remove_tree(s->dir, &op->base.err);
 }

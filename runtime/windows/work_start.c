@@ -213,9 +213,9 @@ static void note_failure(struct start *start)
     struct error err = {0};
 
     free(op->outcome.error);
-    op->outcome.error = mem_string(op->err.message);
+    op->outcome.error = mem_string(op->base.err.message);
     op->outcome.exit_code = start->exit_code;
-    op->outcome.finished_wall_ns = clock_wall_ns(&op->host->clock);
+    op->outcome.finished_wall_ns = clock_wall_ns(&windows_system_of(op)->host->clock);
     windows_record_write(start->s, WINDOWS_PHASE_STOPPED, &op->run, &op->outcome, &err);
 }
 
@@ -227,17 +227,17 @@ static int run(struct start *start, struct error *err)
         encode(start, err) < 0 || windows_record_write(start->s, WINDOWS_PHASE_STARTING, &op->run, &op->outcome, err) < 0 ||
         create_at_hcs(start, err) < 0 || start_at_hcs(start, err) < 0 || create_process(start, err) < 0)
         return err->code;
-    op->outcome.started_wall_ns = clock_wall_ns(&op->host->clock);
+    op->outcome.started_wall_ns = clock_wall_ns(&windows_system_of(op)->host->clock);
     look_once(start);
     return windows_record_write(start->s, WINDOWS_PHASE_RUNNING, &op->run, &op->outcome, err);
 }
 
 void windows_work_start(struct windows_op *op)
 {
-    struct start start = {.op = op, .s = op->system, .exit_code = EXIT_NOT_STARTED};
+    struct start start = {.op = op, .s = windows_system_of(op), .exit_code = EXIT_NOT_STARTED};
 
-    windows_give_up = &op->system->is_given_up;
-    if (run(&start, &op->err) < 0) {
+    windows_give_up = &windows_system_of(op)->is_given_up;
+    if (run(&start, &op->base.err) < 0) {
         windows_give_up = NULL;
         undo(&start);
         note_failure(&start);

@@ -21,9 +21,9 @@ DWORD windows_at_most(const struct windows_host *host, uint32_t ms)
 /* A tenth of the deadline is left for what has to follow. */
 DWORD windows_left_ms(const struct windows_op *op)
 {
-    uint64_t now = uv_hrtime(), spare = hcs_operation_deadline_ms(op->operation) / 10 * NS_PER_MS, end = op->deadline_ns - spare;
+    uint64_t now = uv_hrtime(), spare = hcs_operation_deadline_ms(op->base.operation) / 10 * NS_PER_MS, end = op->base.deadline_ns - spare;
 
-    return windows_at_most(op->host, now >= end ? 1 : (uint32_t)((end - now) / NS_PER_MS));
+    return windows_at_most(windows_system_of(op)->host, now >= end ? 1 : (uint32_t)((end - now) / NS_PER_MS));
 }
 
 /* --- handles --- */
@@ -146,24 +146,25 @@ void windows_undo_run(struct windows_system *s, struct windows_run *run)
 
 void windows_work_kill(struct windows_op *op)
 {
-    windows_end_system(op->system, false, &op->err);
+    windows_end_system(windows_system_of(op), false, &op->base.err);
 }
 
 /* What the first process ended with: as it was told, or asked for now. */
 static struct windows_process_status final_status(struct windows_op *op)
 {
-    const struct windows_service_ops *ops = op->system->service->ops;
-    struct windows_process_status status = windows_read_process_status(op->text);
+    const struct windows_service_ops *ops = windows_system_of(op)->service->ops;
+    struct windows_process_status status = windows_read_process_status(op->base.text);
 
     if (status.has_exited || !op->watches.process)
         return status;
-    cleanup_reply struct windows_reply reply = ops->process_properties(op->watches.process, windows_at_most(op->host, CALL_MS));
+    cleanup_reply struct windows_reply reply =
+        ops->process_properties(op->watches.process, windows_at_most(windows_system_of(op)->host, CALL_MS));
     return windows_read_process_status(windows_failed(&reply) ? NULL : reply.text);
 }
 
 void windows_work_release(struct windows_op *op)
 {
-    struct windows_system *s = op->system;
+    struct windows_system *s = windows_system_of(op);
     struct windows_process_status status = final_status(op);
     struct error err = {0};
 
@@ -176,7 +177,7 @@ void windows_work_release(struct windows_op *op)
     if (err.code == 0)
         windows_undo_run(s, &op->run);
     op->outcome.exit_code = (int)status.exit_code;
-    op->outcome.finished_wall_ns = clock_wall_ns(&op->host->clock);
+    op->outcome.finished_wall_ns = clock_wall_ns(&windows_system_of(op)->host->clock);
     if (windows_record_write(s, WINDOWS_PHASE_STOPPED, &op->run, &op->outcome, &err) < 0)
         log_with(LOG_WARN, "runtime", LOG_FIELDS({"container", s->id}), "its record could not be written: %s", err.message);
 }
@@ -209,39 +210,40 @@ static int signal_process(struct windows_system *s, struct windows_handle *syste
 /* Schema 1 knows no signals to a process: all but KILL is a shutdown of the container, as Docker has it. */
 void windows_work_signal(struct windows_op *op)
 {
-    struct windows_system *s = op->system;
+    struct windows_system *s = windows_system_of(op);
     struct windows_handle *system = NULL;
     const char *event = NULL;
-    DWORD timeout_ms = windows_at_most(op->host, CALL_MS);
+    DWORD timeout_ms = windows_at_most(s->host, CALL_MS);
 
-    if (windows_signal_name(op->text, &event, &op->err) < 0 || open_running(s, &system, &op->err) < 0)
+    if (windows_signal_name(op->base.text, &event, &op->base.err) < 0 || open_running(s, &system, &op->base.err) < 0)
         return;
     if (s->form == WINDOWS_FORM_1 && event) {
         cleanup_reply struct windows_reply reply = s->service->ops->shutdown(system, timeout_ms);
         if (windows_failed(&reply) && !windows_is_stopped(reply.code) && !windows_is_timeout(reply.code))
-            windows_error(&op->err, "signal", reply.code, reply.text);
+            windows_error(&op->base.err, "signal", reply.code, reply.text);
     } else {
-        signal_process(s, system, op->run.pid ? op->run.pid : s->run.pid, event, timeout_ms, &op->err);
+        signal_process(s, system, op->run.pid ? op->run.pid : s->run.pid, event, timeout_ms, &op->base.err);
     }
     s->service->ops->close(system);
 }
 
 void windows_work_pause(struct windows_op *op)
 {
-    struct windows_system *s = op->system;
+    struct windows_system *s = windows_system_of(op);
     struct windows_handle *system = NULL;
 
     if (s->isolation != ISOLATION_HYPERV) {
-        error_set(&op->err, ERR_UNSUPPORTED, "%s: Windows can do that with hyperv isolation only", hcs_operation_shown(op->operation));
+        error_set(&op->base.err, ERR_UNSUPPORTED, "%s: Windows can do that with hyperv isolation only",
+                  hcs_operation_shown(op->base.operation));
         return;
     }
-    if (open_running(s, &system, &op->err) < 0)
+    if (open_running(s, &system, &op->base.err) < 0)
         return;
-    cleanup_reply struct windows_reply reply = op->operation == HCS_OP_PAUSE ? s->service->ops->pause(system, windows_left_ms(op))
-                                                                             : s->service->ops->resume(system, windows_left_ms(op));
+    cleanup_reply struct windows_reply reply = op->base.operation == HCS_OP_PAUSE ? s->service->ops->pause(system, windows_left_ms(op))
+                                                                                  : s->service->ops->resume(system, windows_left_ms(op));
     s->service->ops->close(system);
     if (windows_failed(&reply))
-        windows_error(&op->err, hcs_operation_shown(op->operation), reply.code, reply.text);
+        windows_error(&op->base.err, hcs_operation_shown(op->base.operation), reply.code, reply.text);
 }
 
 /* "Container/Processor/Maximum": 5000 is HCS's "Container/Processor": {"Maximum": 5000}. */
@@ -260,23 +262,23 @@ static cJSON *request_of(const cJSON *asked)
 
 void windows_work_modify(struct windows_op *op)
 {
-    struct windows_system *s = op->system;
+    struct windows_system *s = windows_system_of(op);
     struct windows_handle *system = NULL;
 
-    if (windows_check_modify(op->json, s->host->schema, s->form, &op->err) < 0 || open_running(s, &system, &op->err) < 0)
+    if (windows_check_modify(op->base.json, s->host->schema, s->form, &op->base.err) < 0 || open_running(s, &system, &op->base.err) < 0)
         return;
-    cleanup_json cJSON *request = request_of(op->json);
+    cleanup_json cJSON *request = request_of(op->base.json);
     cleanup_free char *text = json_print(request);
     cleanup_reply struct windows_reply reply = s->service->ops->modify(system, text, windows_left_ms(op));
     s->service->ops->close(system);
     if (windows_failed(&reply))
-        windows_error(&op->err, "modify", reply.code, reply.text);
+        windows_error(&op->base.err, "modify", reply.code, reply.text);
 }
 
 void windows_work_sample(struct windows_op *op)
 {
     static const char *const types[] = {"Statistics", "ProcessList", NULL};
-    struct windows_system *s = op->system;
+    struct windows_system *s = windows_system_of(op);
     struct windows_handle *system = NULL;
     struct error ignored = {0};
 
@@ -305,7 +307,7 @@ static bool system_is_over(struct windows_system *s, struct windows_handle *syst
 
 static void look_at_process(struct windows_op *op, struct windows_handle *system)
 {
-    struct windows_system *s = op->system;
+    struct windows_system *s = windows_system_of(op);
     struct windows_handle *process = NULL;
     cleanup_reply struct windows_reply opened = s->service->ops->process_open(system, op->run.pid, NULL, &process);
 
@@ -318,17 +320,17 @@ static void look_at_process(struct windows_op *op, struct windows_handle *system
     if (windows_failed(&reply) || !windows_read_process_status(reply.text).has_exited)
         return;
     op->has_exited = true;
-    op->text = mem_string(reply.text);
+    op->base.text = mem_string(reply.text);
 }
 
-/* op->flag: its handles are dead, and are opened anew. */
+/* op->is_watch_lost: its handles are dead, and are opened anew. */
 void windows_work_look(struct windows_op *op)
 {
-    struct windows_system *s = op->system;
+    struct windows_system *s = windows_system_of(op);
     struct windows_handle *system = NULL;
     struct error err = {0};
 
-    if (op->flag) {
+    if (op->is_watch_lost) {
         windows_close_watches(s, &op->watches);
         windows_open_watches(s, op->run.pid, &op->watches, &err);
         err = (struct error){0};

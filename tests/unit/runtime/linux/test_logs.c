@@ -20,7 +20,7 @@ static int set_up(void **state)
     if (!mkdtemp(dir))
         return -1;
     s = linux_system_new(&host, "c1");
-    s->state = HCS_RUNNING;
+    s->base.state = HCS_RUNNING;
     s->document.log.is_kept = true;
     s->document.log.max_size_bytes = 10;
     s->document.log.max_files = 2;
@@ -37,7 +37,7 @@ static int tear_down(void **state)
 {
     (void)state;
     close(control);
-    HASH_DEL(host.systems, s);
+    HASH_DEL(host.base.systems, &s->base);
     linux_system_free(s);
     return file_remove_tree(dir, NULL);
 }
@@ -73,10 +73,10 @@ static void conmon_is_told_again_when_there_is_no_log(void **state)
     linux_logs_rotate(&host);
     assert_true(conmon_is_told());
     assert_true(file_exists(old));
-    s->state = HCS_STOPPED;
+    s->base.state = HCS_STOPPED;
     linux_logs_rotate(&host);
     assert_false(conmon_is_told());
-    s->state = HCS_RUNNING;
+    s->base.state = HCS_RUNNING;
 }
 
 int main(void)

@@ -35,7 +35,7 @@ static int set_up(void **state)
     f->exit_file = mem_format("%s/c1", exit_dir);
     assert_ok(file_make_dirs(exit_dir, 0700, err));
     assert_ok(file_write_volatile(f->exit_file, bytes_of_string("7"), 0600, err));
-    f->op = (struct linux_op){.host = &f->host, .system = f->system};
+    f->op = (struct linux_op){.base.host = &f->host.base, .base.system = &f->system->base};
     return 0;
 }
 
@@ -43,7 +43,7 @@ static int tear_down(void **state)
 {
     struct fixture *f = *state;
 
-    HASH_DEL(f->host.systems, f->system);
+    HASH_DEL(f->host.base.systems, &f->system->base);
     linux_system_free(f->system);
     assert_ok(file_remove_tree(f->dir, err));
     free(f->host.run_dir);
@@ -58,12 +58,12 @@ static void the_exit_code_is_kept_until_it_is_written_down(void **state)
     struct fixture *f = *state;
 
     linux_work_release(&f->op); /* there is no directory for the record */
-    assert_int_not_equal(f->op.err.code, 0);
+    assert_int_not_equal(f->op.base.err.code, 0);
     assert_true(file_exists(f->exit_file));
-    f->op.err = (struct error){0};
+    f->op.base.err = (struct error){0};
     assert_ok(file_make_dirs(f->system->dir, 0700, err));
     linux_work_release(&f->op);
-    assert_int_equal(f->op.err.code, 0);
+    assert_int_equal(f->op.base.err.code, 0);
     assert_false(file_exists(f->system->run_dir));
 
     struct linux_system read = {.host = &f->host, .dir = f->system->dir};
