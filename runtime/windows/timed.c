@@ -60,10 +60,11 @@ int windows_timed_run(struct windows_timed *job, DWORD timeout_ms, struct error 
         return 0;
     doing = atomic_load(&job->doing);
     if (give_away(job))
-        return error_set(err, ERR_DEADLINE,
-                         "%s did not return within %lu ms: the host's network service (HNS) hangs; see its event log, Microsoft-Windows-Host-"
-                         "Network-Service",
-                         doing, (unsigned long)timeout_ms);
+        return error_set(
+            err, ERR_DEADLINE,
+            "%s did not return within %lu ms: the host's network service (HNS) hangs; see its event log, Microsoft-Windows-Host-"
+            "Network-Service",
+            doing, (unsigned long)timeout_ms);
     WaitForSingleObject(job->returned, INFINITE); /* just now */
     return 0;
 }

@@ -1,4 +1,5 @@
-/* tests/fuzz/fuzz_windows_answers.c – what HCS says: properties, lists of them, how a process and a system ended. The first byte chooses. */
+/* tests/fuzz/fuzz_windows_answers.c – what HCS says: properties, lists of them, how a process and a system ended. The first byte chooses.
+ */
 #include <stdlib.h>
 
 #include "base/buf.h"

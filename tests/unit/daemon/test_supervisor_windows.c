@@ -1,5 +1,5 @@
-/* tests/unit/daemon/test_supervisor_windows.c – what the service control manager asks, and what becomes of it: the handler itself, for Wine's
- * manager does not send all of it. */
+/* tests/unit/daemon/test_supervisor_windows.c – what the service control manager asks, and what becomes of it: the handler itself, for
+ * Wine's manager does not send all of it. */
 #include "tests/unit/test.h"
 
 #include "daemon/supervisor_windows.c" /* its handler is nobody else's to call */
