@@ -219,8 +219,9 @@ static int add_file(struct container_build *build, bool is_secret, const FileTar
     if (text_empty(file->name))
         return error_set(err, ERR_INVALID, "%s: its target has no name", field);
     const char *target = file->name;
-    if (!is_absolute(build, target) && container_is_for_windows(build)) /* as Docker has it, hcs.md §8.2 */
-        target = arena_format(&build->arena, "%s\\%s", is_secret ? "C:\\ProgramData\\Docker\\secrets" : "C:", file->name);
+    if (!is_absolute(build, target) && container_is_for_windows(build)) /* as Docker has it, hcs.md §8.2; "/name" is in the root too */
+        target = arena_format(&build->arena, "%s\\%s",
+                              is_secret ? "C:\\ProgramData\\Docker\\secrets" : "C:", file->name + strspn(file->name, "\\/"));
     else if (!is_absolute(build, target))
         target = arena_format(&build->arena, "%s/%s", is_secret ? "/run/secrets" : "", file->name);
     cJSON *json = cJSON_CreateObject();

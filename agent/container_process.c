@@ -34,6 +34,17 @@ static int add_command(const struct container_build *build, cJSON *process, stru
     return 0;
 }
 
+/* What a builder of Windows made of a shell's line is said in Windows' own quotes; but only where all of the command is the image's, as
+ * Docker has it. Images of Linux may say it as well, where it never meant anything. */
+static void add_windows(const struct container_build *build, cJSON *skep)
+{
+    const ContainerSpec *spec = build->spec;
+    bool is_of_image = build->image && spec->n_command == 0 && spec->n_args == 0;
+
+    if (container_is_for_windows(build) && is_of_image && build->image->config.is_args_escaped)
+        cJSON_AddBoolToObject(cJSON_AddObjectToObject(skep, "Windows"), "ArgsEscaped", true);
+}
+
 static void set_variable(cJSON *environment, const char *key, const char *value)
 {
     cJSON *fresh = cJSON_CreateString(value);
@@ -140,5 +151,6 @@ int container_add_process(struct container_build *build, cJSON *skep, struct err
     json_add_string(process, "User", first_of(spec->user, config ? config->user : NULL, ""));
     cJSON_AddBoolToObject(process, "EmulateConsole", spec->tty != 0);
     cJSON_AddBoolToObject(process, "CreateStdInPipe", spec->open_stdin != 0);
+    add_windows(build, skep);
     return 0;
 }

@@ -119,6 +119,11 @@ struct tls_credentials *node_credentials(const struct node *node);
  * cannot be opened, the identity alone goes. A locked node leaves with @force only: ERR_UNAVAILABLE. */
 int node_leave(struct node *node, bool force, node_done_cb on_done, void *ctx, struct error *err);
 
+/* The host goes down: stop the node's tasks and tell the managers of each; it stays in its swarm. It is drained when no task runs any more
+ * and a manager has heard of all of them: at once outside a swarm. For good: end it next. */
+void node_drain(struct node *node);
+bool node_is_drained(const struct node *node, size_t *running); /* @running: tasks that are not stopped yet */
+
 /* Other labels from now on (copied): the managers hear of them at once. */
 void node_set_labels(struct node *node, const char *const *labels, size_t count);
 

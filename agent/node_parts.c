@@ -264,3 +264,19 @@ void node_close_connections(struct node *node)
     node->session = NULL;
     node->logs = NULL;
 }
+
+/* --- the host goes down --- */
+
+void node_drain(struct node *node)
+{
+    if (node->worker && !node->is_worker_closing)
+        worker_drain(node->worker);
+}
+
+bool node_is_drained(const struct node *node, size_t *running)
+{
+    struct node_stats stats;
+    node_stats(node, &stats);
+    *running = node->worker && !node->is_worker_closing ? worker_running(node->worker) : 0;
+    return *running == 0 && (stats.statuses_waiting == 0 || !stats.has_session);
+}

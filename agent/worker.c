@@ -463,6 +463,10 @@ static void update_entry(struct entry *entry, Task *proto)
 
 static void accept_new(struct worker *worker, Task *proto)
 {
+    if (worker->is_draining) { /* neither acknowledged nor kept: the manager has it go on here later, or elsewhere */
+        docker__swarmkit__v1__task__free_unpacked(proto, NULL);
+        return;
+    }
     TaskStatus *status = steal_status(proto);
     struct entry *entry = add_entry(worker, proto, status, true);
     const struct container_node node = worker_node(worker);
@@ -534,7 +538,8 @@ void worker_assign(struct worker *worker, struct assignment_changes *changes)
             update_entry(entry, proto);
         else
             accept_new(worker, proto);
-        worker_entry(worker, id)->is_listed = true;
+        if ((entry = worker_entry(worker, id)))
+            entry->is_listed = true;
     }
     for (size_t i = 0; i < changes->removed_count && !CLUSTER_MUTANT(IGNORE_REMOVALS); i++)
         if ((entry = worker_entry(worker, changes->tasks_removed[i])))
@@ -548,6 +553,26 @@ void worker_assign(struct worker *worker, struct assignment_changes *changes)
             worker_remove_strangers(worker);
     }
     worker_schedule(worker);
+}
+
+void worker_drain(struct worker *worker)
+{
+    struct entry *entry = NULL, *next = NULL;
+    worker->is_draining = true;
+    HASH_ITER (hh, worker->entries, entry, next) {
+        task_desire(&entry->task, TASK_NUMBER_SHUTDOWN);
+        worker_mark(entry);
+    }
+    worker_schedule(worker);
+}
+
+size_t worker_running(const struct worker *worker)
+{
+    const struct entry *entry = NULL;
+    size_t count = 0;
+    for (entry = worker->entries; entry; entry = entry->hh.next)
+        count += !task_is_final(&entry->task) || entry->is_dirty || entry->status_due_ns != NEVER_NS;
+    return count;
 }
 
 void worker_report_all(struct worker *worker)

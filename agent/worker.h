@@ -81,6 +81,11 @@ void worker_report_all(struct worker *worker);
  * WORKER_LEAVE_MS with what is left in @err. */
 void worker_remove_all(struct worker *worker, void (*done)(void *ctx, const struct error *err), void *ctx);
 
+/* The host goes down: shut every task down, each with its grace period, as if no manager had it any more; what is assigned from now on is
+ * not begun, and is left to the next start. For good: the process is to end. Nothing of this is kept as what is desired. */
+void worker_drain(struct worker *worker);
+size_t worker_running(const struct worker *worker); /* how many tasks have not come to their end, or have yet to say so */
+
 /* Containers go on running. Waits for what is under way on disk, cancels pulls, then @on_freed; nothing is called after it. */
 void worker_free(struct worker *worker, void (*on_freed)(void *ctx), void *ctx);
 

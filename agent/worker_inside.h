@@ -95,7 +95,7 @@ struct worker {
     struct line line; /* creates, starts and removes */
     uv_timer_t timer;
     bool holds_images; /* removals of images wait for is_observed */
-    bool has_timer, is_started, is_observed, has_complete, is_checking, is_closing, reports_all;
+    bool has_timer, is_started, is_observed, has_complete, is_checking, is_closing, is_draining, reports_all;
     uint64_t lost_ns;  /* no manager is heard since; UINT64_MAX: one is */
     uint64_t check_ns; /* when to look at all containers next */
     uint64_t wake_ns;  /* the earliest entry */

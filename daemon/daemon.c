@@ -288,6 +288,16 @@ void daemon_reload(struct daemon *daemon, const struct config *fresh)
         log_warn("skepd", "these options differ from what skepd was started with, and count from its next start on: %s", fixed);
 }
 
+void daemon_drain(struct daemon *daemon)
+{
+    node_drain(daemon->node);
+}
+
+bool daemon_is_drained(const struct daemon *daemon, size_t *running)
+{
+    return node_is_drained(daemon->node, running);
+}
+
 void daemon_stop(struct daemon *daemon)
 {
     close_next(daemon);

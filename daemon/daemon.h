@@ -18,6 +18,11 @@ int daemon_start(const struct config *config, uv_loop_t *loop, struct daemon **o
  * log as waiting for a restart. @fresh is borrowed for the call. */
 void daemon_reload(struct daemon *daemon, const struct config *fresh);
 
+/* The host goes down: stop the tasks, tell the managers; daemon_is_drained() says when that is done. daemon_stop() comes next, done or not.
+ */
+void daemon_drain(struct daemon *daemon);
+bool daemon_is_drained(const struct daemon *daemon, size_t *running);
+
 /* Close everything; containers go on running. The daemon is gone, and the loop runs dry, when all have answered. */
 void daemon_stop(struct daemon *daemon);
 

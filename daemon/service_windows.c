@@ -11,12 +11,13 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/system_windows.h"
+#include "daemon/supervisor.h"
 
 enum {
     PATH_SIZE_CHARS = 32768,
     STOP_WAIT_MS = 30000,
     STOP_LOOK_MS = 100,
-    PRESHUTDOWN_MS = 60000, /* the host waits so long for us when it goes down */
+    PRESHUTDOWN_MS = SUPERVISOR_DRAIN_MS + SUPERVISOR_CLOSE_MS, /* the host waits so long for us when it goes down */
     RESTART_MS = 5000,
     RESTART_LATER_MS = 60000,
     FAILURES_FORGOTTEN_S = 24 * 3600,

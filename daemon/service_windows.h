@@ -6,6 +6,9 @@
 
 #define SERVICE_DEFAULT_NAME "skep"
 
+/* A control of our own, `sc control skep 128`: what happens when the host goes down, tasks stopped first, without its going down. */
+#define SERVICE_CONTROL_DRAIN 128
+
 /* Started with the host (after what is urgent), again when it fails; its command line is this program, --run-service and @argv. ERR_EXISTS
  * when there is one of that name, ERR_PERMISSION for who is no administrator. */
 int service_register(const char *name, int argc, char **argv, struct error *err);

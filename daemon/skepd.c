@@ -7,23 +7,61 @@
 #include "daemon/host.h"
 #include "daemon/supervisor.h"
 
+enum { DRAIN_LOOK_MS = 250, DRAIN_SAY_MS = 2000 };
+
 enum { TRIM_FIRST_MS = 1000, TRIM_EVERY_MS = 10000 }; /* how long what a burst of work has left is kept */
 
 struct process {
-    uv_timer_t trim;
+    uv_timer_t trim, drain;
+    uint64_t drain_began_ms, drain_said_ms;
+    bool is_draining;
     struct supervisor_watch *watch;
     struct daemon *daemon;
     int argc;
     char **argv;
 };
 
-static void stop(struct process *process, const char *why)
+static void stop(struct process *process)
 {
-    log_info("skepd", "stopping on %s; containers go on running", why);
     supervisor_tell(SUPERVISOR_STOPPING);
     supervisor_unwatch(process->watch); /* who asks again ends us at once */
     uv_close((uv_handle_t *)&process->trim, NULL);
+    uv_close((uv_handle_t *)&process->drain, NULL);
     daemon_stop(process->daemon);
+}
+
+/* --- tasks first --- */
+
+static void on_drain(uv_timer_t *timer)
+{
+    struct process *process = timer->data;
+    uint64_t now_ms = uv_now(timer->loop), lasted_ms = now_ms - process->drain_began_ms;
+    size_t running = 0;
+    bool is_done = daemon_is_drained(process->daemon, &running);
+    if (!is_done && lasted_ms < SUPERVISOR_DRAIN_MS) {
+        if (now_ms - process->drain_said_ms >= DRAIN_SAY_MS) {
+            process->drain_said_ms = now_ms;
+            supervisor_tell(SUPERVISOR_STOPPING);
+        }
+        return;
+    }
+    if (running > 0)
+        log_warn("skepd", "%zu tasks have not stopped within %d s: left to the host's end", running, SUPERVISOR_DRAIN_MS / 1000);
+    else
+        log_info("skepd", "the node's tasks have stopped%s", is_done ? "" : "; the managers did not hear of all of them");
+    stop(process);
+}
+
+static void drain(struct process *process, const char *why)
+{
+    if (process->is_draining)
+        return;
+    log_info("skepd", "stopping on %s: the node's tasks first", why);
+    process->is_draining = true;
+    process->drain_began_ms = process->drain_said_ms = uv_now(process->drain.loop);
+    supervisor_tell(SUPERVISOR_STOPPING);
+    daemon_drain(process->daemon);
+    uv_timer_start(&process->drain, on_drain, 0, DRAIN_LOOK_MS);
 }
 
 /* The flags are what they were; the file may have changed. One that is wrong changes nothing. */
@@ -42,10 +80,14 @@ static void reload(struct process *process)
 
 static void on_request(void *ctx, enum supervisor_request request, const char *why)
 {
-    if (request == SUPERVISOR_STOP)
-        stop(ctx, why);
-    else
+    if (request == SUPERVISOR_STOP) {
+        log_info("skepd", "stopping on %s; containers go on running", why);
+        stop(ctx);
+    } else if (request == SUPERVISOR_DRAIN) {
+        drain(ctx, why);
+    } else if (!((struct process *)ctx)->is_draining) {
         reload(ctx);
+    }
 }
 
 static void on_trim(uv_timer_t *timer)
@@ -65,6 +107,8 @@ static int run(const struct config *config, int argc, char **argv, struct error 
     if (failed == 0) {
         process.watch = supervisor_watch(&loop, on_request, &process);
         uv_timer_init(&loop, &process.trim);
+        uv_timer_init(&loop, &process.drain);
+        process.drain.data = &process;
         uv_timer_start(&process.trim, on_trim, TRIM_FIRST_MS, TRIM_EVERY_MS);
         log_info("skepd", "skepd " SKEP_VERSION " is ready");
         supervisor_tell(SUPERVISOR_READY);

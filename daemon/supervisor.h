@@ -11,10 +11,13 @@ int supervisor_main(int argc, char **argv, int (*run)(int argc, char **argv));
 
 enum supervisor_state { SUPERVISOR_READY, SUPERVISOR_RELOADING, SUPERVISOR_STOPPING };
 
-/* Nothing happens where nobody listens. Linux: sd_notify(3). */
+/* Nothing happens where nobody listens. Linux: sd_notify(3). While it is stopping, said again and again: who waits sees that it goes on. */
 void supervisor_tell(enum supervisor_state state);
 
-enum supervisor_request { SUPERVISOR_STOP, SUPERVISOR_RELOAD };
+/* DRAIN: the host goes down, or somebody wants its tasks to: they are stopped first, which may last as long as SUPERVISOR_DRAIN_MS. */
+enum supervisor_request { SUPERVISOR_STOP, SUPERVISOR_DRAIN, SUPERVISOR_RELOAD };
+
+enum { SUPERVISOR_DRAIN_MS = 90000, SUPERVISOR_CLOSE_MS = 30000 }; /* and how long it may take to end then */
 
 /* @why: "SIGTERM", "the service control manager". */
 typedef void (*supervisor_request_cb)(void *ctx, enum supervisor_request request, const char *why);

@@ -114,12 +114,13 @@ static void report_event(void *ctx, enum log_level level, const char *line)
 
 static void set_status(DWORD state)
 {
+    static DWORD checkpoint; /* that it grows tells the control manager that we do not hang */
     SERVICE_STATUS status = {.dwServiceType = SERVICE_WIN32_OWN_PROCESS, .dwCurrentState = state};
 
     if (state == SERVICE_RUNNING)
         status.dwControlsAccepted = SERVICE_ACCEPT_STOP | SERVICE_ACCEPT_PRESHUTDOWN | SERVICE_ACCEPT_PARAMCHANGE;
     if (state == SERVICE_START_PENDING || state == SERVICE_STOP_PENDING) {
-        status.dwCheckPoint = 1;
+        status.dwCheckPoint = ++checkpoint;
         status.dwWaitHint = state == SERVICE_START_PENDING ? START_HINT_MS : STOP_HINT_MS;
     }
     if (state == SERVICE_STOPPED && service.exit_code != 0) {
@@ -137,7 +138,8 @@ static DWORD WINAPI on_control(DWORD control, DWORD type, void *data, void *ctx)
     (void)ctx;
     if (control == SERVICE_CONTROL_INTERROGATE)
         return NO_ERROR;
-    if (control != SERVICE_CONTROL_STOP && control != SERVICE_CONTROL_PRESHUTDOWN && control != SERVICE_CONTROL_PARAMCHANGE)
+    if (control != SERVICE_CONTROL_STOP && control != SERVICE_CONTROL_PRESHUTDOWN && control != SERVICE_CONTROL_PARAMCHANGE &&
+        control != SERVICE_CONTROL_DRAIN)
         return ERROR_CALL_NOT_IMPLEMENTED;
     uv_mutex_lock(&service.lock);
     service.control = control;
@@ -222,9 +224,10 @@ static void on_asked(uv_async_t *handle)
     uv_mutex_unlock(&service.lock);
     if (control == SERVICE_CONTROL_PARAMCHANGE)
         watch->on_request(watch->ctx, SUPERVISOR_RELOAD, "the service control manager");
+    else if (control == SERVICE_CONTROL_PRESHUTDOWN)
+        watch->on_request(watch->ctx, SUPERVISOR_DRAIN, "the host's going down");
     else if (control != 0)
-        watch->on_request(watch->ctx, SUPERVISOR_STOP,
-                          control == SERVICE_CONTROL_PRESHUTDOWN ? "the host's going down" : "the service control manager");
+        watch->on_request(watch->ctx, control == SERVICE_CONTROL_DRAIN ? SUPERVISOR_DRAIN : SUPERVISOR_STOP, "the service control manager");
 }
 
 static void set_watch(struct supervisor_watch *watch)

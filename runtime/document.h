@@ -85,7 +85,7 @@ struct document_linux {
 struct document_windows {
     const char *credential_spec; /* of a group managed service account, JSON as text */
     int64_t processor_count, processor_weight, iops_maximum, bandwidth_maximum_bytes, storage_size_bytes;
-    bool is_command_line; /* the first argument is a whole command line already: Docker's ArgsEscaped */
+    bool is_command_line; /* the first argument is a command line already, in Windows' quotes: Docker's ArgsEscaped */
 };
 
 struct document_mount {

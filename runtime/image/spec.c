@@ -127,6 +127,7 @@ static int config_member(const cJSON *document, struct arena *arena, struct imag
         failed = keys_member(config, "Volumes", arena, &out->volumes, err);
     if (failed == 0)
         failed = labels_member(config, arena, out, err);
+    out->is_args_escaped = json_bool(config, "ArgsEscaped", false);
     return failed < 0 ? failed : healthcheck_member(config, arena, &out->healthcheck, err);
 }
 

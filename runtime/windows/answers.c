@@ -121,6 +121,16 @@ int windows_read_systems(const char *text, struct arena *arena, struct windows_a
     return 0;
 }
 
+/* Codes of NTSTATUS' kind are told as they are or as negative numbers. */
+static int64_t exit_code_of(const cJSON *status)
+{
+    int64_t code = json_int(status, "ExitCode", INT64_MAX);
+
+    if (code < INT32_MIN || code > UINT32_MAX)
+        return -1;
+    return (uint32_t)code;
+}
+
 struct windows_process_status windows_read_process_status(const char *text)
 {
     cleanup_json cJSON *json = NULL;
@@ -130,7 +140,7 @@ struct windows_process_status windows_read_process_status(const char *text)
         return status;
     status.has_exited = json_bool(json, "Exited", false);
     if (status.has_exited && json_int(json, "LastWaitResult", 0) == 0)
-        status.exit_code = json_int(json, "ExitCode", -1);
+        status.exit_code = exit_code_of(json);
     return status;
 }
 

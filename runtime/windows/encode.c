@@ -14,65 +14,6 @@
 
 #define PIPE_PREFIX "\\\\.\\pipe\\"
 
-/* --- secrets and configs --- */
-
-/* Up to the last separator: "C:\\run" of "C:\\run\\key". */
-static size_t directory_length(const char *target)
-{
-    size_t length = 0;
-
-    for (size_t i = 0; target[i]; i++)
-        if (target[i] == '\\' || target[i] == '/')
-            length = i;
-    return length;
-}
-
-static bool has_same_directory(const char *a, const char *b)
-{
-    size_t length = directory_length(a);
-
-    return length == directory_length(b) && strncasecmp(a, b, length) == 0;
-}
-
-/* The first file of each directory stands for it. */
-static bool is_first_in_directory(const struct document *d, size_t file)
-{
-    for (size_t i = 0; i < file; i++)
-        if (has_same_directory(d->files[i].target, d->files[file].target))
-            return false;
-    return true;
-}
-
-bool windows_files_directory(const struct document *d, size_t index, struct arena *arena, const char **container)
-{
-    for (size_t i = 0; i < d->file_count; i++) {
-        if (!is_first_in_directory(d, i) || index-- > 0)
-            continue;
-        *container = arena_string_n(arena, d->files[i].target, directory_length(d->files[i].target));
-        return true;
-    }
-    return false;
-}
-
-size_t windows_files_directory_of(const struct document *d, const struct document_file *file, const char **name)
-{
-    size_t index = 0;
-
-    *name = file->target + directory_length(file->target) + 1;
-    for (size_t i = 0; i < d->file_count && !has_same_directory(d->files[i].target, file->target); i++)
-        index += is_first_in_directory(d, i);
-    return index;
-}
-
-/* A drive's root cannot be replaced. */
-static bool has_file_in_root(const struct document *d)
-{
-    for (size_t i = 0; i < d->file_count; i++)
-        if (directory_length(d->files[i].target) <= 2)
-            return true;
-    return false;
-}
-
 /* --- what Windows cannot do --- */
 
 struct refusal {
@@ -137,15 +78,12 @@ int windows_check(const struct document *d, const struct windows_schema *schema,
         {d->network.dns_options.count > 0, "Skep.Network.Dns.Options", "options of the resolver are Linux' own"},
         {has_pipe(d) && !schema->has_pipes, "Skep.Mounts", "named pipes need a host of build 16299 or later"},
         {d->windows.credential_spec && d->windows.credential_spec[0] != '{', "Skep.Windows.CredentialSpec", "it is not a JSON object"},
-        {has_file_in_root(d), "Skep.Files",
-         "a secret or config has its target in a drive's root: give it a target in a directory of its own, such as "
-         "C:\\\\config\\\\app.ini"},
         {isolation == ISOLATION_DEFAULT, "Skep.Isolation", "neither process nor hyperv"},
     };
 
     if (refuse_first(refusals, sizeof refusals / sizeof refusals[0], err) < 0 || check_linux_members(d, err) < 0)
         return err->code;
-    return 0;
+    return windows_check_files(d, err);
 }
 
 /* --- limits --- */
@@ -198,9 +136,8 @@ void windows_directory_deinit(struct windows_directory *directory)
 
 bool windows_directory_at(const struct document *d, const struct windows_place *place, size_t index, struct windows_directory *out)
 {
-    cleanup_arena struct arena arena = {0};
-    const char *container;
     size_t left = index;
+    bool is_secret;
 
     for (size_t i = 0; i < d->mount_count; i++) {
         const struct document_mount *m = &d->mounts[i];
@@ -210,9 +147,10 @@ bool windows_directory_at(const struct document *d, const struct windows_place *
         *out = (struct windows_directory){mem_string(source ? source : m->source), mem_string(m->target), m->is_read_only};
         return true;
     }
-    if (!windows_files_directory(d, left, &arena, &container))
+    if (!windows_files_directory(d, left, &is_secret))
         return false;
-    *out = (struct windows_directory){mem_format("%s\\%zu", place->files_dir, left), mem_string(container), true};
+    *out = (struct windows_directory){mem_format("%s\\%s", place->files_dir, windows_files_name(is_secret)),
+                                      mem_string(windows_files_container(is_secret)), true};
     return true;
 }
 

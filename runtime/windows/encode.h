@@ -52,13 +52,17 @@ struct windows_place {
     bool is_first_start;
 };
 
-/* Secrets and configs: the host keeps one directory for each directory that they have targets in, and the container is shown each in its
- * place, read-only. The @index-th of them, its number as text being its name below files_dir; false beyond the last. @arena for *container.
- * Docker shows one directory of its own and makes links to it inside the container's file system; ours takes no link, but a target needs a
- * directory that the image has no use for. */
-bool windows_files_directory(const struct document *document, size_t index, struct arena *arena, const char **container);
-/* Which of them a file is in, and its name there. */
-size_t windows_files_directory_of(const struct document *document, const struct document_file *file, const char **name);
+/* Secrets and configs, as Docker has them: the host keeps all secrets of a container in one directory and all configs in another, each file
+ * under its number in the document; the container is shown both, read-only, and links in its file system lead there from the targets
+ * (links.h). Nothing that the image has beside a target is hidden. hcs.md §8.2. */
+bool windows_files_directory(const struct document *document, size_t index, bool *is_secret); /* the @index-th; false beyond the last */
+const char *windows_files_name(bool is_secret);                                               /* below files_dir: "secrets", "configs" */
+const char *windows_files_container(bool is_secret);                                          /* where the container sees it */
+
+/* A target as a path below the root of the container's drive C, "app\\key" of "c:/app/key"; freed by the caller. ERR_UNSUPPORTED for what
+ * is not on C or is no name of Windows. */
+int windows_file_path(const char *target, char **below_root, struct error *err);
+int windows_check_files(const struct document *document, struct error *err);
 
 /* Is this a container that Windows can run at all, on a host of this schema? ERR_UNSUPPORTED naming the member, its meaning, and what would
  * do instead: documents of Linux, limits Windows has no word for, named pipes before 16299. */
@@ -74,7 +78,8 @@ int windows_encode_utility_vm(const struct document *document, const struct wind
 int windows_encode_hosted(const struct document *document, const struct windows_place *place, const char *vm_id, cJSON **out,
                           struct error *err);
 
-/* ProcessParameters. @environment_of: the first process, whose environment a further one has too; may be NULL. */
+/* ProcessParameters. @environment_of: the first process, whose environment a further one has too; may be NULL. @is_command_line: the first
+ * argument is a command line in Windows' own quotes already, taken as it is; what follows it is quoted. */
 int windows_encode_process(const struct document_process *process, const struct document_process *environment_of, bool is_command_line,
                            cJSON **out, struct error *err);
 

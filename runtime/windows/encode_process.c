@@ -46,12 +46,19 @@ char *windows_command_line(const struct document_strings *args)
     return buf_steal_string(&line);
 }
 
-static char *joined(const struct document_strings *args)
+/* The first is a command line as it is; what was put behind it are arguments like others. */
+static char *command_line_and(const struct document_strings *args)
 {
     cleanup_buf struct buf line = {0};
 
-    for (size_t i = 0; i < args->count; i++)
-        buf_append_format(&line, "%s%s", i ? " " : "", args->items[i]);
+    for (size_t i = 0; i < args->count; i++) {
+        if (i > 0)
+            buf_append_string(&line, " ");
+        if (i > 0)
+            append_argument(&line, args->items[i]);
+        else
+            buf_append_string(&line, args->items[i]);
+    }
     return buf_steal_string(&line);
 }
 
@@ -77,7 +84,7 @@ static void add_environment(const struct document_pairs *pairs, cJSON *environme
 int windows_encode_process(const struct document_process *process, const struct document_process *environment_of, bool is_command_line,
                            cJSON **out, struct error *err)
 {
-    cleanup_free char *line = is_command_line ? joined(&process->args) : windows_command_line(&process->args);
+    cleanup_free char *line = is_command_line ? command_line_and(&process->args) : windows_command_line(&process->args);
     cleanup_json cJSON *json = cJSON_CreateObject();
     cJSON *environment;
 

@@ -194,7 +194,9 @@ void windows_undo_run(struct windows_system *system, struct windows_run *run); /
 /* layers.c: on a thread of the pool */
 int windows_layers_create_scratch(struct windows_system *system, struct error *err);
 int windows_layers_read(struct windows_system *system, struct arena *arena, struct windows_layer **out, size_t *count, struct error *err);
-int windows_layers_mount(struct windows_system *system, char **volume, struct error *err); /* freed by the caller */
+/* With the links to secrets and configs in it. Hyperv isolation mounts it in the virtual machine: there it is mounted here for those links
+ * only, before anything of the container's has run. *volume is freed by the caller. */
+int windows_layers_mount(struct windows_system *system, char **volume, struct error *err);
 void windows_layers_unmount(struct windows_system *system);
 int windows_layers_destroy(struct windows_system *system, struct error *err);
 

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "runtime/windows/codes.h"
 #include "runtime/windows/host.h"
+#include "runtime/windows/links.h"
 
 enum { MOUNT_TRIES = 5, MOUNT_RETRY_MS = 100, DESTROY_TRIES = 10, DESTROY_RETRY_MS = 200 };
 
@@ -145,7 +146,20 @@ static int read_mount_path(struct windows_system *s, const WCHAR *scratch, char 
     return 0;
 }
 
-int windows_layers_mount(struct windows_system *s, char **volume, struct error *err)
+static void unmount(struct windows_system *s)
+{
+    const struct windows_vmcompute *vm = &s->host->api.vm;
+    cleanup_free WCHAR *scratch = wide_from_utf8(s->scratch_dir);
+
+    if (!vm->UnprepareLayer || !vm->DeactivateLayer || !file_exists(s->scratch_dir))
+        return;
+    uv_mutex_lock(&s->host->layer_lock);
+    vm->UnprepareLayer(&driver, scratch); /* both are always tried */
+    vm->DeactivateLayer(&driver, scratch);
+    uv_mutex_unlock(&s->host->layer_lock);
+}
+
+static int mount(struct windows_system *s, char **volume, struct error *err)
 {
     cleanup_free WCHAR *scratch = wide_from_utf8(s->scratch_dir);
     struct chain chain = {0};
@@ -161,21 +175,25 @@ int windows_layers_mount(struct windows_system *s, char **volume, struct error *
         return windows_error(err, "mount the container's layers", (uint32_t)code, NULL);
     if (read_mount_path(s, scratch, volume, err) == 0)
         return 0;
-    windows_layers_unmount(s);
+    unmount(s);
+    return err->code;
+}
+
+int windows_layers_mount(struct windows_system *s, char **volume, struct error *err)
+{
+    if (s->isolation != ISOLATION_PROCESS && s->document.file_count == 0)
+        return 0;
+    if (mount(s, volume, err) < 0)
+        return err->code;
+    if (windows_links_make(&s->document, *volume, err) < 0 || s->isolation != ISOLATION_PROCESS)
+        unmount(s);
     return err->code;
 }
 
 void windows_layers_unmount(struct windows_system *s)
 {
-    const struct windows_vmcompute *vm = &s->host->api.vm;
-    cleanup_free WCHAR *scratch = wide_from_utf8(s->scratch_dir);
-
-    if (s->isolation != ISOLATION_PROCESS || !vm->UnprepareLayer || !vm->DeactivateLayer || !file_exists(s->scratch_dir))
-        return;
-    uv_mutex_lock(&s->host->layer_lock);
-    vm->UnprepareLayer(&driver, scratch); /* both are always tried */
-    vm->DeactivateLayer(&driver, scratch);
-    uv_mutex_unlock(&s->host->layer_lock);
+    if (s->isolation == ISOLATION_PROCESS)
+        unmount(s);
 }
 
 /* Antivirus and search hold a volume for a moment: tried again for two seconds (hcs.md §9.12). */

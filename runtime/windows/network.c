@@ -66,7 +66,6 @@ int windows_network_attach(struct windows_system *s, struct windows_endpoint *ou
     uv_mutex_unlock(&s->host->network_lock);
     if (!out->gateway[0])
         snprintf(out->gateway, sizeof out->gateway, "%s", network.gateway);
-    service->close(s->host, &network);
     if (result == 0)
         result = service->join(s, out, err);
     if (result < 0)

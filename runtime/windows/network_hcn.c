@@ -11,8 +11,67 @@
 #include "runtime/windows/codes.h"
 #include "runtime/windows/host.h"
 #include "runtime/windows/network_service.h"
+#include "runtime/windows/timed.h"
 
 #define QUERY "{\"SchemaVersion\":{\"Major\":2,\"Minor\":0},\"Flags\":0}"
+
+/* What the calls of one function of network_service.h read and write, on their own thread: copies, for it may outlive everything else. */
+struct job {
+    struct windows_timed base;
+    struct windows_computenetwork hcn;
+    char *network_name, *text, *owner;
+    struct windows_network network;
+    struct windows_endpoint endpoint;
+    struct named_endpoint {
+        char *name;
+        struct windows_endpoint endpoint;
+    } * found;
+    size_t found_count;
+    int result;
+    struct error err;
+};
+
+/* Before each call: what is named when it does not return. */
+static const struct windows_computenetwork *calling(struct job *job, const char *name)
+{
+    atomic_store(&job->base.doing, name);
+    return &job->hcn;
+}
+
+static void end_job(struct windows_timed *base)
+{
+    struct job *job = (struct job *)base;
+
+    for (size_t i = 0; i < job->found_count; i++)
+        free(job->found[i].name);
+    free(job->found);
+    free(job->network_name);
+    free(job->text);
+    free(job->owner);
+    free(job);
+}
+
+static struct job *job_new(const struct windows_host *host, void (*work)(struct windows_timed *), void (*late)(struct windows_timed *))
+{
+    struct job *job = mem_alloc(sizeof *job);
+
+    *job = (struct job){.base = {.work = work, .late = late, .end = end_job}, .hcn = host->api.network};
+    atomic_store(&job->base.doing, "HCN");
+    job->network_name = mem_string(host->network_name);
+    return job;
+}
+
+/* *job is NULL when its thread has it. What its work failed with, too. */
+static int run_job(const struct windows_host *host, struct job **job, DWORD timeout_ms, struct error *err)
+{
+    int result = windows_timed_run(&(*job)->base, windows_at_most(host, timeout_ms), err);
+
+    if (result == ERR_DEADLINE)
+        *job = NULL;
+    if (result == 0 && (*job)->result < 0)
+        *err = (*job)->err;
+    return result < 0 ? result : (*job)->result;
+}
 
 /* A non-empty record is a failure even where the code is none (hcs.md §9.23). */
 static int outcome(HRESULT code, PWSTR record, const char *what, struct error *err)
@@ -47,13 +106,13 @@ static int check(const struct windows_system *s, struct error *err)
 
 /* --- the network --- */
 
-static cJSON *query_network(const struct windows_computenetwork *hcn, HCN_HANDLE network)
+static cJSON *query_network(struct job *job, HCN_HANDLE network)
 {
     cleanup_free WCHAR *query = wide_from_utf8(QUERY);
     PWSTR text = NULL, record = NULL;
     cJSON *json = NULL;
 
-    hcn->HcnQueryNetworkProperties(network, query, &text, &record);
+    calling(job, "HcnQueryNetworkProperties")->HcnQueryNetworkProperties(network, query, &text, &record);
     free(windows_take(record));
     cleanup_free char *narrow = windows_take(text);
     if (narrow)
@@ -61,42 +120,59 @@ static cJSON *query_network(const struct windows_computenetwork *hcn, HCN_HANDLE
     return json;
 }
 
-/* By its name; *handle NULL when there is none. */
-static void find_network(const struct windows_host *host, HCN_HANDLE *handle, cJSON **document)
+static const char *gateway_of(const cJSON *network)
 {
-    const struct windows_computenetwork *hcn = &host->api.network;
+    const cJSON *ipam = cJSON_GetArrayItem(json_array(network, "Ipams"), 0);
+    const cJSON *subnet = cJSON_GetArrayItem(json_array(ipam, "Subnets"), 0);
+
+    return json_string(cJSON_GetArrayItem(json_array(subnet, "Routes"), 0), "NextHop", "");
+}
+
+/* Is it the one that is looked for? Closes the handle. */
+static bool take_network(struct job *job, HCN_HANDLE handle, const GUID *id)
+{
+    cleanup_json cJSON *document = query_network(job, handle);
+
+    job->hcn.HcnCloseNetwork(handle);
+    if (strcmp(json_string(document, "Name", ""), job->network_name) != 0)
+        return false;
+    windows_guid_text(id, job->network.id);
+    snprintf(job->network.gateway, sizeof job->network.gateway, "%s", gateway_of(document));
+    return true;
+}
+
+static bool find_network(struct job *job)
+{
     cleanup_free WCHAR *query = wide_from_utf8(QUERY);
     PWSTR text = NULL, record = NULL;
     cleanup_json cJSON *ids = NULL;
     const cJSON *id;
 
-    *handle = NULL;
-    hcn->HcnEnumerateNetworks(query, &text, &record);
+    calling(job, "HcnEnumerateNetworks")->HcnEnumerateNetworks(query, &text, &record);
     free(windows_take(record));
     cleanup_free char *narrow = windows_take(text);
     if (!narrow || json_parse(bytes_of_string(narrow), MIB, &ids, NULL) < 0)
-        return;
+        return false;
     cJSON_ArrayForEach (id, ids) {
+        HCN_HANDLE handle = NULL;
+        HRESULT code;
         GUID guid;
         record = NULL;
-        if (!cJSON_IsString(id) || !windows_guid_parse(id->valuestring, &guid) || FAILED(hcn->HcnOpenNetwork(&guid, handle, &record))) {
-            free(windows_take(record));
+        if (!cJSON_IsString(id) || !windows_guid_parse(id->valuestring, &guid))
             continue;
-        }
-        *document = query_network(hcn, *handle);
-        if (strcmp(json_string(*document, "Name", ""), host->network_name) == 0)
-            return;
-        cJSON_Delete(steal(document));
-        hcn->HcnCloseNetwork(*handle);
-        *handle = NULL;
+        code = calling(job, "HcnOpenNetwork")->HcnOpenNetwork(&guid, &handle, &record);
+        free(windows_take(record));
+        if (SUCCEEDED(code) && take_network(job, handle, &guid))
+            return true;
     }
+    return false;
 }
 
-static cJSON *network_document(const struct windows_host *host)
+static cJSON *network_document(const struct job *job)
 {
     cJSON *json = cJSON_CreateObject(), *ipam = cJSON_CreateObject(), *subnet = cJSON_CreateObject(), *route = cJSON_CreateObject();
 
-    json_add_string(json, "Name", host->network_name);
+    json_add_string(json, "Name", job->network_name);
     json_add_string(json, "Type", "NAT");
     cJSON_AddItemToArray(cJSON_AddArrayToObject(json, "Ipams"), ipam);
     json_add_string(ipam, "Type", "Static");
@@ -109,44 +185,41 @@ static cJSON *network_document(const struct windows_host *host)
     return json;
 }
 
-static int make_network(const struct windows_host *host, HCN_HANDLE *handle, cJSON **document, struct error *err)
+static int make_network(struct job *job)
 {
-    cleanup_json cJSON *json = network_document(host);
+    cleanup_json cJSON *json = network_document(job);
     cleanup_free WCHAR *wide = wide_json(json);
+    HCN_HANDLE handle = NULL;
     PWSTR record = NULL;
+    HRESULT code;
     GUID id;
 
     CoCreateGuid(&id);
-    if (outcome(host->api.network.HcnCreateNetwork(&id, wide, handle, &record), record, "make the network", err) < 0)
-        return error_wrap(err, "network %s", host->network_name);
-    log_info("runtime", "made the NAT network %s with %s", host->network_name, WINDOWS_NETWORK_PREFIX);
-    *document = query_network(&host->api.network, *handle);
+    code = calling(job, "HcnCreateNetwork")->HcnCreateNetwork(&id, wide, &handle, &record);
+    if (outcome(code, record, "make the network", &job->err) < 0)
+        return error_wrap(&job->err, "network %s", job->network_name);
+    log_info("runtime", "made the NAT network %s with %s", job->network_name, WINDOWS_NETWORK_PREFIX);
+    take_network(job, handle, &id);
     return 0;
 }
 
-static const char *gateway_of(const cJSON *network)
+static void work_open(struct windows_timed *base)
 {
-    const cJSON *ipam = cJSON_GetArrayItem(json_array(network, "Ipams"), 0);
-    const cJSON *subnet = cJSON_GetArrayItem(json_array(ipam, "Subnets"), 0);
+    struct job *job = (struct job *)base;
 
-    return json_string(cJSON_GetArrayItem(json_array(subnet, "Routes"), 0), "NextHop", "");
+    job->result = find_network(job) ? 0 : make_network(job);
 }
 
+/* One that comes late is as good as one in time: the next container finds it. */
 static int open_network(struct windows_host *host, struct windows_network *out, struct error *err)
 {
-    cleanup_json cJSON *document = NULL;
+    struct job *job = job_new(host, work_open, NULL);
+    int result = run_job(host, &job, NETWORK_CALL_MS, err);
 
-    find_network(host, &out->handle, &document);
-    if (!out->handle && make_network(host, &out->handle, &document, err) < 0)
-        return err->code;
-    snprintf(out->gateway, sizeof out->gateway, "%s", gateway_of(document));
-    return 0;
-}
-
-static void close_network(struct windows_host *host, struct windows_network *network)
-{
-    if (network->handle)
-        host->api.network.HcnCloseNetwork(network->handle);
+    if (result == 0)
+        *out = job->network;
+    windows_timed_end(job ? &job->base : NULL);
+    return result;
 }
 
 /* --- the endpoint --- */
@@ -186,14 +259,14 @@ static cJSON *endpoint_document(const struct windows_system *s, const struct win
 }
 
 /* Its document is freed by the caller; NULL when it is gone. */
-static cJSON *read_endpoint(const struct windows_computenetwork *hcn, HCN_HANDLE handle, struct windows_endpoint *out)
+static cJSON *read_endpoint(struct job *job, HCN_HANDLE handle, struct windows_endpoint *out)
 {
     cleanup_free WCHAR *query = wide_from_utf8(QUERY);
     PWSTR text = NULL, record = NULL;
     const cJSON *address;
     cJSON *json = NULL;
 
-    hcn->HcnQueryEndpointProperties(handle, query, &text, &record);
+    calling(job, "HcnQueryEndpointProperties")->HcnQueryEndpointProperties(handle, query, &text, &record);
     free(windows_take(record));
     cleanup_free char *narrow = windows_take(text);
     if (!narrow || json_parse(bytes_of_string(narrow), MIB, &json, NULL) < 0)
@@ -205,88 +278,145 @@ static cJSON *read_endpoint(const struct windows_computenetwork *hcn, HCN_HANDLE
     return json;
 }
 
+static int open_parent(struct job *job, HCN_HANDLE *out)
+{
+    PWSTR record = NULL;
+    HRESULT code;
+    GUID id;
+
+    if (!windows_guid_parse(job->network.id, &id))
+        return error_set(&job->err, ERR_NOT_FOUND, "network %s: it has no id", job->network_name);
+    code = calling(job, "HcnOpenNetwork")->HcnOpenNetwork(&id, out, &record);
+    return outcome(code, record, "open the network", &job->err);
+}
+
+static void work_create(struct windows_timed *base)
+{
+    struct job *job = (struct job *)base;
+    cleanup_free WCHAR *wide = wide_from_utf8(job->text);
+    HCN_HANDLE network = NULL, handle = NULL;
+    PWSTR record = NULL;
+    HRESULT code;
+    GUID id;
+
+    if ((job->result = open_parent(job, &network)) < 0)
+        return;
+    CoCreateGuid(&id);
+    code = calling(job, "HcnCreateEndpoint")->HcnCreateEndpoint(network, &id, wide, &handle, &record);
+    job->result = outcome(code, record, "make the endpoint", &job->err);
+    if (job->result < 0 && windows_is_win32((uint32_t)code, WINDOWS_E_SHARING))
+        job->result = job->err.code = ERR_EXISTS; /* a port that is taken */
+    job->hcn.HcnCloseNetwork(network);
+    if (job->result < 0)
+        return;
+    windows_guid_text(&id, job->endpoint.id);
+    cJSON_Delete(read_endpoint(job, handle, &job->endpoint));
+    job->hcn.HcnCloseEndpoint(handle);
+}
+
+static void delete_made(struct windows_timed *base);
+
 static int create_endpoint(struct windows_system *s, const struct windows_network *network, struct windows_endpoint *out, struct error *err)
 {
-    const struct windows_computenetwork *hcn = &s->host->api.network;
+    struct job *job = job_new(s->host, work_create, delete_made);
     cleanup_json cJSON *json = endpoint_document(s, out);
-    cleanup_free WCHAR *wide = wide_json(json);
+    int result;
+
+    job->text = json_print(json);
+    job->owner = mem_string(s->id);
+    job->network = *network;
+    job->endpoint = *out;
+    result = run_job(s->host, &job, NETWORK_CALL_MS, err);
+    if (result == 0)
+        *out = job->endpoint;
+    windows_timed_end(job ? &job->base : NULL);
+    return result;
+}
+
+/* --- the namespace --- */
+
+static void work_join(struct windows_timed *base)
+{
+    struct job *job = (struct job *)base;
+    cleanup_free WCHAR *settings = wide_from_utf8("{\"SchemaVersion\":{\"Major\":2,\"Minor\":0}}"), *request = wide_from_utf8(job->text);
     HCN_HANDLE handle = NULL;
     PWSTR record = NULL;
     HRESULT code;
     GUID id;
 
     CoCreateGuid(&id);
-    code = hcn->HcnCreateEndpoint(network->handle, &id, wide, &handle, &record);
-    if (outcome(code, record, "make the endpoint", err) < 0) {
-        if (windows_is_win32((uint32_t)code, WINDOWS_E_SHARING))
-            err->code = ERR_EXISTS; /* a port that is taken */
-        return err->code;
-    }
-    windows_guid_text(&id, out->id);
-    cJSON_Delete(read_endpoint(hcn, handle, out));
-    hcn->HcnCloseEndpoint(handle);
-    return 0;
+    code = calling(job, "HcnCreateNamespace")->HcnCreateNamespace(&id, settings, &handle, &record);
+    if ((job->result = outcome(code, record, "make the namespace", &job->err)) < 0)
+        return;
+    windows_guid_text(&id, job->endpoint.namespace_id);
+    record = NULL;
+    code = calling(job, "HcnModifyNamespace")->HcnModifyNamespace(handle, request, &record);
+    job->result = outcome(code, record, "attach the endpoint", &job->err);
+    job->hcn.HcnCloseNamespace(handle);
 }
 
-/* --- the namespace --- */
-
-/* Schema 1 has the endpoint itself in its document. */
+/* Schema 1 has the endpoint itself in its document. A namespace that comes late goes with its endpoint. */
 static int join_namespace(struct windows_system *s, struct windows_endpoint *endpoint, struct error *err)
 {
-    const struct windows_computenetwork *hcn = &s->host->api.network;
-    cleanup_free WCHAR *settings = wide_from_utf8("{\"SchemaVersion\":{\"Major\":2,\"Minor\":0}}"), *request = NULL;
-    cleanup_free char *text =
-        mem_format("{\"ResourceType\":\"Endpoint\",\"RequestType\":\"Add\",\"Settings\":{\"EndpointId\":\"%s\"}}", endpoint->id);
-    HCN_HANDLE handle = NULL;
-    PWSTR record = NULL;
+    struct job *job;
     int result;
-    GUID id;
 
     if (s->form != WINDOWS_FORM_2)
         return 0;
-    CoCreateGuid(&id);
-    if (outcome(hcn->HcnCreateNamespace(&id, settings, &handle, &record), record, "make the namespace", err) < 0)
-        return err->code;
-    windows_guid_text(&id, endpoint->namespace_id);
-    request = wide_from_utf8(text);
-    record = NULL;
-    result = outcome(hcn->HcnModifyNamespace(handle, request, &record), record, "attach the endpoint", err);
-    hcn->HcnCloseNamespace(handle);
+    job = job_new(s->host, work_join, delete_made);
+    job->text = mem_format("{\"ResourceType\":\"Endpoint\",\"RequestType\":\"Add\",\"Settings\":{\"EndpointId\":\"%s\"}}", endpoint->id);
+    job->owner = mem_string(s->id);
+    job->endpoint = *endpoint;
+    result = run_job(s->host, &job, NETWORK_CALL_MS, err);
+    if (job)
+        *endpoint = job->endpoint; /* also where the second step failed: it is deleted with the rest */
+    windows_timed_end(job ? &job->base : NULL);
     return result;
 }
 
 /* --- the end --- */
 
-static void delete_one(HRESULT(WINAPI *delete_it)(REFGUID, PWSTR *), const char *text, const char *id, const char *what)
+static void delete_one(HRESULT(WINAPI *delete_it)(REFGUID, PWSTR *), const char *text, const char *owner, const char *what)
 {
     PWSTR record = NULL;
     HRESULT code;
     GUID guid;
 
-    if (!text[0] || !windows_guid_parse(text, &guid))
+    if (!delete_it || !text[0] || !windows_guid_parse(text, &guid))
         return;
     code = delete_it(&guid, &record);
     free(windows_take(record));
     if (FAILED(code) && !windows_is_hcn((uint32_t)code, 1) && !windows_is_hcn((uint32_t)code, 2) &&
         !windows_is_win32((uint32_t)code, WINDOWS_E_NOT_FOUND))
-        log_with(LOG_WARN, "runtime", LOG_FIELDS({"container", id}), "its %s %s stays: 0x%08lx", what, text, (unsigned long)code);
+        log_with(LOG_WARN, "runtime", LOG_FIELDS({"container", owner}), "its %s %s stays: 0x%08lx", what, text, (unsigned long)code);
+}
+
+/* Its work, or what is to be done when its work came late. */
+static void delete_made(struct windows_timed *base)
+{
+    struct job *job = (struct job *)base;
+
+    delete_one(calling(job, "HcnDeleteEndpoint")->HcnDeleteEndpoint, job->endpoint.id, job->owner, "endpoint");
+    delete_one(calling(job, "HcnDeleteNamespace")->HcnDeleteNamespace, job->endpoint.namespace_id, job->owner, "namespace");
 }
 
 static void remove_endpoint(struct windows_host *host, const char *owner, const struct windows_endpoint *endpoint)
 {
-    const struct windows_computenetwork *hcn = &host->api.network;
+    struct job *job = job_new(host, delete_made, NULL);
+    struct error err = {0};
 
-    if (hcn->HcnDeleteEndpoint)
-        delete_one(hcn->HcnDeleteEndpoint, endpoint->id, owner, "endpoint");
-    if (hcn->HcnDeleteNamespace)
-        delete_one(hcn->HcnDeleteNamespace, endpoint->namespace_id, owner, "namespace");
+    job->owner = mem_string(owner);
+    job->endpoint = *endpoint;
+    if (run_job(host, &job, NETWORK_DELETE_MS, &err) < 0)
+        log_with(LOG_WARN, "runtime", LOG_FIELDS({"container", owner}), "its endpoint %s stays for now: %s", endpoint->id, err.message);
+    windows_timed_end(job ? &job->base : NULL);
 }
 
-static void visit_one(struct windows_host *host, const char *id,
-                      void (*visit)(struct windows_host *host, const char *name, const struct windows_endpoint *endpoint))
+/* --- all of them --- */
+
+static void list_one(struct job *job, const char *id)
 {
-    const struct windows_computenetwork *hcn = &host->api.network;
-    struct windows_endpoint endpoint = {0};
+    struct named_endpoint *out = &job->found[job->found_count];
     cleanup_json cJSON *json = NULL;
     HCN_HANDLE handle = NULL;
     PWSTR record = NULL;
@@ -295,43 +425,58 @@ static void visit_one(struct windows_host *host, const char *id,
 
     if (!windows_guid_parse(id, &guid))
         return;
-    code = hcn->HcnOpenEndpoint(&guid, &handle, &record);
+    code = calling(job, "HcnOpenEndpoint")->HcnOpenEndpoint(&guid, &handle, &record);
     free(windows_take(record));
     if (FAILED(code)) /* it went meanwhile */
         return;
-    json = read_endpoint(hcn, handle, &endpoint);
-    hcn->HcnCloseEndpoint(handle);
-    snprintf(endpoint.id, sizeof endpoint.id, "%s", id);
-    snprintf(endpoint.namespace_id, sizeof endpoint.namespace_id, "%s", json_string(json, "HostComputeNamespace", ""));
-    visit(host, json_string(json, "Name", ""), &endpoint);
+    json = read_endpoint(job, handle, &out->endpoint);
+    job->hcn.HcnCloseEndpoint(handle);
+    snprintf(out->endpoint.id, sizeof out->endpoint.id, "%s", id);
+    snprintf(out->endpoint.namespace_id, sizeof out->endpoint.namespace_id, "%s", json_string(json, "HostComputeNamespace", ""));
+    out->name = mem_string(json_string(json, "Name", ""));
+    job->found_count++;
 }
 
-static void each_endpoint(struct windows_host *host,
-                          void (*visit)(struct windows_host *host, const char *name, const struct windows_endpoint *endpoint))
+static void work_list(struct windows_timed *base)
 {
+    struct job *job = (struct job *)base;
     cleanup_free WCHAR *query = wide_from_utf8(QUERY);
     PWSTR text = NULL, record = NULL;
     cleanup_json cJSON *ids = NULL;
     const cJSON *id;
 
-    if (!host->api.network.HcnEnumerateEndpoints || !host->api.network.HcnOpenEndpoint)
-        return;
-    host->api.network.HcnEnumerateEndpoints(query, &text, &record);
+    calling(job, "HcnEnumerateEndpoints")->HcnEnumerateEndpoints(query, &text, &record);
     free(windows_take(record));
     cleanup_free char *narrow = windows_take(text);
     if (!narrow || json_parse(bytes_of_string(narrow), MIB, &ids, NULL) < 0) {
-        log_warn("runtime", "the network service does not tell which endpoints there are: some of an earlier life may stay");
+        job->result = error_set(&job->err, ERR_PEER, "the network service does not tell which endpoints there are");
         return;
     }
+    job->found = mem_array((size_t)cJSON_GetArraySize(ids) + 1, sizeof *job->found);
     cJSON_ArrayForEach (id, ids)
         if (cJSON_IsString(id))
-            visit_one(host, id->valuestring, visit);
+            list_one(job, id->valuestring);
+}
+
+static void each_endpoint(struct windows_host *host,
+                          void (*visit)(struct windows_host *host, const char *name, const struct windows_endpoint *endpoint))
+{
+    struct error err = {0};
+    struct job *job;
+
+    if (!host->api.network.HcnEnumerateEndpoints || !host->api.network.HcnOpenEndpoint)
+        return;
+    job = job_new(host, work_list, NULL);
+    if (run_job(host, &job, NETWORK_DELETE_MS, &err) < 0)
+        log_warn("runtime", "endpoints of an earlier life may stay: %s", err.message);
+    for (size_t i = 0; job && i < job->found_count; i++)
+        visit(host, job->found[i].name, &job->found[i].endpoint);
+    windows_timed_end(job ? &job->base : NULL);
 }
 
 const struct windows_network_service windows_network_hcn = {
     .check = check,
     .open = open_network,
-    .close = close_network,
     .create = create_endpoint,
     .join = join_namespace,
     .remove = remove_endpoint,

@@ -11,6 +11,7 @@
 #include "runtime/windows/hns.h"
 #include "runtime/windows/host.h"
 #include "runtime/windows/network_service.h"
+#include "runtime/windows/timed.h"
 
 struct call {
     const char *method, *path;
@@ -18,19 +19,84 @@ struct call {
     const char *what;  /* as people know it */
 };
 
+/* One HNSCall on its way, on its own thread: all that it reads and writes. */
+struct job {
+    struct windows_timed base;
+    HRESULT(WINAPI *HNSCall)(PCWSTR, PCWSTR, PCWSTR, PWSTR *);
+    WCHAR *method, *path, *body;
+    char *answer;
+    uint32_t code;
+};
+
+static void work(struct windows_timed *base)
+{
+    struct job *job = (struct job *)base;
+    PWSTR response = NULL;
+
+    job->code = (uint32_t)job->HNSCall(job->method, job->path, job->body, &response);
+    job->answer = windows_take(response);
+}
+
+/* An endpoint that was made when nobody waited for it any more. */
+static void delete_made(struct windows_timed *base)
+{
+    struct job *job = (struct job *)base;
+    struct windows_endpoint endpoint = {0};
+    cleanup_json cJSON *output = NULL;
+    struct error err = {0};
+    PWSTR response = NULL;
+
+    if (FAILED((HRESULT)job->code) || windows_hns_read(job->answer, "", &output, &err) < 0 ||
+        windows_hns_read_endpoint(output, &endpoint, &err) < 0)
+        return;
+    cleanup_free char *text = mem_format("/endpoints/%s", endpoint.id);
+    cleanup_free WCHAR *path = wide_from_utf8(text);
+    job->HNSCall(L"DELETE", path, L"", &response);
+    free(windows_take(response));
+}
+
+static void end_job(struct windows_timed *base)
+{
+    struct job *job = (struct job *)base;
+
+    free(job->method);
+    free(job->path);
+    free(job->body);
+    free(job->answer);
+    free(job);
+}
+
+static struct job *job_new(const struct windows_host *host, const struct call *call)
+{
+    struct job *job = mem_alloc(sizeof *job);
+    cleanup_free char *text = call->body ? json_print(call->body) : NULL;
+    bool makes_endpoint = strcmp(call->method, "POST") == 0 && strcmp(call->path, "/endpoints/") == 0;
+
+    *job = (struct job){.base = {.work = work, .late = makes_endpoint ? delete_made : NULL, .end = end_job},
+                        .HNSCall = host->api.vm.HNSCall,
+                        .method = wide_from_utf8(call->method),
+                        .path = wide_from_utf8(call->path),
+                        .body = wide_from_utf8(text ? text : "")};
+    atomic_store(&job->base.doing, "HNSCall");
+    return job;
+}
+
 /* *output may be NULL on success too. *code: HNSCall's own. */
 static int ask(const struct windows_host *host, const struct call *call, uint32_t *code, cJSON **output, struct error *err)
 {
-    cleanup_free char *text = call->body ? json_print(call->body) : NULL;
-    cleanup_free WCHAR *method = wide_from_utf8(call->method), *path = wide_from_utf8(call->path), *body = wide_from_utf8(text ? text : "");
-    PWSTR response = NULL;
+    struct job *job = job_new(host, call);
+    int result = windows_timed_run(&job->base, windows_at_most(host, NETWORK_CALL_MS), err);
 
     *output = NULL;
-    *code = (uint32_t)host->api.vm.HNSCall(method, path, body, &response);
-    cleanup_free char *answer = windows_take(response);
-    if (FAILED((HRESULT)*code))
-        return windows_error(err, call->what, *code, answer);
-    return windows_hns_read(answer, call->what, output, err);
+    *code = 0;
+    if (result == ERR_DEADLINE)
+        return error_wrap(err, "%s: %s %s", call->what, call->method, call->path);
+    if (result == 0 && FAILED((HRESULT)job->code))
+        result = windows_error(err, call->what, *code = job->code, job->answer);
+    else if (result == 0)
+        result = windows_hns_read(job->answer, call->what, output, err);
+    windows_timed_end(&job->base);
+    return result;
 }
 
 /* Schema 2's document names a namespace, which only HCN makes here. */
@@ -83,12 +149,6 @@ static int open_network(struct windows_host *host, struct windows_network *out, 
     found = windows_hns_find(networks, host->network_name);
     result = found ? take_network(found, out, err) : make_network(host, out, err);
     return result < 0 ? error_wrap(err, "network %s", host->network_name) : 0;
-}
-
-static void close_network(struct windows_host *host, struct windows_network *network)
-{
-    (void)host;
-    (void)network;
 }
 
 /* --- the endpoint --- */
@@ -153,7 +213,6 @@ static void each_endpoint(struct windows_host *host,
 const struct windows_network_service windows_network_hns = {
     .check = check,
     .open = open_network,
-    .close = close_network,
     .create = create_endpoint,
     .join = join,
     .remove = remove_endpoint,

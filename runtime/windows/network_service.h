@@ -15,18 +15,20 @@ struct windows_system;
 #define WINDOWS_NETWORK_PREFIX  "172.28.0.0/20"
 #define WINDOWS_NETWORK_GATEWAY "172.28.0.1"
 
+/* How long one of the functions below may take: those of the service have no deadline of their own (timed.h). */
+enum { NETWORK_CALL_MS = 20000, NETWORK_DELETE_MS = 10000 };
+
 struct windows_network {
-    void *handle; /* HCN's */
     char id[37], gateway[46];
 };
 
+/* Each fails with ERR_DEADLINE, naming the call, when the service does not answer in time; what it makes later all the same is deleted. */
 struct windows_network_service {
     /* Can this host's service do what @system needs? ERR_UNSUPPORTED naming what is missing. */
     int (*check)(const struct windows_system *system, struct error *err);
 
-    /* The network of the host's name, made where there is none. Closed by close, which takes a zeroed one. */
+    /* The network of the host's name, made where there is none. */
     int (*open)(struct windows_host *host, struct windows_network *out, struct error *err);
-    void (*close)(struct windows_host *host, struct windows_network *network);
 
     /* With the published ports that @out has; ERR_EXISTS where one is taken. */
     int (*create)(struct windows_system *system, const struct windows_network *network, struct windows_endpoint *out, struct error *err);

@@ -33,21 +33,19 @@ static int prepare_mounts(const struct windows_system *s, struct error *err)
     return 0;
 }
 
-/* As they are seen in the container: encode.h. They are gone when it has ended. */
+/* Where the container is shown them: encode.h. They are gone when it has ended. */
 static int write_files(const struct windows_op *op, struct error *err)
 {
     const struct windows_system *s = windows_system_of(op);
 
     for (size_t i = 0; i < op->base.file_count; i++) {
-        const struct document_file *file = s->document.files;
-        const struct document_file *end = file + s->document.file_count;
-        const char *name = NULL;
+        const struct document_file *file = s->document.files, *end = file + s->document.file_count;
         while (file < end && strcmp(file->target, op->base.files[i].target) != 0)
             file++;
         if (file == end)
             return error_set(err, ERR_INVALID, "Skep.Files: no file has the target %s", op->base.files[i].target);
-        size_t index = windows_files_directory_of(&s->document, file, &name);
-        cleanup_free char *dir = mem_format("%s\\files\\%zu", s->dir, index), *path = mem_format("%s\\%s", dir, name);
+        cleanup_free char *dir = mem_format("%s\\files\\%s", s->dir, windows_files_name(file->is_secret));
+        cleanup_free char *path = mem_format("%s\\%zu", dir, (size_t)(file - s->document.files));
         if (file_make_dirs(dir, 0700, err) < 0 || file_write_volatile(path, op->base.files[i].content, 0600, err) < 0)
             return error_wrap(err, "%s %s", file->is_secret ? "secret" : "config", file->target);
     }

@@ -22,7 +22,7 @@ struct start {
     struct arena arena;
     struct windows_place place;
     char *volume, *document;
-    bool is_mounted, is_at_hcs;
+    bool is_at_hcs;
     int exit_code; /* where it fails */
 };
 
@@ -62,14 +62,12 @@ static int prepare(struct start *start, struct error *err)
     if (windows_layers_read(s, &start->arena, &layers, &start->place.layer_count, err) < 0)
         return err->code;
     start->place.layers = layers;
-    if (s->isolation == ISOLATION_HYPERV) {
+    if (windows_layers_mount(s, &start->volume, err) < 0)
+        return err->code;
+    if (s->isolation == ISOLATION_HYPERV)
         start->place.utility_vm_dir = find_utility_vm(start);
-    } else {
-        if (windows_layers_mount(s, &start->volume, err) < 0)
-            return err->code;
-        start->is_mounted = true;
+    else
         start->place.scratch_volume = start->volume;
-    }
     place_mounts(start);
     start->place.files_dir = arena_format(&start->arena, "%s\\files", s->dir);
     if (s->document.network.mode == NETWORK_NONE)

@@ -139,16 +139,16 @@ HRESULT WINAPI UnprepareLayer(INFO info, PCWSTR id)
     return S_OK;
 }
 
+/* A directory stands for the volume: Wine has no names of volumes that could lead there. */
 HRESULT WINAPI GetLayerMountPath(INFO info, PCWSTR id, SIZE_T *chars, PWSTR out)
 {
-    WCHAR path[64];
-    GUID guid;
+    WCHAR dir[MAX_PATH], path[MAX_PATH];
 
     if (!is_there(info, id, L".prepared"))
         return (HRESULT)NOT_READY;
-    NameToGuid(id, &guid);
-    _snwprintf(path, 64, L"\\\\?\\Volume{%08lx-%04x-%04x-%02x%02x-%02x%02x%02x%02x%02x%02x}", guid.Data1, guid.Data2, guid.Data3,
-               guid.Data4[0], guid.Data4[1], guid.Data4[2], guid.Data4[3], guid.Data4[4], guid.Data4[5], guid.Data4[6], guid.Data4[7]);
+    join(dir, info, id, L"volume");
+    CreateDirectoryW(dir, NULL);
+    _snwprintf(path, MAX_PATH, L"\\\\?\\%ls", dir);
     if (out && *chars > wcslen(path))
         wcscpy(out, path);
     *chars = wcslen(path) + 1;

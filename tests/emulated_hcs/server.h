@@ -25,6 +25,7 @@ struct compute {
     struct compute *next;
     char *id, *owner, *exit_document;
     cJSON *document;
+    struct shown *shown;
     enum state state;
     bool is_virtual, dies_with_last_handle, loses_exit, exits_twice, is_busy;
     unsigned handles, processes;
@@ -110,6 +111,10 @@ bool children_ignore_shutdown(const struct compute *system);
 cJSON *children_list(const struct compute *system);
 void children_drop(struct compute *system);
 void children_statistics(const struct compute *system, cJSON *out);
+
+/* files.c */
+void files_show(struct compute *system);
+void files_hide(struct compute *system);
 
 /* network.c, hns.c */
 bool network_call(struct request *request, struct answer *answer); /* false: not its call */

@@ -124,6 +124,7 @@ void compute_stop(struct compute *s, uint32_t status, const char *exit_type)
     if (s->state == STOPPED)
         return;
     children_kill(s, 1);
+    files_hide(s);
     s->state = STOPPED;
     free(s->exit_document);
     s->exit_document = text_format("{\"Status\":%d,\"ExitType\":\"%s\"}", (int32_t)status, exit_type);
@@ -256,6 +257,7 @@ static uint32_t do_start(struct request *r)
         return HCS(0x105);
     r->system->state = RUNNING;
     r->system->started_ms = GetTickCount64();
+    files_show(r->system);
     r->system->loses_exit = r->rule && r->rule->loses_exit;
     r->system->exits_twice = r->rule && r->rule->exits_twice;
     if (r->rule && r->rule->has_exit_first) {

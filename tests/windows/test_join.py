@@ -68,6 +68,18 @@ class JoinDockerd(unittest.TestCase):
         self.assertEqual(task["Status"]["ContainerStatus"]["ExitCode"], 7)
         self.assertIn("task: non-zero exit (7)", task["Status"]["Err"])
 
+    def test_4b_a_config_without_a_target_is_in_the_root_and_a_secret_where_docker_has_it(self):
+        for kind, content in (("config", "greeting=hello"), ("secret", "open sesame")):
+            path = f"{self.manager.dir}/{kind}.txt"
+            with open(path, "w") as file:
+                file.write(content)
+            self.manager.docker(kind, "create", f"the-{kind}", path)
+        line = r"type C:\the-config& echo.& type C:\ProgramData\Docker\secrets\the-secret"
+        self.cmd("reader", line, "--config", "the-config", "--secret", "the-secret", *ONCE)
+        self.wait_state("reader", "complete")
+        wait_until(lambda: self.logs("reader").split() == ["greeting=hello", "open", "sesame"], 20, "the service has read both")
+        self.manager.docker("service", "rm", "reader")
+
     def test_5_killed_and_started_again_nothing_is_lost(self):
         before = self.only_task("talker")
         shown = self.node.skep("ps", "-q", "--no-trunc").stdout

@@ -1,8 +1,20 @@
 """skepd.exe in Windows' table of services: registered, started, asked, stopped, taken out; under Wine."""
+import os
 import unittest
 
+from lib.dockerd import Dockerd
 from lib.hosts import Network, wait_until
-from lib.wine import WineSkepd, need_wine, windows_path
+from lib.images import windows_base_layer
+from lib.registry import Registry
+from lib.wine import BUILD, WineSkepd, need_wine, windows_path
+
+CONTROL = os.path.join(BUILD, "tests", "service_control.exe")
+PRESHUTDOWN, DRAIN, INVALID_PARAMETER = "15", "128", 87
+
+
+def state_of(skepd, service):
+    said = skepd.wine("sc", "query", service, check=False).stdout
+    return next((line.split()[3] for line in said.splitlines() if "STATE" in line), said)
 
 
 class Service(unittest.TestCase):
@@ -15,8 +27,7 @@ class Service(unittest.TestCase):
         cls.flags = cls.skepd.argv(())[2:]
 
     def state(self):
-        said = self.skepd.wine("sc", "query", "skep-test", check=False).stdout
-        return next((line.split()[3] for line in said.splitlines() if "STATE" in line), said)
+        return state_of(self.skepd, "skep-test")
 
     def events_file(self):
         return self.skepd.wine("reg", "query", r"HKLM\SYSTEM\CurrentControlSet\Services\EventLog\Application\skep-test", "/v", "EventMessageFile",
@@ -72,3 +83,73 @@ class Service(unittest.TestCase):
         said = self.skepd.wine(self.skepd.program, "--run-service", "--service-name", "skep-test", check=False)
         self.assertNotEqual(said.returncode, 0)
         self.assertIn("--run-service is for the service control manager", said.stderr)
+
+
+class GoingDown(unittest.TestCase):
+    """The host goes down, or somebody sends the control that does the same: the node's tasks are stopped first, and the manager hears of it."""
+
+    @classmethod
+    def setUpClass(cls):
+        need_wine()
+        cls.net = Network()
+        cls.addClassCleanup(cls.net.close)
+        host = cls.net.host("registry")
+        registry = Registry(host, ip=host.ip).start()
+        cls.image = registry.push("win/app", layers=[windows_base_layer()], os="windows", os_version="10.0.20348.2113", architecture="amd64")
+        cls.manager = Dockerd(cls.net.host("manager")).start().init()
+        cls.node = WineSkepd(cls.net.host("win"), "--insecure-registry", registry.address)
+        cls.node.wine(cls.node.program, "--register-service", "--service-name", "skep-down", *cls.node.argv(())[2:])
+        cls.node.wine("net", "start", "skep-down")
+        wait_until(lambda: cls.node.skep("info", check=False).returncode == 0, 30, "the service answers")
+        cls.node.join(cls.manager)
+        cls.manager.wait_node("win")
+
+    def state(self):
+        return state_of(self.node, "skep-down")
+
+    def control(self, code):
+        return self.node.wine(CONTROL, "skep-down", code, check=False).stdout.split()
+
+    def run_service(self, name):
+        self.manager.create_service(name, self.image, "cmd", "/c", "pause >nul", options=("--constraint", "node.platform.os==windows"))
+        wait_until(lambda: [t["Status"]["State"] for t in self.manager.tasks(name)] == ["running"], 60, f"{name} runs")
+        return self.manager.tasks(name)[0]["ID"]
+
+    def task_state(self, name, task):
+        return next(t["Status"]["State"] for t in self.manager.tasks(name) if t["ID"] == task)
+
+    def test_1_the_host_waits_for_it(self):
+        self.assertEqual(self.control("preshutdown-ms")[0], "120000")
+
+    def test_2_preshutdown_is_the_control_manager_s_alone(self):
+        """Windows sends it when it goes down. Wine's passes on none, and does not know it when asked to."""
+        answer = int(self.control(PRESHUTDOWN)[0])
+        print(f"Wine's service control manager answers {answer} to the control of preshutdown")
+        if answer == 0:
+            wait_until(lambda: self.state() == "STOPPED", 60, "the service has stopped")
+            self.node.wine("net", "start", "skep-down")
+        self.assertEqual(self.state(), "RUNNING")
+
+    def test_3_stopped_alone_it_leaves_containers_running(self):
+        task = self.run_service("stays")
+        self.node.wine("net", "stop", "skep-down")
+        wait_until(lambda: self.state() == "STOPPED", 30, "the service has stopped")
+        self.assertEqual(self.task_state("stays", task), "running")
+        self.node.wine("net", "start", "skep-down")
+        wait_until(lambda: self.node.skep("info", check=False).returncode == 0, 30, "the service answers")
+        self.manager.wait_node("win", timeout_s=60)
+        self.assertEqual(self.task_state("stays", task), "running")
+        self.assertIn("stays.1", self.node.skep("ps").stdout)
+
+    def test_4_drained_its_tasks_stop_first_and_the_manager_hears_of_it(self):
+        task = self.manager.tasks("stays")[0]["ID"]
+        self.assertEqual(self.control(DRAIN), ["0"])
+        wait_until(lambda: self.state() == "STOPPED", 60, "the service has stopped")
+        self.assertEqual(self.task_state("stays", task), "shutdown")
+        self.manager.wait_node("win", "down", timeout_s=60)
+
+    def test_5_started_again_it_runs_what_it_is_given(self):
+        self.node.wine("net", "start", "skep-down")
+        self.manager.wait_node("win", timeout_s=60)
+        wait_until(lambda: any(t["Status"]["State"] == "running" for t in self.manager.tasks("stays")), 60, "the service's next task runs")
+        self.node.wine(self.node.program, "--unregister-service", "--service-name", "skep-down")

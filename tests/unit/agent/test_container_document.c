@@ -79,6 +79,7 @@ static void tear_down(struct fixture *f)
 /* Make it, and let the runtime read it. */
 static const struct document *made(struct fixture *f)
 {
+    cJSON_Delete(steal(&f->json));
     assert_ok(container_document(&f->task, &f->image, &f->facts, &f->json, err));
     assert_ok(document_parse(f->json, &f->arena, &f->document, err));
     return &f->document;
@@ -278,6 +279,48 @@ static void a_windows_node_has_paths_and_pipes_of_windows(void **state)
     tear_down(&f);
 }
 
+static void a_config_without_a_directory_is_in_the_root(void **state)
+{
+    struct fixture f;
+    INIT(ConfigReference, config) = DOCKER__SWARMKIT__V1__CONFIG_REFERENCE__INIT;
+    INIT(ConfigReference, *configs[]) = {&config};
+    INIT(FileTarget, file) = DOCKER__SWARMKIT__V1__FILE_TARGET__INIT;
+    (void)state;
+    set_up(&f);
+    f.node.os = "windows";
+    f.image.config.working_dir = NULL;
+    file.name = word("app.ini");
+    config.target_case = DOCKER__SWARMKIT__V1__CONFIG_REFERENCE__TARGET_FILE;
+    config.file = &file;
+    f.container.configs = configs;
+    f.container.n_configs = 1;
+    assert_string_equal(made(&f)->files[0].target, "C:\\app.ini");
+    file.name = word("/app.ini");
+    assert_string_equal(made(&f)->files[0].target, "C:\\app.ini");
+    tear_down(&f);
+}
+
+static void escaped_arguments_are_those_of_an_image_of_windows(void **state)
+{
+    struct fixture f;
+    char *args[] = {word("x")};
+    (void)state;
+    set_up(&f);
+    f.image.config.is_args_escaped = true;
+    assert_false(made(&f)->windows.is_command_line); /* of Linux it says nothing */
+    f.node.os = "windows";
+    f.image.config.working_dir = NULL;
+    assert_true(made(&f)->windows.is_command_line);
+    f.container.args = args;
+    f.container.n_args = 1;
+    assert_false(made(&f)->windows.is_command_line); /* what a service says are arguments */
+    f.container.n_args = 0;
+    f.container.command = args;
+    f.container.n_command = 1;
+    assert_false(made(&f)->windows.is_command_line);
+    tear_down(&f);
+}
+
 static void what_is_not_here_is_refused_by_name(void **state)
 {
     struct fixture f;
@@ -394,6 +437,8 @@ int main(void)
         cmocka_unit_test(mounts_are_checked_in_dockerd_s_words),
         cmocka_unit_test(mounts_and_files_are_read_by_the_runtime),
         cmocka_unit_test(a_windows_node_has_paths_and_pipes_of_windows),
+        cmocka_unit_test(a_config_without_a_directory_is_in_the_root),
+        cmocka_unit_test(escaped_arguments_are_those_of_an_image_of_windows),
         cmocka_unit_test(what_is_not_here_is_refused_by_name),
         cmocka_unit_test(fields_are_named_in_errors),
         cmocka_unit_test(names),

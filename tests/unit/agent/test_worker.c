@@ -504,6 +504,36 @@ static void who_is_cut_off_stops_what_must_not_run_twice(void **state)
     tear_down(&f);
 }
 
+/* The host goes down: what runs is stopped and told, what comes is left alone, and a start afterwards goes on with what it is given. */
+static void a_drained_worker_stops_all_and_begins_nothing(void **state)
+{
+    struct fixture f;
+    (void)state;
+    set_up(&f);
+    want(&f, 0, RUNNING, "serve", NULL);
+    want(&f, 1, READY, "serve", NULL);
+    assign(&f);
+    run(&f, 10);
+    assert_int_equal(f.told[0].state, RUNNING);
+    assert_int_equal(worker_running(f.worker), 2);
+    worker_drain(f.worker);
+    want(&f, 2, RUNNING, "serve", NULL);
+    assign(&f);
+    run(&f, 60);
+    assert_int_equal(f.told[0].state, SHUTDOWN);
+    assert_int_equal(f.told[1].state, SHUTDOWN);
+    assert_int_equal(f.told[2].count, 0);
+    assert_int_equal(worker_running(f.worker), 0);
+    restart_worker(&f);
+    worker_set_contact(f.worker, true);
+    assign(&f);
+    run(&f, 20);
+    assert_int_equal(f.told[0].state, SHUTDOWN);
+    assert_int_equal(f.told[2].state, RUNNING);
+    remove_all_leaves_nothing(&f);
+    tear_down(&f);
+}
+
 /* A restart does not give a node that is cut off more time than once again. */
 static void who_starts_cut_off_counts_from_there(void **state)
 {
@@ -1242,6 +1272,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(task_runs_and_is_removed),
         cmocka_unit_test(who_is_cut_off_stops_what_must_not_run_twice),
+        cmocka_unit_test(a_drained_worker_stops_all_and_begins_nothing),
         cmocka_unit_test(who_starts_cut_off_counts_from_there),
         cmocka_unit_test(ready_is_as_far_as_desired),
         cmocka_unit_test(exits_are_told_as_dockerd_does),

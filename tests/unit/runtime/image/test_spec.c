@@ -90,13 +90,13 @@ static void config_is_read_whole(void **state)
 {
     (void)state;
     struct image_spec spec;
-    assert_ok(
-        parse_spec("{\"os\":\"windows\",\"architecture\":\"amd64\",\"os.version\":\"10.0.20348.1\",\"config\":{\"Entrypoint\":[\"/e\"],"
-                   "\"Cmd\":[\"a\",\"b\"],\"Env\":[\"A=1\"],\"WorkingDir\":\"/w\",\"User\":\"u:g\",\"Labels\":{\"k\":\"v\"},"
-                   "\"ExposedPorts\":{\"80/tcp\":{}},\"Volumes\":{\"/data\":{}},\"StopSignal\":\"SIGQUIT\",\"Shell\":[\"cmd\"],"
-                   "\"Healthcheck\":{\"Test\":[\"CMD\",\"true\"],\"Interval\":30000000000,\"Retries\":3}},"
-                   "\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"" DIGEST_A "\"]}}",
-                   &spec, err));
+    assert_ok(parse_spec(
+        "{\"os\":\"windows\",\"architecture\":\"amd64\",\"os.version\":\"10.0.20348.1\",\"config\":{\"Entrypoint\":[\"/e\"],"
+        "\"Cmd\":[\"a\",\"b\"],\"Env\":[\"A=1\"],\"WorkingDir\":\"/w\",\"User\":\"u:g\",\"Labels\":{\"k\":\"v\"},"
+        "\"ExposedPorts\":{\"80/tcp\":{}},\"Volumes\":{\"/data\":{}},\"StopSignal\":\"SIGQUIT\",\"Shell\":[\"cmd\"],\"ArgsEscaped\":true,"
+        "\"Healthcheck\":{\"Test\":[\"CMD\",\"true\"],\"Interval\":30000000000,\"Retries\":3}},"
+        "\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"" DIGEST_A "\"]}}",
+        &spec, err));
     assert_string_equal(spec.os_version, "10.0.20348.1");
     assert_string_equal(spec.config.entrypoint.items[0], "/e");
     assert_int_equal(spec.config.cmd.count, 2);
@@ -105,6 +105,7 @@ static void config_is_read_whole(void **state)
     assert_int_equal(spec.config.healthcheck.interval_ns, 30000000000);
     assert_int_equal(spec.config.healthcheck.test.count, 2);
     assert_int_equal(spec.diff_ids.count, 1);
+    assert_true(spec.config.is_args_escaped);
 }
 
 static void nulls_and_gaps_mean_nothing_given(void **state)
@@ -115,6 +116,7 @@ static void nulls_and_gaps_mean_nothing_given(void **state)
     assert_string_equal(spec.os, "linux");
     assert_string_equal(spec.config.user, "");
     assert_int_equal(spec.config.cmd.count, 0);
+    assert_false(spec.config.is_args_escaped);
     assert_ok(parse_spec("{}", &spec, err));
 }
 

@@ -34,7 +34,21 @@ struct fixture {
     bool is_closed;
 };
 
-/* What a container runs: --exit N, --say TEXT, --sleep. */
+static inline int show_files(char **paths, int count)
+{
+    for (int i = 0; i < count; i++) {
+        char text[256];
+        FILE *file = fopen(paths[i], "rb");
+        size_t size = file ? fread(text, 1, sizeof text, file) : 0;
+        if (!file)
+            return 2;
+        printf("%.*s\n", (int)size, text);
+        fclose(file);
+    }
+    return 0;
+}
+
+/* What a container runs: --exit N, --say TEXT, --show FILE…, --sleep. */
 static inline int emulated_main_child(int argc, char **argv)
 {
     GetModuleFileNameA(NULL, emulated_self, MAX_PATH);
@@ -48,6 +62,8 @@ static inline int emulated_main_child(int argc, char **argv)
         fprintf(stderr, "to stderr\n");
         return 0;
     }
+    if (strcmp(argv[1], "--show") == 0)
+        return show_files(argv + 2, argc - 2);
     if (strcmp(argv[1], "--sleep") == 0) {
         printf("sleeping\n");
         fflush(stdout);

@@ -62,6 +62,10 @@ static void an_exit_code_counts_only_where_hcs_vouches_for_it(void **state)
     s = windows_read_process_status("{\"ProcessId\":7,\"Exited\":true,\"ExitCode\":3221225786,\"LastWaitResult\":0}");
     assert_true(s.has_exited);
     assert_true(s.exit_code == 0xC000013A);
+    s = windows_read_process_status("{\"ProcessId\":7,\"Exited\":true,\"ExitCode\":-1073741510,\"LastWaitResult\":0}");
+    assert_true(s.exit_code == 0xC000013A); /* the same, signed */
+    s = windows_read_process_status("{\"ProcessId\":7,\"Exited\":true,\"ExitCode\":1e300,\"LastWaitResult\":0}");
+    assert_true(s.exit_code == -1);
     s = windows_read_process_status("{\"ProcessId\":7,\"Exited\":true,\"ExitCode\":0,\"LastWaitResult\":-1}");
     assert_true(s.has_exited);
     assert_true(s.exit_code == -1);

@@ -35,6 +35,7 @@ static const struct golden {
     {"full", 20348, COMMAND},
     {"console", 20348, COMMAND},
     {"command-line", 20348, COMMAND},
+    {"command-line-more", 20348, COMMAND},
     {"processor-count", 20348, PROCESS},
     {"processor-count", 20348, HYPERV},
     {"processor-weight", 20348, PROCESS},
@@ -187,8 +188,9 @@ static void what_windows_cannot_do_is_refused_by_name(void **state)
     assert_fails(check("\"Mounts\":[{\"Type\":\"tmpfs\",\"Target\":\"C:\\\\t\"}]", 20348, err), ERR_UNSUPPORTED, "tmpfs");
     assert_fails(check("\"Network\":{\"Mode\":\"host\"}", 20348, err), ERR_UNSUPPORTED, "no host network");
     assert_fails(check("\"Network\":{\"Hosts\":[\"db:10.0.0.1\"]}", 20348, err), ERR_UNSUPPORTED, "extra hosts");
-    assert_fails(check("\"Files\":[{\"Kind\":\"config\",\"Target\":\"C:\\\\app.ini\"}]", 20348, err), ERR_UNSUPPORTED,
-                 "a directory of its own");
+    assert_fails(check("\"Files\":[{\"Kind\":\"config\",\"Target\":\"D:\\\\app.ini\"}]", 20348, err), ERR_UNSUPPORTED,
+                 "Skep.Files: the target D:\\app.ini is not on the container's drive C:");
+    assert_ok(check("\"Files\":[{\"Kind\":\"config\",\"Target\":\"C:\\\\app.ini\"}]", 20348, err));
     assert_fails(check("\"Windows\":{\"CredentialSpec\":\"file://x\"}", 20348, err), ERR_UNSUPPORTED, "CredentialSpec");
     assert_fails(
         check("\"Mounts\":[{\"Type\":\"npipe\",\"Source\":\"\\\\\\\\.\\\\pipe\\\\a\",\"Target\":\"\\\\\\\\.\\\\pipe\\\\b\"}]", 14393, err),
@@ -207,6 +209,41 @@ static void paths_and_pipes_of_windows_are_checked(void **state)
     assert_fails(check("\"Mounts\":[{\"Type\":\"npipe\",\"Source\":\"C:\\\\x\",\"Target\":\"\\\\\\\\.\\\\pipe\\\\b\"}]", 20348, err),
                  ERR_INVALID, "not a valid pipe path");
     assert_fails(check("\"Linux\":{},\"Windows\":{\"Unknown\":1}", 20348, err), ERR_INVALID, "Skep.Windows.Unknown: no such member");
+}
+
+static void targets_of_files_are_below_drive_c(void **state)
+{
+    static const struct {
+        const char *target, *path; /* NULL: refused */
+    } rows[] = {
+        {"C:\\app.ini", "app.ini"},
+        {"c:/app/sub/key", "app\\sub\\key"},
+        {"C:\\/app.ini", "app.ini"},
+        {"C:\\app\\", "app"},
+        {"C:\\.config\\a b", ".config\\a b"},
+        {"C:\\", NULL},
+        {"C:key", NULL},
+        {"C:\\..\\Windows\\key", NULL},
+        {"C:\\app\\.\\key", NULL},
+        {"C:\\app\\key:stream", NULL},
+        {"C:\\app\\*", NULL},
+        {"C:\\app. \\key", NULL},
+        {"\\\\?\\C:\\key", NULL},
+        {"\\\\server\\share\\key", NULL},
+        {"/key", NULL},
+        {"", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        cleanup_free char *path = NULL;
+        struct error why = {0};
+        int result = windows_file_path(rows[i].target, &path, &why);
+        if (rows[i].path)
+            assert_string_equal(path, rows[i].path);
+        else
+            assert_int_equal(result, ERR_UNSUPPORTED);
+    }
 }
 
 static void a_container_of_linux_is_refused(void **state)
@@ -314,6 +351,7 @@ int main(void)
         cmocka_unit_test(documents_are_as_reviewed),
         cmocka_unit_test(what_windows_cannot_do_is_refused_by_name),
         cmocka_unit_test(paths_and_pipes_of_windows_are_checked),
+        cmocka_unit_test(targets_of_files_are_below_drive_c),
         cmocka_unit_test(a_container_of_linux_is_refused),
         cmocka_unit_test(an_image_without_a_base_layer_or_utility_vm_is_refused),
         cmocka_unit_test(arguments_come_back_as_they_were),

@@ -212,24 +212,84 @@ static void hyperv_isolation_pauses_and_resumes(void **state)
     wait_for(f, "exited=1 done");
 }
 
-static void secrets_are_there_while_it_runs(void **state)
+#define FILES ",\"Files\":[{\"Kind\":\"secret\",\"Target\":\"C:\\\\run\\\\key\"},{\"Kind\":\"config\",\"Target\":\"C:\\\\APP%s\"}]"
+
+/* What the container reads came through the document's mapped directories: that the links lead there is emulated, that they are made is
+ * not. */
+static void run_with_files(struct fixture *f, const char *id, const char *isolation)
+{
+    cleanup_free char *target = mem_format("C:\\APP%s", id), *quoted = mem_format("\"--show\",\"C:\\\\run\\\\key\",\"C:\\\\APP%s\"", id);
+    cleanup_free char *more = mem_format(NO_NETWORK ",\"Isolation\":\"%s\"" FILES, isolation, id);
+    cleanup_free char *secret = mem_format("%s/containers/%s/files/secrets/0", f->state_dir, id);
+    cleanup_free char *config = mem_format("%s/containers/%s/files/configs/1", f->state_dir, id);
+    const struct hcs_file_content files[] = {{"C:\\run\\key", bytes_of("s3cret", 6)}, {target, bytes_of("a=1", 3)}};
+    cleanup_json cJSON *json = document_of(strcmp(isolation, "hyperv") == 0 ? "vm" : "base", quoted, more);
+    struct hcs_log_options all = {.wants_stdout = true, .tail = -1};
+    struct hcs_log_sink sink = {on_entry, on_log_end, f};
+    struct hcs_log *log = NULL;
+
+    forget(f);
+    hcs_system_create(f->hcs, id, json, files, 2, on_done, f);
+    wait_for(f, "done");
+    assert_true(file_exists(secret) && file_exists(config));
+    start(f, id);
+    wait_for(f, "exited=0");
+    assert_ok(hcs_log_open(f->hcs, id, &all, &sink, &log, err));
+    wait_for(f, "log-end");
+    hcs_log_close(log);
+    assert_string_equal(f->log, "1:s3cret\r\n1:a=1\r\n");
+    assert_false(file_exists(secret) || file_exists(config));
+    assert_false(file_exists(target));
+}
+
+static void secrets_and_configs_are_at_their_targets_while_it_runs(void **state)
+{
+    run_with_files(*state, "files1", "process");
+}
+
+static void and_with_hyperv_isolation(void **state)
+{
+    run_with_files(*state, "files2", "hyperv");
+}
+
+static void a_target_that_the_image_has_a_directory_at_is_refused(void **state)
 {
     struct fixture *f = *state;
-    struct hcs_file_content secret = {"C:\\run\\key", bytes_of("s3cret", 6)};
-    cleanup_json cJSON *json =
-        document_of("base", "\"--sleep\"", NO_NETWORK ",\"Files\":[{\"Kind\":\"secret\",\"Target\":\"C:\\\\run\\\\key\"}]");
-    cleanup_free char *path = mem_format("%s/containers/secret1/files/0/key", f->state_dir);
-    cleanup_buf struct buf text = {0};
+    const struct hcs_file_content file = {"C:\\app", bytes_of("x", 1)};
+    cleanup_json cJSON *json = document_of("base", "\"--sleep\"", NO_NETWORK ",\"Files\":[{\"Kind\":\"config\",\"Target\":\"C:\\\\app\"}]");
+    cleanup_free char *directory = mem_format("%s/containers/files3/scratch/volume/app", f->state_dir);
 
-    hcs_system_create(f->hcs, "secret1", json, &secret, 1, on_done, f);
+    hcs_system_create(f->hcs, "files3", json, &file, 1, on_done, f);
     wait_for(f, "done");
-    start(f, "secret1");
-    wait_for(f, "started done");
-    assert_ok(file_read(path, 100, &text, err));
-    assert_true(bytes_equal(buf_bytes(&text), secret.content));
-    hcs_system_terminate(f->hcs, "secret1", on_done, f);
-    wait_for(f, "exited=1 done");
-    assert_false(file_exists(path));
+    assert_ok(file_make_dirs(directory, 0700, err));
+    start(f, "files3");
+    wait_for(f, "ERR_PRECONDITION");
+    assert_non_null(strstr(f->last.message, "config C:\\app: the image has a directory in its place"));
+}
+
+static void a_file_of_the_image_at_a_target_is_replaced(void **state)
+{
+    struct fixture *f = *state;
+    const struct hcs_file_content file = {"C:\\dir\\app.ini", bytes_of("ours", 4)};
+    cleanup_json cJSON *json = document_of("base", "\"--show\",\"C:\\\\dir\\\\app.ini\",\"C:\\\\dir\\\\other.ini\"",
+                                           NO_NETWORK ",\"Files\":[{\"Kind\":\"config\",\"Target\":\"C:\\\\dir\\\\app.ini\"}]");
+    cleanup_free char *dir = mem_format("%s/containers/files4/scratch/volume/dir", f->state_dir);
+    cleanup_free char *replaced = mem_format("%s/app.ini", dir), *other = mem_format("%s/other.ini", dir);
+    struct hcs_log_options all = {.wants_stdout = true, .tail = -1};
+    struct hcs_log_sink sink = {on_entry, on_log_end, f};
+    struct hcs_log *log = NULL;
+
+    hcs_system_create(f->hcs, "files4", json, &file, 1, on_done, f);
+    wait_for(f, "done");
+    assert_ok(file_make_dirs(dir, 0700, err));
+    assert_ok(file_write_volatile(replaced, bytes_of("image's", 7), 0600, err));
+    assert_ok(file_write_volatile(other, bytes_of("beside", 6), 0600, err));
+    start(f, "files4");
+    wait_for(f, "exited=0");
+    assert_ok(hcs_log_open(f->hcs, "files4", &all, &sink, &log, err));
+    wait_for(f, "log-end");
+    hcs_log_close(log);
+    assert_string_equal(f->log, "1:ours\r\n1:beside\r\n");
 }
 
 /* --- processes beside the first one --- */
@@ -463,7 +523,10 @@ int main(int argc, char **argv)
         TEST(its_statistics_are_told),
         TEST(it_is_on_the_network),
         TEST(hyperv_isolation_pauses_and_resumes),
-        TEST(secrets_are_there_while_it_runs),
+        TEST(secrets_and_configs_are_at_their_targets_while_it_runs),
+        TEST(and_with_hyperv_isolation),
+        TEST(a_target_that_the_image_has_a_directory_at_is_refused),
+        TEST(a_file_of_the_image_at_a_target_is_replaced),
         TEST(processes_run_beside_the_first),
         TEST(a_command_that_is_not_there_is_127),
         TEST(what_windows_cannot_do_is_refused_at_create),
@@ -471,6 +534,7 @@ int main(int argc, char **argv)
         TEST(handles_and_memory_do_not_grow),
         TEST_LEGACY(a_system_runs_and_its_exit_code_is_told),
         TEST_LEGACY(its_output_is_kept),
+        TEST_LEGACY(secrets_and_configs_are_at_their_targets_while_it_runs),
         TEST_LEGACY(a_terminate_and_a_forced_remove_end_it),
         TEST_LEGACY(it_is_on_the_network),
         TEST_LEGACY(processes_run_beside_the_first),

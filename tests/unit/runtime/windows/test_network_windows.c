@@ -1,6 +1,7 @@
 /* tests/unit/runtime/windows/test_network_windows.c – the network of containers on a host before build 17763, where HNSCall is all there
  * is; and what both network services have in common. Each is seen from the service's side, past the back end. */
 #include "runtime/windows/host.h"
+#include "runtime/windows/timed.h"
 #include "tests/unit/runtime/windows/emulated.h"
 
 #define PORT_8080 ",\"Network\":{\"Ports\":[{\"TargetPort\":80,\"PublishedPort\":8080}],\"Dns\":{\"Nameservers\":[\"10.9.8.7\"]}}"
@@ -317,6 +318,82 @@ static void a_host_without_hcn_says_what_is_missing(void **state)
     assert_int_equal(endpoints(), 0);
 }
 
+/* --- calls that do not return --- */
+
+static void wait_for_late(unsigned count)
+{
+    ULONGLONG end = GetTickCount64() + EMULATED_WAIT_MS;
+
+    while (windows_timed_late() != count && GetTickCount64() < end)
+        Sleep(10);
+    assert_int_equal(windows_timed_late(), count);
+}
+
+static void start_against(struct fixture *f, const char *rule, const char *says)
+{
+    ULONGLONG began = GetTickCount64();
+
+    script(rule);
+    create_with(f, "waits", "base", "\"--sleep\"", PORT_8080);
+    start(f, "waits");
+    wait_for(f, "ERR_DEADLINE");
+    assert_true(GetTickCount64() - began < 5000);
+    if (!strstr(f->last.message, says))
+        fail_msg("%s gives \"%s\"", rule, f->last.message);
+    script("");
+    remove_it(f, "waits");
+}
+
+static void an_endpoint_that_comes_too_late_is_deleted(void **state)
+{
+    struct fixture *f = *state;
+
+    start_against(f, "hns-post-endpoints delay=3500", "HNSCall did not return within 1500 ms");
+    wait_for_late(1);
+    wait_for_late(0);
+    assert_int_equal(endpoints(), 0);
+    run(f, "next", PORT_8080); /* the port is free */
+    remove_it(f, "next");
+}
+
+static void hcn_late_endpoints_and_namespaces_are_deleted(void **state)
+{
+    static const char *const rows[][2] = {{"hcn-create-endpoint delay=3500", "HcnCreateEndpoint did not return within 1500 ms"},
+                                          {"hcn-create-namespace delay=3500", "HcnCreateNamespace did not return within 1500 ms"},
+                                          {"hcn-modify-namespace delay=3500", "HcnModifyNamespace did not return within 1500 ms"},
+                                          {"hcn-enumerate-network delay=3500", "HcnEnumerateNetworks did not return within 1500 ms"}};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        start_against(f, rows[i][0], rows[i][1]);
+        wait_for_late(0);
+        assert_int_equal(endpoints(), 0);
+    }
+    run(f, "next", PORT_8080);
+    remove_it(f, "next");
+}
+
+/* Each in its own time; beyond the bound nothing hangs any more, because nothing is asked. The last test: its threads never return. */
+static void one_that_never_returns_takes_one_thread_and_no_more(void **state)
+{
+    struct fixture *f = *state;
+    struct windows_host *host = windows_of(f->hcs);
+    char says[64];
+
+    host->call_ms = 250;
+    for (unsigned i = 1; i <= WINDOWS_LATE_COUNT; i++) {
+        start_against(f, "hns-get-networks hang", "HNSCall did not return within 250 ms");
+        assert_int_equal(windows_timed_late(), i);
+    }
+    script("hns-get-networks hang");
+    create_with(f, "waits", "base", "\"--sleep\"", PORT_8080);
+    start(f, "waits");
+    wait_for(f, "ERR_UNAVAILABLE");
+    snprintf(says, sizeof says, "%d calls of the host's network service hang", WINDOWS_LATE_COUNT);
+    assert_non_null(strstr(f->last.message, says));
+    assert_int_equal(windows_timed_late(), WINDOWS_LATE_COUNT);
+}
+
 static int start_all(void **state)
 {
     (void)state;
@@ -356,6 +433,9 @@ int main(int argc, char **argv)
         TEST(a_network_that_is_missing_is_made),
         TEST(an_endpoint_that_went_meanwhile_is_no_failure),
         TEST(leftovers_of_ours_are_swept),
+        TEST_2016(an_endpoint_that_comes_too_late_is_deleted),
+        TEST(hcn_late_endpoints_and_namespaces_are_deleted),
+        TEST_2016(one_that_never_returns_takes_one_thread_and_no_more),
     };
     int child = emulated_main_child(argc, argv);
 
