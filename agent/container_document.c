@@ -414,6 +414,8 @@ static void add_identity(struct container_build *build, cJSON *skep)
     cJSON *image = cJSON_AddObjectToObject(skep, "Image");
     json_add_string(image, "Reference", container_image_name(build->task, &build->arena));
     json_add_string(image, "Id", build->image ? build->image->id : "");
+    if (container_is_for_windows(build) && build->image && !text_empty(build->image->os_version))
+        json_add_string(image, "OsVersion", build->image->os_version);
     json_add_string(skep, "Isolation", isolation_name(build->facts->isolation));
     json_add_int(skep, "CreatedWallNs", build->facts->created_wall_ns);
     const char *image_signal = build->image ? build->image->config.stop_signal : NULL;

@@ -241,12 +241,10 @@ char *windows_search_list(const struct document *d)
 
 int windows_encode_container(const struct document *d, const struct windows_place *place, cJSON **out, struct error *err)
 {
-    enum windows_form form = place->isolation == ISOLATION_HYPERV ? place->schema->hyperv_form : place->schema->process_form;
-
     if (windows_check(d, place->schema, place->isolation, err) < 0)
         return err->code;
     if (place->layer_count == 0)
         return error_set(err, ERR_INVALID,
                          "the image has no layer: an image of Windows begins with a base layer, there is no FROM scratch");
-    return form == WINDOWS_FORM_1 ? windows_encode_form_1(d, place, out, err) : windows_encode_form_2(d, place, out, err);
+    return place->form == WINDOWS_FORM_1 ? windows_encode_form_1(d, place, out, err) : windows_encode_form_2(d, place, out, err);
 }
