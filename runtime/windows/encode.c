@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "runtime/windows/credential_spec.h"
 #include "runtime/windows/encode_parts.h"
 
 #define PIPE_PREFIX "\\\\.\\pipe\\"
@@ -136,15 +137,19 @@ int windows_check(const struct document *d, const struct windows_schema *schema,
         {d->network.hosts.count > 0, "Skep.Network.Hosts", "extra hosts cannot be given to a container of Windows"},
         {d->network.dns_options.count > 0, "Skep.Network.Dns.Options", "options of the resolver are Linux' own"},
         {has_pipe(d) && !schema->has_pipes, "Skep.Mounts", "named pipes need a host of build 16299 or later"},
-        {d->windows.credential_spec && d->windows.credential_spec[0] != '{', "Skep.Windows.CredentialSpec", "it is not a JSON object"},
         {has_file_in_root(d), "Skep.Files",
          "a secret or config has its target in a drive's root: give it a target in a directory of its own, such as "
          "C:\\\\config\\\\app.ini"},
         {isolation == ISOLATION_DEFAULT, "Skep.Isolation", "neither process nor hyperv"},
     };
 
+    enum windows_credential_source source;
+    const char *rest;
+
     if (refuse_first(refusals, sizeof refusals / sizeof refusals[0], err) < 0 || check_linux_members(d, err) < 0)
         return err->code;
+    if (d->windows.credential_spec && windows_credential_spec_parse(d->windows.credential_spec, &source, &rest, err) < 0)
+        return error_wrap(err, "Skep.Windows.CredentialSpec");
     return 0;
 }
 

@@ -238,6 +238,13 @@ int windows_vm_prepare(struct windows_system *system, const struct windows_place
 int windows_vm_fill(struct windows_op *op, const struct windows_place *place, struct error *err); /* with what its container needs */
 void windows_vm_discard(const struct windows_system *system);                                     /* its disk; it is gone */
 
+/* credentials.c: on a thread of the pool */
+int windows_credentials_check(const struct windows_system *system, struct error *err);
+/* *guard: owned by the caller, NULL where there is none; @place refers to it. */
+int windows_credentials_begin(const struct windows_system *system, struct arena *arena, struct windows_place *place, cJSON **guard,
+                              struct error *err);
+void windows_credentials_end(const struct windows_system *system);
+
 /* layers.c: on a thread of the pool */
 int windows_layers_create_scratch(struct windows_system *system, struct error *err);
 int windows_layers_read(struct windows_system *system, struct arena *arena, struct windows_layer **out, size_t *count, struct error *err);

@@ -54,8 +54,6 @@ int windows_system_choose(struct windows_system *s, struct error *err)
             s, windows_form_for(host->schema, s->isolation, host->core.ops != NULL, windows_build_of(s->document.image_os_version)), err) <
         0)
         return err->code;
-    if (s->document.windows.credential_spec && s->form == WINDOWS_FORM_2)
-        return error_set(err, ERR_UNSUPPORTED, "Skep.Windows.CredentialSpec: not offered with process isolation on this host yet");
     return windows_check(&s->document, host->schema, s->isolation, err);
 }
 

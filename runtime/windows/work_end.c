@@ -149,5 +149,6 @@ void windows_undo_run(struct windows_system *s, struct windows_run *run)
     windows_network_detach(s, &run->endpoint);
     windows_layers_unmount(s);
     windows_vm_discard(s);
+    windows_credentials_end(s);
     run->pid = 0;
 }

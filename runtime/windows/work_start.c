@@ -22,6 +22,7 @@ struct start {
     struct arena arena;
     struct windows_place place;
     char *volume, *document, *vm_document;
+    cJSON *guard; /* what HCS says of its credential guard */
     bool is_mounted, is_at_hcs;
     int exit_code; /* where it fails */
 };
@@ -72,6 +73,8 @@ static int prepare(struct start *start, struct error *err)
     }
     place_mounts(start);
     start->place.files_dir = arena_format(&start->arena, "%s\\files", s->dir);
+    if (windows_credentials_begin(s, &start->arena, &start->place, &start->guard, err) < 0)
+        return err->code;
     if (s->document.network.mode == NETWORK_NONE)
         return 0;
     if (windows_network_attach(s, &run->endpoint, err) < 0)
@@ -277,5 +280,6 @@ void windows_work_start(struct windows_op *op)
     free(start.volume);
     free(start.document);
     free(start.vm_document);
+    cJSON_Delete(start.guard);
     arena_deinit(&start.arena);
 }

@@ -15,7 +15,7 @@
 #include "runtime/windows/api.h"
 #include "runtime/windows/hcs_windows.h"
 
-enum { EMULATED_WAIT_MS = 6000 };
+enum { EMULATED_WAIT_MS = 20000 }; /* on a host with too much to do */
 
 static char emulated_dir[MAX_PATH], emulated_self[MAX_PATH];
 

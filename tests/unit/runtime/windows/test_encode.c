@@ -144,6 +144,7 @@ static cJSON *encode(const struct golden *g, const struct given *given)
     cleanup_json cJSON *guard = cJSON_Parse("{\"Cookie\":\"c0\",\"RpcEndpoint\":\"e0\",\"Transport\":\"LRPC\",\"CredentialSpec\":\"{}\"}");
     cJSON *out = NULL;
 
+    place.credential_spec = given->document.windows.credential_spec;
     place.credential_guard = given->document.windows.credential_spec ? guard : NULL;
     place.credential_socket = given->document.windows.credential_spec ? socket : NULL;
     windows_shares_of(&given->document, &place, &arena, &place.shares, &place.share_count);
@@ -223,7 +224,7 @@ static void what_windows_cannot_do_is_refused_by_name(void **state)
     assert_fails(check("\"Network\":{\"Hosts\":[\"db:10.0.0.1\"]}", 20348, err), ERR_UNSUPPORTED, "extra hosts");
     assert_fails(check("\"Files\":[{\"Kind\":\"config\",\"Target\":\"C:\\\\app.ini\"}]", 20348, err), ERR_UNSUPPORTED,
                  "a directory of its own");
-    assert_fails(check("\"Windows\":{\"CredentialSpec\":\"file://x\"}", 20348, err), ERR_UNSUPPORTED, "CredentialSpec");
+    assert_fails(check("\"Windows\":{\"CredentialSpec\":\"ftp://x\"}", 20348, err), ERR_INVALID, "Skep.Windows.CredentialSpec");
     assert_fails(
         check("\"Mounts\":[{\"Type\":\"npipe\",\"Source\":\"\\\\\\\\.\\\\pipe\\\\a\",\"Target\":\"\\\\\\\\.\\\\pipe\\\\b\"}]", 14393, err),
         ERR_UNSUPPORTED, "16299");

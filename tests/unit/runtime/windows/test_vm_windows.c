@@ -191,6 +191,75 @@ static void an_image_before_schema_2_has_the_vm_of_schema_1(void **state)
     assert_nothing_is_left(f, "older");
 }
 
+#define SPEC "{\"CmsPlugins\":[\"ActiveDirectory\"],\"DomainJoinConfig\":{\"Sid\":\"S-1\"},\"ActiveDirectoryConfig\":{}}"
+
+static char *guards_at_hcs(void)
+{
+    static struct windows_api api;
+    PWSTR text = NULL;
+
+    if (!api.has_core)
+        windows_api_load(&api);
+    assert_true(SUCCEEDED(api.core.HcsGetServiceProperties(L"{\"PropertyTypes\":[\"ContainerCredentialGuard\"]}", &text)));
+    return windows_take(text);
+}
+
+static void write_spec(struct fixture *f, const char *text)
+{
+    cleanup_free char *dir = mem_format("%s/CredentialSpecs", f->state_dir), *path = mem_format("%s/web.json", dir);
+
+    assert_ok(file_make_dirs(dir, 0700, err));
+    assert_ok(file_write_volatile(path, bytes_of_string(text), 0600, err));
+}
+
+/* In process isolation, in a utility VM of ours and in one of schema 1. */
+static void a_credential_spec_is_handed_to_hcs(void **state)
+{
+    static const struct {
+        const char *id, *more, *transport;
+    } rows[] = {{"silo", NO_NETWORK, "\"Transport\":\"LRPC\""},
+                {"hosted", HYPERV_NO_NET, "\"Transport\":\"HvSocket\""},
+                {"before", HYPERV_NO_NET ",\"Image\":{\"OsVersion\":\"10.0.14393.1\"}", "\"Credentials\":\"{\\\"CmsPlugins"}};
+    struct fixture *f = *state;
+
+    write_spec(f, SPEC);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        cleanup_free char *more = mem_format("%s,\"Windows\":{\"CredentialSpec\":\"file://web.json\"}", rows[i].more);
+        cleanup_free char *requests = NULL, *guards = NULL;
+        record_requests();
+        create_with(f, rows[i].id, "vm", "\"--exit\",\"0\"", more);
+        start(f, rows[i].id);
+        wait_for(f, "exited=0");
+        requests = recorded_requests();
+        assert_non_null(strstr(requests, rows[i].transport));
+        assert_nothing_is_left(f, rows[i].id);
+        guards = guards_at_hcs();
+        assert_string_equal(guards, "{\"Properties\":[{\"Instances\":[]}]}");
+    }
+}
+
+static void a_credential_spec_that_is_none_is_refused_at_create(void **state)
+{
+    static const struct {
+        const char *spec, *said;
+    } rows[] = {{"file://absent.json", "credential spec file://absent.json"},
+                {"file://web.json", "file://web.json: not JSON"},
+                {"file://..\\\\document.json", "below CredentialSpecs"},
+                {"registry://skep-has-no-such-value", "credential spec registry://skep-has-no-such-value"}};
+    struct fixture *f = *state;
+
+    write_spec(f, "no spec");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        cleanup_free char *more = mem_format(HYPERV_NO_NET ",\"Windows\":{\"CredentialSpec\":\"%s\"}", rows[i].spec);
+        cleanup_json cJSON *json = document_of("vm", "\"--exit\",\"0\"", more);
+        forget(f);
+        hcs_system_create(f->hcs, "none", json, NULL, 0, on_done, f);
+        wait_for(f, "ERR_");
+        if (!strstr(f->last.message, rows[i].said))
+            fail_msg("%s: %s", rows[i].spec, f->last.message);
+    }
+}
+
 /* --- what goes wrong --- */
 
 static void a_failed_start_leaves_no_vm(void **state)
@@ -299,7 +368,8 @@ static void both_are_ended_where_nobody_knows_of_them(void **state)
     start(f, "unknown");
     wait_for(f, "started done");
     close_hcs(f);
-    assert_ok(file_remove_tree(f->state_dir, err));
+    free(f->state_dir);
+    f->state_dir = mem_format("%s/another", emulated_dir);
     open_hcs(f);
     assert_nothing_is_left(f, "unknown");
 }
@@ -326,6 +396,8 @@ int main(int argc, char **argv)
         TEST(it_is_stopped_counted_changed_and_killed),
         TEST(one_that_is_stuck_ends_with_its_vm),
         TEST(an_image_before_schema_2_has_the_vm_of_schema_1),
+        TEST(a_credential_spec_is_handed_to_hcs),
+        TEST(a_credential_spec_that_is_none_is_refused_at_create),
         TEST(a_failed_start_leaves_no_vm),
         TEST(an_image_whose_utility_vm_is_not_whole_is_refused),
         TEST(a_vm_that_crashes_ends_its_container),
