@@ -5,7 +5,7 @@
 #include <strings.h>
 
 #include "base/json.h"
-#include "base/limits.h"
+#include "runtime/document.h"
 
 static bool is_separator(char c)
 {
@@ -63,6 +63,7 @@ int windows_credential_spec_check(const char *spec, const char *where, struct er
         return error_set(err, ERR_INVALID, "invalid credential spec: %.256s: not JSON: %s", where, why.message);
     if (!cJSON_IsObject(json) || !json_object(json, "DomainJoinConfig"))
         return error_set(err, ERR_INVALID,
-                         "invalid credential spec: %.256s: no JSON object with a DomainJoinConfig; make one with New-CredentialSpec", where);
+                         "invalid credential spec: %.256s: no JSON object with a DomainJoinConfig; make one with New-CredentialSpec",
+                         where);
     return 0;
 }

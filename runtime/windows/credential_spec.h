@@ -1,5 +1,5 @@
-/* runtime/windows/credential_spec.h – what Skep.Windows.CredentialSpec may say: a group managed service account's credential spec itself, or
- * where on the host it is, in Docker's words. Pure.
+/* runtime/windows/credential_spec.h – what Skep.Windows.CredentialSpec may say: a group managed service account's credential spec itself,
+ * or where on the host it is, in Docker's words. Pure.
  *
  *     {"CmsPlugins":["ActiveDirectory"],…}     the spec, JSON; also behind "raw://"
  *     file://web.json                          a file below the state directory's CredentialSpecs, and never outside it

@@ -69,7 +69,7 @@ struct windows_place {
     bool allows_unqualified_dns;
     const struct windows_share *shares; /* of a hosted container's VM: windows_shares_of */
     size_t share_count;
-    const char *credential_spec;        /* form 1: its text */
+    const char *credential_spec;    /* form 1: its text */
     const cJSON *credential_guard;  /* form 2: the state HCS gave for the credential spec; borrowed */
     const cJSON *credential_socket; /* and the service a utility VM must have for it; borrowed */
     uint32_t processor_count;       /* of the host */

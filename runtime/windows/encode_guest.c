@@ -1,5 +1,5 @@
-/* runtime/windows/encode_guest.c – schema 2: what a utility VM is given for the container in it, and how that looks from inside. hcs.md §3.4,
- * §3.7. */
+/* runtime/windows/encode_guest.c – schema 2: what a utility VM is given for the container in it, and how that looks from inside. hcs.md
+ * §3.4, §3.7. */
 #include <string.h>
 #include <strings.h>
 
@@ -169,9 +169,9 @@ static cJSON *network_settings(const char *adapter, const char *type)
 /* HNS tells more of an endpoint than the guest's schema has. */
 cJSON *windows_encode_guest_endpoint(const char *adapter, const cJSON *hns)
 {
-    static const char *const members[] = {"ID",         "Name",           "VirtualNetwork", "VirtualNetworkName", "Policies",
-                                          "MacAddress", "IPAddress",      "PrefixLength",   "GatewayAddress",     "DNSSuffix",
-                                          "DNSServerList", "EnableInternalDNS", "DisableICC", "EncapOverhead"};
+    static const char *const members[] = {
+        "ID",           "Name",           "VirtualNetwork", "VirtualNetworkName", "Policies",          "MacAddress", "IPAddress",
+        "PrefixLength", "GatewayAddress", "DNSSuffix",      "DNSServerList",      "EnableInternalDNS", "DisableICC", "EncapOverhead"};
     cJSON *settings = network_settings(adapter, "PreAdd"), *endpoint = cJSON_AddObjectToObject(settings, "Settings");
 
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {

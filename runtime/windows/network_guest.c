@@ -1,5 +1,5 @@
-/* runtime/windows/network_guest.c – a container's namespace and endpoint as the guest of its utility VM is told of them: in the words of the
- * service that keeps each, HCN for the namespace and HNS v1 for the endpoint, as hcsshim does. hcs.md §7.4, §7.5. */
+/* runtime/windows/network_guest.c – a container's namespace and endpoint as the guest of its utility VM is told of them: in the words of
+ * the service that keeps each, HCN for the namespace and HNS v1 for the endpoint, as hcsshim does. hcs.md §7.4, §7.5. */
 #include <stdlib.h>
 
 #include "base/cleanup.h"

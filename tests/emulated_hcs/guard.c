@@ -13,22 +13,14 @@ struct guard {
 
 static struct guard *guards;
 
-static const char *const settings_shape[] = {"o",
-                                             "",
-                                             "s",
-                                             "PropertyType",
-                                             "o",
-                                             "Settings",
-                                             "s",
-                                             "Settings.Operation",
-                                             "o",
-                                             "Settings.OperationDetails",
-                                             "s",
-                                             "Settings.OperationDetails.Id",
-                                             "s",
-                                             "Settings.OperationDetails.CredentialSpec",
-                                             "s",
-                                             "Settings.OperationDetails.Transport",
+static const char *const settings_shape[] = {"o", "",
+                                             "s", "PropertyType",
+                                             "o", "Settings",
+                                             "s", "Settings.Operation",
+                                             "o", "Settings.OperationDetails",
+                                             "s", "Settings.OperationDetails.Id",
+                                             "s", "Settings.OperationDetails.CredentialSpec",
+                                             "s", "Settings.OperationDetails.Transport",
                                              NULL};
 
 static struct guard **find(const char *key, bool is_cookie)

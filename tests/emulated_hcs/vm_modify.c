@@ -1,5 +1,5 @@
-/* tests/emulated_hcs/vm_modify.c – requests to change a running system: each member known, each thing there before what builds on it. Source:
- * hcs.md §3.7, §4.5, §7.4. */
+/* tests/emulated_hcs/vm_modify.c – requests to change a running system: each member known, each thing there before what builds on it.
+ * Source: hcs.md §3.7, §4.5, §7.4. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,23 +10,57 @@ enum { INVALID = 0x57, EXISTS = 0xB7, NO_PATH = 3, NO_ACCESS = 5, NO_FILE = 2, N
 
 /* --- shapes --- */
 
-static const char *const request_shape[] = {"o", "", "s", "ResourcePath", "s", "RequestType", "*", "Settings", "o", "GuestRequest",
-                                            "s", "GuestRequest.ResourceType", "s", "GuestRequest.RequestType", "*",
-                                            "GuestRequest.Settings", NULL};
-static const char *const share_shape[] = {
-    "o", "", "s", "Name", "s", "Path", "o", "Options", "b", "Options.ReadOnly", "b", "Options.ShareRead", "b", "Options.CacheIo", "b",
-    "Options.PseudoOplocks", "b", "Options.TakeBackupPrivilege", NULL};
+static const char *const request_shape[] = {"o", "",
+                                            "s", "ResourcePath",
+                                            "s", "RequestType",
+                                            "*", "Settings",
+                                            "o", "GuestRequest",
+                                            "s", "GuestRequest.ResourceType",
+                                            "s", "GuestRequest.RequestType",
+                                            "*", "GuestRequest.Settings",
+                                            NULL};
+static const char *const share_shape[] = {"o", "",
+                                          "s", "Name",
+                                          "s", "Path",
+                                          "o", "Options",
+                                          "b", "Options.ReadOnly",
+                                          "b", "Options.ShareRead",
+                                          "b", "Options.CacheIo",
+                                          "b", "Options.PseudoOplocks",
+                                          "b", "Options.TakeBackupPrivilege",
+                                          NULL};
 static const char *const disk_shape[] = {"o", "", "s", "Type", "s", "Path", "b", "ReadOnly", NULL};
 static const char *const mount_shape[] = {"o", "", "s", "ContainerPath", "n", "Lun", NULL};
-static const char *const layers_shape[] = {"o", "", "s", "ContainerRootPath", "a", "Layers", "o", "Layers[]", "s", "Layers[].Id", "s",
-                                           "Layers[].Path", NULL};
-static const char *const space_shape[] = {"o", "", "s", "ID", "n", "NamespaceId", "s", "Type", "a", "Resources", "*", "Resources[]",
-                                          "o", "SchemaVersion", "n", "SchemaVersion.Major", "n", "SchemaVersion.Minor", NULL};
+static const char *const layers_shape[] = {
+    "o", "", "s", "ContainerRootPath", "a", "Layers", "o", "Layers[]", "s", "Layers[].Id", "s", "Layers[].Path", NULL};
+static const char *const space_shape[] = {"o", "",
+                                          "s", "ID",
+                                          "n", "NamespaceId",
+                                          "s", "Type",
+                                          "a", "Resources",
+                                          "*", "Resources[]",
+                                          "o", "SchemaVersion",
+                                          "n", "SchemaVersion.Major",
+                                          "n", "SchemaVersion.Minor",
+                                          NULL};
 static const char *const network_shape[] = {"o", "", "s", "AdapterId", "s", "RequestType", "*", "Settings", NULL};
-static const char *const endpoint_shape[] = {"o", "", "s", "ID", "s", "Name", "s", "VirtualNetwork", "s", "VirtualNetworkName", "a",
-                                             "Policies", "*", "Policies[]", "s", "MacAddress", "s", "IPAddress", "n", "PrefixLength",
-                                             "s", "GatewayAddress", "s", "DNSSuffix", "s", "DNSServerList", "b", "EnableInternalDNS",
-                                             "b", "DisableICC", "n", "EncapOverhead", NULL};
+static const char *const endpoint_shape[] = {"o", "",
+                                             "s", "ID",
+                                             "s", "Name",
+                                             "s", "VirtualNetwork",
+                                             "s", "VirtualNetworkName",
+                                             "a", "Policies",
+                                             "*", "Policies[]",
+                                             "s", "MacAddress",
+                                             "s", "IPAddress",
+                                             "n", "PrefixLength",
+                                             "s", "GatewayAddress",
+                                             "s", "DNSSuffix",
+                                             "s", "DNSServerList",
+                                             "b", "EnableInternalDNS",
+                                             "b", "DisableICC",
+                                             "n", "EncapOverhead",
+                                             NULL};
 static const char *const adapter_shape[] = {"o", "", "s", "EndpointId", "s", "MacAddress", NULL};
 static const char *const limits_shape[] = {"o", "", "n", "Limit", "n", "Weight", NULL};
 static const char *const number_shape[] = {"n", "", NULL};

@@ -2,8 +2,8 @@
 #include "runtime/windows/credential_spec.h"
 
 #include "base/cleanup.h"
-#include "base/limits.h"
 #include "base/mem.h"
+#include "runtime/document.h"
 #include "tests/unit/test.h"
 
 static void each_source_is_told_from_the_others(void **state)
@@ -31,8 +31,9 @@ static void each_source_is_told_from_the_others(void **state)
 
 static void a_file_stays_below_its_directory(void **state)
 {
-    static const char *const bad[] = {"file://",           "file://C:\\x.json",     "file://\\x.json", "file:///x.json",   "file://..\\x.json",
-                                      "file://a\\..\\..\\x", "file://a/../x.json", "file://..",       "file://x.json:ads"};
+    static const char *const bad[] = {"file://",           "file://C:\\x.json",   "file://\\x.json",    "file:///x.json",
+                                      "file://..\\x.json", "file://a\\..\\..\\x", "file://a/../x.json", "file://..",
+                                      "file://x.json:ads"};
     static const char *const good[] = {"file://..x.json", "file://a\\b.json", "file://a..", "file://a/b"};
     enum windows_credential_source source;
     const char *rest;

@@ -4,8 +4,8 @@
 
 #include "runtime/windows/service.h"
 
-#define HYPERV          ",\"Isolation\":\"hyperv\""
-#define HYPERV_NO_NET   NO_NETWORK HYPERV
+#define HYPERV        ",\"Isolation\":\"hyperv\""
+#define HYPERV_NO_NET NO_NETWORK HYPERV
 
 static int set_up(void **state)
 {
@@ -146,8 +146,9 @@ static void it_is_stopped_counted_changed_and_killed(void **state)
     hcs_system_modify(f->hcs, "stops", memory, on_done, f);
     wait_for(f, "done");
     requests = recorded_requests();
-    assert_non_null(strstr(requests, "\"id\":\"stops@vm\",\"document\":{\"ResourcePath\":\"VirtualMachine/ComputeTopology/Memory/SizeInMB\","
-                                     "\"RequestType\":\"Update\",\"Settings\":130}"));
+    assert_non_null(strstr(requests,
+                           "\"id\":\"stops@vm\",\"document\":{\"ResourcePath\":\"VirtualMachine/ComputeTopology/Memory/SizeInMB\","
+                           "\"RequestType\":\"Update\",\"Settings\":130}"));
     forget(f);
     hcs_system_shutdown(f->hcs, "stops", NULL, 10000, on_done, f);
     wait_for(f, "exited=-1073741510 done");
