@@ -52,8 +52,10 @@ class Credentials(unittest.TestCase):
     def wait_state(self, name, *states):
         def look():
             tasks = self.manager.tasks(name)
-            return tasks and tasks[0]["Status"]["State"] in states and tasks[0]
-        return wait_until(look, 120, f"the task of {name} is one of {states}")
+            return tasks and tasks[0]["Status"]["State"] in (*states, "rejected", "failed") and tasks[0]
+        task = wait_until(look, 120, f"the task of {name} is one of {states}")
+        self.assertIn(task["Status"]["State"], states, task["Status"])
+        return task
 
     def guard_operations(self):
         return [(given["Settings"]["Operation"], given["Settings"]["OperationDetails"]) for given in self.given("modify-service")]
