@@ -6,6 +6,7 @@
 #include "agent/assignments.h"
 #include "agent/template.h"
 #include "base/json.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "proto/swarmkit/objects.pb-c.h"

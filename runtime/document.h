@@ -37,8 +37,6 @@
 #include "base/error.h"
 #include "base/isolation.h"
 
-#define CREDENTIAL_SPEC_SIZE_BYTES (64 * KIB)
-#include "base/limits.h"
 enum document_mount_type { MOUNT_BIND, MOUNT_VOLUME, MOUNT_TMPFS, MOUNT_PIPE };
 enum document_network_mode { NETWORK_BRIDGE, NETWORK_HOST, NETWORK_NONE };
 enum document_seccomp { SECCOMP_DEFAULT, SECCOMP_UNCONFINED, SECCOMP_CUSTOM };

@@ -5,7 +5,7 @@
 #include <strings.h>
 
 #include "base/json.h"
-#include "runtime/document.h"
+#include "base/limits.h"
 
 static bool is_separator(char c)
 {

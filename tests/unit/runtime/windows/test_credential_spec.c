@@ -2,8 +2,8 @@
 #include "runtime/windows/credential_spec.h"
 
 #include "base/cleanup.h"
+#include "base/limits.h"
 #include "base/mem.h"
-#include "runtime/document.h"
 #include "tests/unit/test.h"
 
 static void each_source_is_told_from_the_others(void **state)
