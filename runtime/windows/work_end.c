@@ -81,12 +81,14 @@ bool windows_is_over(struct windows_system *s, const char *id)
 
 static bool is_over_soon(struct windows_system *s, const char *id)
 {
-    for (int waited = 0; waited < GONE_MS; waited += GONE_POLL_MS) {
-        if (windows_is_over(s, id))
-            return true;
+    ULONGLONG end = GetTickCount64() + GONE_MS;
+
+    while (!windows_is_over(s, id)) {
+        if (GetTickCount64() >= end)
+            return false;
         Sleep(GONE_POLL_MS);
     }
-    return false;
+    return true;
 }
 
 static DWORD terminate_ms(const struct windows_system *s, const char *id)
