@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/isolation.h"
 #include "base/json.h"
+#include "base/mem.h"
 #include "base/text.h"
 #include "runtime/image/reference.h"
 
@@ -155,8 +156,6 @@ static int add_privileges(const ContainerSpec *spec, cJSON *json, struct error *
     const Docker__Swarmkit__V1__Privileges *privileges = spec->privileges;
     if (!privileges)
         return 0;
-    if (privileges->credential_spec && privileges->credential_spec->source_case != 0)
-        return error_set(err, ERR_UNSUPPORTED, "privileges.credential_spec: not supported on this node");
     cJSON_AddBoolToObject(json, "NoNewPrivileges", privileges->no_new_privileges != 0);
     const Docker__Swarmkit__V1__Privileges__SeccompOpts *seccomp = privileges->seccomp;
     if (!seccomp || seccomp->mode == DOCKER__SWARMKIT__V1__PRIVILEGES__SECCOMP_OPTS__SECCOMP_MODE__DEFAULT)
@@ -212,6 +211,40 @@ static int add_linux(const struct container_build *build, cJSON *skep, struct er
         set_label(sysctls, spec->sysctls[i]->key, spec->sysctls[i]->value);
     int result = add_ulimits(spec, json, err);
     return result == 0 ? add_privileges(spec, json, err) : result;
+}
+
+/* --- Windows --- */
+
+/* Where a group managed service account's credential spec is, in Docker's words; a config's content takes the place of its name before the
+ * container is made: task_files.h. */
+static int add_credential_spec(const struct container_build *build, cJSON *skep, struct error *err)
+{
+    const Docker__Swarmkit__V1__Privileges *privileges = build->spec->privileges;
+    const Docker__Swarmkit__V1__Privileges__CredentialSpec *spec = privileges ? privileges->credential_spec : NULL;
+    const char *scheme, *where;
+
+    if (!spec || spec->source_case == DOCKER__SWARMKIT__V1__PRIVILEGES__CREDENTIAL_SPEC__SOURCE__NOT_SET)
+        return 0;
+    if (!container_is_for_windows(build))
+        return error_set(err, ERR_UNSUPPORTED,
+                         "privileges.credential_spec: credential specs are for containers of Windows, and this node runs those of Linux; "
+                         "place the service with the constraint node.platform.os==windows");
+    switch (spec->source_case) {
+    case DOCKER__SWARMKIT__V1__PRIVILEGES__CREDENTIAL_SPEC__SOURCE_FILE:
+        scheme = "file://", where = spec->file;
+        break;
+    case DOCKER__SWARMKIT__V1__PRIVILEGES__CREDENTIAL_SPEC__SOURCE_REGISTRY:
+        scheme = "registry://", where = spec->registry;
+        break;
+    default:
+        scheme = "config://", where = spec->config;
+        break;
+    }
+    cJSON *windows = cJSON_GetObjectItemCaseSensitive(skep, "Windows");
+    windows = windows ? windows : cJSON_AddObjectToObject(skep, "Windows");
+    cleanup_free char *text = mem_format("%s%s", scheme, where);
+    json_add_string(windows, "CredentialSpec", text);
+    return 0;
 }
 
 /* --- network --- */
@@ -414,6 +447,8 @@ static void add_identity(struct container_build *build, cJSON *skep)
     cJSON *image = cJSON_AddObjectToObject(skep, "Image");
     json_add_string(image, "Reference", container_image_name(build->task, &build->arena));
     json_add_string(image, "Id", build->image ? build->image->id : "");
+    if (container_is_for_windows(build) && build->image && !text_empty(build->image->os_version))
+        json_add_string(image, "OsVersion", build->image->os_version);
     json_add_string(skep, "Isolation", isolation_name(build->facts->isolation));
     json_add_int(skep, "CreatedWallNs", build->facts->created_wall_ns);
     const char *image_signal = build->image ? build->image->config.stop_signal : NULL;
@@ -454,6 +489,8 @@ static int add_parts(struct container_build *build, cJSON *document, struct erro
         result = parts[i](build, skep, err);
     if (result == 0)
         result = add_linux(build, skep, err);
+    if (result == 0)
+        result = add_credential_spec(build, skep, err);
     if (result == 0)
         result = add_log(build->task, skep, err);
     return result == 0 ? add_health(build, skep, err) : result;

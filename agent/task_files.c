@@ -6,6 +6,7 @@
 #include "agent/assignments.h"
 #include "agent/template.h"
 #include "base/json.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "proto/swarmkit/objects.pb-c.h"
@@ -173,6 +174,36 @@ int task_files_collect(const Task *task, const cJSON *document, const struct ass
     if (result < 0)
         task_files_deinit(out);
     return result;
+}
+
+/* The reference that gives the config its name for people; it has no place in the container. */
+static const char *config_name(const ContainerSpec *spec, const char *id)
+{
+    for (size_t i = 0; i < spec->n_configs; i++)
+        if (text_equal(spec->configs[i]->config_id, id))
+            return spec->configs[i]->config_name;
+    return id;
+}
+
+int task_credential_spec(const Task *task, const struct assignments *assignments, cJSON *document, struct error *err)
+{
+    const ContainerSpec *spec = task->spec->container;
+    const Docker__Swarmkit__V1__Privileges__CredentialSpec *source = spec->privileges ? spec->privileges->credential_spec : NULL;
+    const struct sources sources = {task, spec, assignments, NULL};
+    cJSON *windows = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(document, "Skep"), "Windows");
+
+    if (!source || source->source_case != DOCKER__SWARMKIT__V1__PRIVILEGES__CREDENTIAL_SPEC__SOURCE_CONFIG || !windows)
+        return 0;
+    const Config *config = find_config(&sources, source->config);
+    const char *name = config_name(spec, source->config);
+    if (!config)
+        return error_set(err, ERR_NOT_FOUND, "credential spec: config %s is not assigned to this node", name);
+    struct bytes data = bytes_of_data(&config->spec->data);
+    if (data.size == 0 || data.size > CREDENTIAL_SPEC_SIZE_BYTES || memchr(data.data, 0, data.size))
+        return error_set(err, ERR_INVALID, "credential spec: config %s is no text of up to %u bytes", name, CREDENTIAL_SPEC_SIZE_BYTES);
+    cleanup_free char *text = mem_format("raw://%.*s", (int)data.size, (const char *)data.data);
+    cJSON_ReplaceItemInObjectCaseSensitive(windows, "CredentialSpec", cJSON_CreateString(text));
+    return 0;
 }
 
 void task_files_deinit(struct task_files *files)

@@ -22,4 +22,9 @@ int task_files_collect(const struct Docker__Swarmkit__V1__Task *task, const cJSO
                        const struct container_node *node, struct task_files *out, struct error *err);
 void task_files_deinit(struct task_files *files); /* wipes them */
 
+/* A credential spec that is a config: its content becomes the document's Skep.Windows.CredentialSpec. ERR_NOT_FOUND when it is not
+ * assigned, ERR_INVALID when it is no text. */
+int task_credential_spec(const struct Docker__Swarmkit__V1__Task *task, const struct assignments *assignments, cJSON *document,
+                         struct error *err);
+
 #endif

@@ -191,6 +191,8 @@ static int prepare(struct entry *entry, cJSON **document, struct task_files *fil
     if (result == 0)
         result = task_files_collect(entry->proto, *document, worker->assignments, &node, files, err);
     if (result == 0)
+        result = task_credential_spec(entry->proto, worker->assignments, *document, err);
+    if (result == 0)
         result = worker_pin(entry, image.id, err);
     return result;
 }

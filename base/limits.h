@@ -239,6 +239,7 @@
 #define CONTAINER_PROCESS_OUTPUT_BYTES  (64 * KIB)   /* Docker keeps 4 KiB of a health check's output */
 #define CONTAINER_FILES_COUNT           512          /* secrets and configs of one task */
 #define CONTAINER_FILE_SIZE_BYTES       (1000 * KIB) /* SwarmKit: secrets up to 500 KiB, configs up to 1000 KiB */
+#define CREDENTIAL_SPEC_SIZE_BYTES      (64 * KIB)   /* of a group managed service account; Microsoft's own have some hundred bytes */
 #define CONTAINER_LAYERS_COUNT          128          /* as IMAGE_LAYERS_COUNT */
 #define CONTAINER_PORTS_COUNT           1024
 #define CONTAINER_LIST_COUNT            4096       /* any other list of a document: arguments, environment, labels */

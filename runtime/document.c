@@ -286,8 +286,9 @@ static int read_image(const struct reader *skep, struct document *out)
 {
     struct reader r;
 
-    if (reader_object(skep, "Image", &r) < 0 || reader_only(&r, (const char *const[]){"Reference", "Id", NULL}) < 0 ||
-        reader_string(&r, "Reference", "", &out->image_reference) < 0 || reader_string(&r, "Id", "", &out->image_id) < 0)
+    if (reader_object(skep, "Image", &r) < 0 || reader_only(&r, (const char *const[]){"Reference", "Id", "OsVersion", NULL}) < 0 ||
+        reader_string(&r, "Reference", "", &out->image_reference) < 0 || reader_string(&r, "Id", "", &out->image_id) < 0 ||
+        reader_string(&r, "OsVersion", "", &out->image_os_version) < 0)
         return fail_code(skep);
     return 0;
 }

@@ -7,7 +7,8 @@
  *        "Memory":{"SizeInMB":64},"Processor":{"Maximum":5000}},          Maximum: hundredths of a percent of the host's processors
  *      "Skep":{                                                           what HCS has no word for; a Windows back end strips it
  *        "Os":"linux"|"windows",                                          whose paths, limits and mounts it speaks of; "linux" if not said
- *        "Name":"web.1.abc","Labels":{..},"Image":{"Reference":"..","Id":"sha256:.."},"Isolation":"process","CreatedWallNs":..,
+ *        "Name":"web.1.abc","Labels":{..},"Isolation":"process","CreatedWallNs":..,
+ *        "Image":{"Reference":"..","Id":"sha256:..","OsVersion":"10.0.20348.1"},
  *        "Process":{"CommandArgs":[..],"WorkingDirectory":"/","Environment":{"K":"V"},"User":"1000:1000","EmulateConsole":false,
  *                   "CreateStdInPipe":false},
  *        "Linux":{"MemoryBytes","MemorySwapBytes","MemorySwappiness","CpuNano","PidsLimit","CapabilitiesAdd":[],"CapabilitiesDrop":[],
@@ -129,6 +130,7 @@ struct document {
     const char *owner, *hostname;   /* hostname "" where not given: the first 12 of the id */
     struct document_strings layers; /* unpacked directories, top-most first */
     const char *name, *image_reference, *image_id;
+    const char *image_os_version; /* of an image of Windows; "" where not known */
     enum isolation isolation;
     struct document_pairs labels;
     int64_t created_wall_ns, stop_grace_ns;

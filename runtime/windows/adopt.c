@@ -131,6 +131,16 @@ static int adopt_dir(struct windows_host *host, const char *name, struct error *
     return error_wrap(err, "container %s", name);
 }
 
+/* Is there a record of it, or does it host a container that runs? */
+static bool is_known(struct windows_host *host, const char *id)
+{
+    const char *suffix = strstr(id, WINDOWS_VM_SUFFIX);
+    cleanup_free char *hosted = suffix ? mem_format("%.*s", (int)(suffix - id), id) : NULL;
+    const struct windows_system *s = windows_find(host, suffix ? hosted : id);
+
+    return s && (!suffix || (s->vm_id && windows_runs(s)));
+}
+
 static void sweep(struct windows_host *host, const struct windows_service *service)
 {
     cleanup_json cJSON *query = windows_encode_owner_query(host->owner);
@@ -147,7 +157,7 @@ static void sweep(struct windows_host *host, const struct windows_service *servi
     }
     for (size_t i = 0; i < count; i++) {
         struct windows_system stranger = {.host = host, .id = (char *)(uintptr_t)all[i].id, .service = service};
-        if (strcmp(all[i].owner, host->owner) != 0 || windows_find(host, all[i].id))
+        if (strcmp(all[i].owner, host->owner) != 0 || is_known(host, all[i].id))
             continue;
         log_with(LOG_WARN, "runtime", LOG_FIELDS({"container", all[i].id}), "of an earlier life, without a record: terminated");
         if (windows_end_system(&stranger, false, &err) < 0)

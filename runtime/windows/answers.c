@@ -144,7 +144,24 @@ struct windows_process_status windows_read_process_status(const char *text)
     return status;
 }
 
-char *windows_read_exit(const char *text)
+struct windows_guest windows_read_guest(const char *text)
+{
+    struct windows_guest guest = {true, true};
+    cleanup_json cJSON *json = NULL;
+    const cJSON *info, *versions, *version;
+
+    if (!text || parse(text, &json, &(struct error){0}) < 0)
+        return guest;
+    info = json_object(json, "GuestConnectionInfo");
+    versions = json_array(info, "SupportedSchemaVersions");
+    guest.has_schema_2 = cJSON_GetArraySize(versions) == 0;
+    cJSON_ArrayForEach (version, versions)
+        guest.has_schema_2 = guest.has_schema_2 || json_int(version, "Major", 0) == 2;
+    guest.takes_namespaces = json_bool(json_object(info, "GuestDefinedCapabilities"), "NamespaceAddRequestSupported", info == NULL);
+    return guest;
+}
+
+char *windows_read_exit(const char *text, const char *what)
 {
     cleanup_json cJSON *json = NULL;
     struct error err = {0};
@@ -157,6 +174,6 @@ char *windows_read_exit(const char *text)
     code = (uint32_t)json_int(json, "Status", 0);
     if (strcmp(type, "UnexpectedExit") != 0 && (code == 0 || windows_is_hcs(code, HCS_E_TERMINATED)))
         return NULL;
-    windows_error(&err, "the container ended against its will", code ? code : 0xC0370106, NULL);
+    windows_error(&err, what, code ? code : 0xC0370106, NULL);
     return mem_string(err.message);
 }

@@ -31,7 +31,15 @@ struct windows_process_status {
 };
 struct windows_process_status windows_read_process_status(const char *text);
 
-/* A SystemExitStatus as a sentence for people; NULL when it went as it should. Freed by the caller. */
-char *windows_read_exit(const char *text);
+/* What the guest of a utility VM says it can, in GuestConnectionInfo. One that says nothing at all can both; one that names no versions can
+ * schema 2. */
+struct windows_guest {
+    bool has_schema_2, takes_namespaces;
+};
+struct windows_guest windows_read_guest(const char *text);
+
+/* A SystemExitStatus as a sentence for people, beginning with @what ("the container ended against its will"); NULL when it went as it
+ * should. Freed by the caller. */
+char *windows_read_exit(const char *text, const char *what);
 
 #endif

@@ -126,6 +126,7 @@ typedef const struct windows_layer_descriptor *LAYERS;
     X(HcnCloseNetwork, HRESULT, (HCN_HANDLE), 17763) \
     X(HcnCreateNamespace, HRESULT, (REFGUID, PCWSTR, HCN_HANDLE *, PWSTR *), 17763) \
     X(HcnOpenNamespace, HRESULT, (REFGUID, HCN_HANDLE *, PWSTR *), 17763) \
+    X(HcnQueryNamespaceProperties, HRESULT, (HCN_HANDLE, PCWSTR, PWSTR *, PWSTR *), 17763) \
     X(HcnModifyNamespace, HRESULT, (HCN_HANDLE, PCWSTR, PWSTR *), 17763) \
     X(HcnDeleteNamespace, HRESULT, (REFGUID, PWSTR *), 17763) \
     X(HcnCloseNamespace, HRESULT, (HCN_HANDLE), 17763) \

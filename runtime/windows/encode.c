@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "runtime/windows/credential_spec.h"
 #include "runtime/windows/encode_parts.h"
 
 #define PIPE_PREFIX "\\\\.\\pipe\\"
@@ -77,12 +78,16 @@ int windows_check(const struct document *d, const struct windows_schema *schema,
         {d->network.hosts.count > 0, "Skep.Network.Hosts", "extra hosts cannot be given to a container of Windows"},
         {d->network.dns_options.count > 0, "Skep.Network.Dns.Options", "options of the resolver are Linux' own"},
         {has_pipe(d) && !schema->has_pipes, "Skep.Mounts", "named pipes need a host of build 16299 or later"},
-        {d->windows.credential_spec && d->windows.credential_spec[0] != '{', "Skep.Windows.CredentialSpec", "it is not a JSON object"},
         {isolation == ISOLATION_DEFAULT, "Skep.Isolation", "neither process nor hyperv"},
     };
 
+    enum windows_credential_source source;
+    const char *rest;
+
     if (refuse_first(refusals, sizeof refusals / sizeof refusals[0], err) < 0 || check_linux_members(d, err) < 0)
         return err->code;
+    if (d->windows.credential_spec && windows_credential_spec_parse(d->windows.credential_spec, &source, &rest, err) < 0)
+        return error_wrap(err, "Skep.Windows.CredentialSpec");
     return windows_check_files(d, err);
 }
 
@@ -179,12 +184,10 @@ char *windows_search_list(const struct document *d)
 
 int windows_encode_container(const struct document *d, const struct windows_place *place, cJSON **out, struct error *err)
 {
-    enum windows_form form = place->isolation == ISOLATION_HYPERV ? place->schema->hyperv_form : place->schema->process_form;
-
     if (windows_check(d, place->schema, place->isolation, err) < 0)
         return err->code;
     if (place->layer_count == 0)
         return error_set(err, ERR_INVALID,
                          "the image has no layer: an image of Windows begins with a base layer, there is no FROM scratch");
-    return form == WINDOWS_FORM_1 ? windows_encode_form_1(d, place, out, err) : windows_encode_form_2(d, place, out, err);
+    return place->form == WINDOWS_FORM_1 ? windows_encode_form_1(d, place, out, err) : windows_encode_form_2(d, place, out, err);
 }

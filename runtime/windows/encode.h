@@ -19,6 +19,18 @@
  *     Windows.CredentialSpec           ContainerCredentialGuardState               [§3.9]      Credentials
  *     Process                          ProcessParameters                           [§3.6]      the same
  *     Isolation hyperv                 HvRuntime, HvPartition in schema 1 [§3.10]; VirtualMachine and HostedSystem in schema 2 [§3.3–3.5]
+ *
+ * and of the requests that a utility VM is given (ModifySettingRequest, "Virtual Machine Resource Paths" there; order after hcsshim,
+ * [§4.5]):
+ *
+ *     layers, mounts, Files            VirtualSmbShare at VirtualMachine/Devices/VirtualSmb/Shares                        [§3.4, §3.7]
+ *     the scratch                      Attachment at …/Scsi/GUID/Attachments/1; to the guest MappedVirtualDisk            [§3.4, §3.7]
+ *     layers over the scratch          to the guest CombinedLayers                                                        [§3.7]
+ *     the namespace                    to the guest NetworkNamespace: HCN's own document                                  [§3.7, §7.4]
+ *     the endpoint                     to the guest Network, first PreAdd (HNSEndpoint of schema 1), then Add             [§3.7, §7.5]
+ *                                      with NetworkAdapter at VirtualMachine/Devices/NetworkAdapters/GUID                 [§3.4, §3.7]
+ *     Mounts (npipe)                   VirtualMachine/Devices/MappedPipes/PATH, and below IPC$ for the container          [§3.2, §3.7]
+ *     changed limits                   …/ComputeTopology/Memory/SizeInMB, …/Processor/Limits (Limit: 100,000 is all)      [§3.7]
  */
 #ifndef SKEP_RUNTIME_WINDOWS_ENCODE_H
 #define SKEP_RUNTIME_WINDOWS_ENCODE_H
@@ -31,11 +43,19 @@ struct windows_layer {
     const char *path; /* the folder; in a utility VM the path its guest sees */
 };
 
+/* A directory of the host that a utility VM is given. */
+enum windows_share_kind { WINDOWS_SHARE_LAYER, WINDOWS_SHARE_READ_ONLY, WINDOWS_SHARE_WRITABLE };
+struct windows_share {
+    const char *name, *path;
+    enum windows_share_kind kind;
+};
+
 /* What the host adds to a document: everything that is known only once layers, volumes and network are there. NULL, 0: not there. */
 struct windows_place {
     const char *id;
     const struct windows_schema *schema;
     enum isolation isolation; /* process or hyperv */
+    enum windows_form form;
     const struct windows_layer *layers;
     size_t layer_count;               /* the nearest first, the base last */
     const char *scratch_volume;       /* "\\?\Volume{..}" without a trailing backslash; process isolation */
@@ -47,8 +67,12 @@ struct windows_place {
     const char *const *endpoint_ids;  /* form 1 */
     size_t endpoint_count;
     bool allows_unqualified_dns;
-    const cJSON *credential_guard; /* form 2: the state HCS gave for the credential spec; borrowed */
-    uint32_t processor_count;      /* of the host */
+    const struct windows_share *shares; /* of a hosted container's VM: windows_shares_of */
+    size_t share_count;
+    const char *credential_spec;    /* form 1: its text */
+    const cJSON *credential_guard;  /* form 2: the state HCS gave for the credential spec; borrowed */
+    const cJSON *credential_socket; /* and the service a utility VM must have for it; borrowed */
+    uint32_t processor_count;       /* of the host */
     bool is_first_start;
 };
 
@@ -68,15 +92,38 @@ int windows_check_files(const struct document *document, struct error *err);
  * do instead: documents of Linux, limits Windows has no word for, named pipes before 16299. */
 int windows_check(const struct document *document, const struct windows_schema *schema, enum isolation isolation, struct error *err);
 
-/* The document for HcsCreateComputeSystem, in the form that the place's schema has for its isolation. */
+/* The document for HcsCreateComputeSystem, in the place's form; hyperv isolation in form 2 has the two below instead. */
 int windows_encode_container(const struct document *document, const struct windows_place *place, cJSON **out, struct error *err);
 
 /* Hyperv isolation in schema 2 takes two systems: a utility VM, which boots from @place->utility_vm_dir with @scratch_vhdx (a copy of its
- * SystemTemplate.vhdx), and the container hosted in it, whose layers, volumes and scratch are paths of the guest. */
+ * SystemTemplate.vhdx), and the container hosted in it, whose layers, volumes and scratch are paths of the guest: what @place->shares and
+ * the requests below gave to the VM before. */
 int windows_encode_utility_vm(const struct document *document, const struct windows_place *place, const char *scratch_vhdx, cJSON **out,
                               struct error *err);
 int windows_encode_hosted(const struct document *document, const struct windows_place *place, const char *vm_id, cJSON **out,
                           struct error *err);
+
+/* --- what a running utility VM is given, in this order (hcs.md §4.5): a ModifySettingRequest each --- */
+
+#define WINDOWS_GUEST_ROOT "c:\\mounts\\scsi\\m1" /* where the container's scratch is in its VM, and then its whole file system */
+
+enum { WINDOWS_VM_SCRATCH_LUN = 0, WINDOWS_CONTAINER_SCRATCH_LUN = 1 };
+
+/* Layers first, in their order, then the directories that are mounted or hold secrets and configs, each once: writable when any of its
+ * mounts is. Names and array in @arena. */
+void windows_shares_of(const struct document *document, const struct windows_place *place, struct arena *arena,
+                       const struct windows_share **out, size_t *count);
+
+cJSON *windows_encode_share(const struct windows_share *share);
+cJSON *windows_encode_scratch(const char *scratch_vhdx);                     /* the disk, and its mount in the guest */
+cJSON *windows_encode_combined_layers(const struct windows_place *place);    /* the filter over the scratch */
+cJSON *windows_encode_guest_namespace(const cJSON *document);                /* @document: HCN's of the namespace */
+cJSON *windows_encode_guest_endpoint(const char *adapter, const cJSON *hns); /* announces it; @hns: the endpoint as HNS shows it */
+cJSON *windows_encode_adapter(const char *adapter, const char *endpoint_id, const char *mac);
+cJSON *windows_encode_vm_pipe(const char *host_path);
+
+/* A change of a container's limits (below) as one of its VM, which is all that limits it. */
+cJSON *windows_encode_vm_update(const cJSON *asked);
 
 /* ProcessParameters. @environment_of: the first process, whose environment a further one has too; may be NULL. @is_command_line: the first
  * argument is a command line in Windows' own quotes already, taken as it is; what follows it is quoted. */

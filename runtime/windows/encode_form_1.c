@@ -105,7 +105,7 @@ int windows_encode_form_1(const struct document *d, const struct windows_place *
         cJSON_AddBoolToObject(json, "IgnoreFlushesDuringBoot", true);
     if (d->hostname[0])
         json_add_string(json, "HostName", d->hostname);
-    json_add_string(json, "Credentials", d->windows.credential_spec);
+    json_add_string(json, "Credentials", place->credential_spec);
     add_limits(d, place, json);
     add_mounts(d, place, json);
     add_network(d, place, json);

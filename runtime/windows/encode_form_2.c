@@ -1,16 +1,16 @@
-/* runtime/windows/encode_form_2.c – schema 2: ComputeSystem with a Container, a VirtualMachine, or a HostedSystem. hcs.md §3.1–§3.5. */
+/* runtime/windows/encode_form_2.c – schema 2: ComputeSystem with a Container, on the host or hosted in a utility VM. hcs.md §3.1, §3.2,
+ * §3.5.
+ */
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "runtime/windows/encode_parts.h"
 
-enum { DOCUMENT_MINOR = 1, VM_MEMORY_MB = 1024, VM_PROCESSORS = 2, VM_MAPPING_MB = 1024 };
+enum { DOCUMENT_MINOR = 1 };
 
-#define VM_CONTROLLER "df6d0690-79e5-55b6-a5ec-c1e2f77f580a" /* the first SCSI controller's name, hcs.md §3.4 */
-#define VM_ACCESS     "D:P(A;;FA;;;SY)(A;;FA;;;BA)"
-#define STOP_FOREVER  "2147483647" /* the guest's own five seconds would cut a longer grace period short, hcs.md §8.4 */
+#define STOP_FOREVER "2147483647" /* the guest's own five seconds would cut a longer grace period short, hcs.md §8.4 */
 
-static void add_version(cJSON *json)
+void windows_add_version(cJSON *json)
 {
     cJSON *version = cJSON_AddObjectToObject(json, "SchemaVersion");
 
@@ -18,12 +18,12 @@ static void add_version(cJSON *json)
     json_add_int(version, "Minor", DOCUMENT_MINOR);
 }
 
-static cJSON *system_new(const struct document *d)
+cJSON *windows_system_document(const struct document *d)
 {
     cJSON *json = cJSON_CreateObject();
 
     json_add_string(json, "Owner", d->owner);
-    add_version(json);
+    windows_add_version(json);
     cJSON_AddBoolToObject(json, "ShouldTerminateOnLastHandleClosed", false);
     return json;
 }
@@ -32,7 +32,7 @@ cJSON *windows_encode_layers(const struct windows_layer *layers, size_t count)
 {
     cJSON *json = cJSON_CreateObject(), *list;
 
-    add_version(json);
+    windows_add_version(json);
     list = cJSON_AddArrayToObject(json, "Layers");
     for (size_t i = 0; i < count; i++) {
         cJSON *item = cJSON_CreateObject();
@@ -46,11 +46,11 @@ cJSON *windows_encode_layers(const struct windows_layer *layers, size_t count)
 static void add_storage(const struct document *d, const struct windows_place *place, bool is_hosted, cJSON *container)
 {
     cJSON *storage = cJSON_AddObjectToObject(container, "Storage"), *qos = NULL;
-    cleanup_json cJSON *layers = windows_encode_layers(place->layers, place->layer_count);
-    cleanup_free char *path = mem_format("%s%s", place->scratch_volume ? place->scratch_volume : "", is_hosted ? "" : "\\");
+    cleanup_json cJSON *layers = is_hosted ? NULL : windows_encode_layers(place->layers, place->layer_count);
+    cleanup_free char *path = mem_format("%s\\", is_hosted ? "" : place->scratch_volume);
 
-    cJSON_AddItemToObject(storage, "Layers", cJSON_DetachItemFromObject(layers, "Layers"));
-    json_add_string(storage, "Path", path);
+    cJSON_AddItemToObject(storage, "Layers", is_hosted ? windows_guest_layers(place) : cJSON_DetachItemFromObject(layers, "Layers"));
+    json_add_string(storage, "Path", is_hosted ? WINDOWS_GUEST_ROOT : path);
     if (d->windows.iops_maximum > 0 || d->windows.bandwidth_maximum_bytes > 0)
         qos = cJSON_AddObjectToObject(storage, "QoS");
     if (d->windows.iops_maximum > 0)
@@ -59,7 +59,8 @@ static void add_storage(const struct document *d, const struct windows_place *pl
         json_add_int(qos, "BandwidthMaximum", d->windows.bandwidth_maximum_bytes);
 }
 
-static void add_mounts(const struct document *d, const struct windows_place *place, cJSON *container)
+/* A hosted container sees what its VM sees. */
+static void add_mounts(const struct document *d, const struct windows_place *place, bool is_hosted, cJSON *container)
 {
     struct windows_directory directory;
     const char *host, *name;
@@ -68,7 +69,8 @@ static void add_mounts(const struct document *d, const struct windows_place *pla
     for (size_t i = 0; windows_directory_at(d, place, i, &directory); i++) {
         cJSON *item = cJSON_CreateObject();
         list = list ? list : cJSON_AddArrayToObject(container, "MappedDirectories");
-        json_add_string(item, "HostPath", directory.host);
+        cleanup_free char *path = is_hosted ? windows_guest_path(place, directory.host) : mem_string(directory.host);
+        json_add_string(item, "HostPath", path);
         json_add_string(item, "ContainerPath", directory.container);
         if (directory.is_read_only)
             cJSON_AddBoolToObject(item, "ReadOnly", true);
@@ -79,7 +81,8 @@ static void add_mounts(const struct document *d, const struct windows_place *pla
     for (size_t i = 0; windows_pipe_next(d, &i, &host, &name);) {
         cJSON *item = cJSON_CreateObject();
         list = list ? list : cJSON_AddArrayToObject(container, "MappedPipes");
-        json_add_string(item, "HostPath", host);
+        cleanup_free char *path = is_hosted ? windows_guest_pipe(host) : mem_string(host);
+        json_add_string(item, "HostPath", path);
         json_add_string(item, "ContainerPipeName", name);
         cJSON_AddItemToArray(list, item);
     }
@@ -116,7 +119,7 @@ static void add_networking(const struct document *d, const struct windows_place 
     json_add_string(networking, "Namespace", place->namespace_id);
 }
 
-static cJSON *registry_value(const char *key, const char *name, const char *type)
+cJSON *windows_registry_value(const char *key, const char *name, const char *type)
 {
     cJSON *value = cJSON_CreateObject(), *where = cJSON_AddObjectToObject(value, "Key");
 
@@ -127,7 +130,7 @@ static cJSON *registry_value(const char *key, const char *name, const char *type
     return value;
 }
 
-static cJSON *add_registry(cJSON *json)
+cJSON *windows_add_registry(cJSON *json)
 {
     return cJSON_AddArrayToObject(cJSON_AddObjectToObject(json, "RegistryChanges"), "AddValues");
 }
@@ -135,19 +138,19 @@ static cJSON *add_registry(cJSON *json)
 static void add_container(const struct document *d, const struct windows_place *place, bool is_hosted, cJSON *json)
 {
     cJSON *container = cJSON_AddObjectToObject(json, "Container");
-    cJSON *stop = registry_value("ControlSet001\\Control", "WaitToKillServiceTimeout", "String");
+    cJSON *stop = windows_registry_value("ControlSet001\\Control", "WaitToKillServiceTimeout", "String");
 
     if (d->hostname[0])
         json_add_string(cJSON_AddObjectToObject(container, "GuestOs"), "HostName", d->hostname);
     add_storage(d, place, is_hosted, container);
-    add_mounts(d, place, container);
+    add_mounts(d, place, is_hosted, container);
     if (!is_hosted) /* the utility VM's own size is a hosted one's limit */
         add_limits(d, place, container);
     add_networking(d, place, container);
     if (place->credential_guard)
         cJSON_AddItemToObject(container, "ContainerCredentialGuard", cJSON_Duplicate(place->credential_guard, true));
     json_add_string(stop, "StringValue", STOP_FOREVER);
-    cJSON_AddItemToArray(add_registry(container), stop);
+    cJSON_AddItemToArray(windows_add_registry(container), stop);
 }
 
 int windows_encode_form_2(const struct document *d, const struct windows_place *place, cJSON **out, struct error *err)
@@ -158,7 +161,7 @@ int windows_encode_form_2(const struct document *d, const struct windows_place *
         return error_set(err, ERR_UNSUPPORTED, "hyperv isolation in schema 2 takes a utility VM and a hosted system, not one document");
     if (!place->scratch_volume)
         return error_set(err, ERR_INVALID, "the container's scratch is not mounted");
-    json = system_new(d);
+    json = windows_system_document(d);
     add_container(d, place, false, json);
     *out = json;
     return 0;
@@ -170,93 +173,11 @@ int windows_encode_hosted(const struct document *d, const struct windows_place *
 
     if (windows_check(d, place->schema, ISOLATION_HYPERV, err) < 0)
         return err->code;
-    json = system_new(d);
+    json = windows_system_document(d);
     json_add_string(json, "HostingSystemId", vm_id);
     hosted = cJSON_AddObjectToObject(json, "HostedSystem");
-    add_version(hosted);
+    windows_add_version(hosted);
     add_container(d, place, true, hosted);
-    *out = json;
-    return 0;
-}
-
-/* --- the utility VM --- */
-
-static void add_topology(const struct document *d, const struct windows_place *place, cJSON *vm)
-{
-    cJSON *topology = cJSON_AddObjectToObject(vm, "ComputeTopology"), *memory = cJSON_AddObjectToObject(topology, "Memory");
-    cJSON *processor = cJSON_AddObjectToObject(topology, "Processor");
-    struct windows_limits limits = windows_limits_of(d, place);
-    int64_t size = limits.memory_mb ? limits.memory_mb : VM_MEMORY_MB, count = limits.processor_count;
-
-    if (count == 0)
-        count = place->processor_count == 1 ? 1 : VM_PROCESSORS;
-    json_add_int(memory, "SizeInMB", size + size % 2); /* an even number, hcs.md §3.3 */
-    cJSON_AddBoolToObject(memory, "AllowOvercommit", true);
-    cJSON_AddBoolToObject(memory, "EnableHotHint", true);
-    json_add_int(processor, "Count", count);
-    if (limits.processor_maximum)
-        json_add_int(processor, "Limit", limits.processor_maximum);
-    if (limits.processor_weight)
-        json_add_int(processor, "Weight", limits.processor_weight);
-}
-
-static void add_os_share(const struct windows_place *place, cJSON *devices)
-{
-    static const char *const options[] = {"ReadOnly", "ShareRead", "CacheIo", "PseudoOplocks", "TakeBackupPrivilege"};
-    cJSON *smb = cJSON_AddObjectToObject(devices, "VirtualSmb"), *share = cJSON_CreateObject(), *flags;
-    cleanup_free char *path = mem_format("%s\\Files", place->utility_vm_dir);
-
-    json_add_int(smb, "DirectFileMappingInMB", VM_MAPPING_MB);
-    cJSON_AddItemToArray(cJSON_AddArrayToObject(smb, "Shares"), share);
-    json_add_string(share, "Name", "os");
-    json_add_string(share, "Path", path);
-    flags = cJSON_AddObjectToObject(share, "Options");
-    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
-        cJSON_AddBoolToObject(flags, options[i], true);
-}
-
-static void add_devices(const struct windows_place *place, const char *scratch_vhdx, cJSON *vm)
-{
-    cJSON *devices = cJSON_AddObjectToObject(vm, "Devices"), *disk = cJSON_CreateObject();
-    cJSON *controller = cJSON_AddObjectToObject(cJSON_AddObjectToObject(devices, "Scsi"), VM_CONTROLLER);
-    cJSON *socket = cJSON_AddObjectToObject(cJSON_AddObjectToObject(devices, "HvSocket"), "HvSocketConfig");
-
-    json_add_string(disk, "Type", "VirtualDisk");
-    json_add_string(disk, "Path", scratch_vhdx);
-    cJSON_AddItemToObject(cJSON_AddObjectToObject(controller, "Attachments"), "0", disk);
-    json_add_string(socket, "DefaultBindSecurityDescriptor", VM_ACCESS);
-    add_os_share(place, devices);
-}
-
-static void add_boot(cJSON *vm)
-{
-    cJSON *chipset = cJSON_AddObjectToObject(vm, "Chipset");
-    cJSON *boot = cJSON_AddObjectToObject(cJSON_AddObjectToObject(chipset, "Uefi"), "BootThis");
-
-    json_add_string(boot, "DeviceType", "VmbFs");
-    json_add_string(boot, "DevicePath", "\\EFI\\Microsoft\\Boot\\bootmgfw.efi");
-}
-
-int windows_encode_utility_vm(const struct document *d, const struct windows_place *place, const char *scratch_vhdx, cJSON **out,
-                              struct error *err)
-{
-    cJSON *json, *vm, *value;
-
-    if (windows_check(d, place->schema, ISOLATION_HYPERV, err) < 0)
-        return err->code;
-    if (!place->utility_vm_dir)
-        return error_set(err, ERR_UNSUPPORTED,
-                         "the image has no UtilityVM folder in any of its layers: it cannot run with hyperv isolation (pull it again)");
-    json = system_new(d);
-    vm = cJSON_AddObjectToObject(json, "VirtualMachine");
-    cJSON_AddBoolToObject(vm, "StopOnReset", true);
-    add_boot(vm);
-    add_topology(d, place, vm);
-    value = registry_value("CurrentControlSet\\Services\\gns", "EnableCompartmentNamespace", "DWord");
-    json_add_int(value, "DWordValue", 1);
-    cJSON_AddItemToArray(add_registry(vm), value);
-    add_devices(place, scratch_vhdx, vm);
-    cJSON_AddObjectToObject(vm, "GuestConnection"); /* there: HCS itself talks to the guest, and start waits for it */
     *out = json;
     return 0;
 }

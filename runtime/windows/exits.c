@@ -26,13 +26,13 @@ static void append(struct windows_host *host, struct windows_news *news)
     uv_mutex_unlock(&host->news_lock);
 }
 
-static void post(const struct windows_system *s, bool is_process, bool is_lost, const char *data)
+static void post(const struct windows_system *s, enum windows_watched watched, bool is_lost, const char *data)
 {
     struct windows_news *news = mem_alloc(sizeof *news);
 
     news->id = mem_string(s->id);
     news->is_lost = is_lost;
-    news->is_process = is_process;
+    news->watched = watched;
     news->data = mem_string(data);
     append(s->host, news);
     uv_async_send(&s->base.host->wake);
@@ -42,20 +42,41 @@ static void on_event(void *ctx, enum windows_event event, const char *data)
 {
     const struct windows_watcher *watcher = ctx;
 
-    post(watcher->system, watcher->is_process, event == WINDOWS_LOST, data);
+    post(watcher->system, watcher->watched, event == WINDOWS_LOST, data);
 }
 
 void windows_tell_exit(const struct windows_system *s, const char *process_status)
 {
-    post(s, true, false, process_status);
+    post(s, WINDOWS_WATCHED_PROCESS, false, process_status);
 }
 
-struct windows_watch windows_watch_of(struct windows_system *s, bool is_process)
+struct windows_watch windows_watch_of(struct windows_system *s, enum windows_watched watched)
 {
-    struct windows_watcher *watcher = &s->watchers[is_process];
+    struct windows_watcher *watcher = &s->watchers[watched];
 
-    *watcher = (struct windows_watcher){s, is_process};
+    *watcher = (struct windows_watcher){s, watched};
     return (struct windows_watch){on_event, watcher};
+}
+
+/* @error taken; NULL where it ended as it should. */
+static void begin_release(struct windows_system *s, const char *process_status, char *error)
+{
+    struct windows_op *op = (struct windows_op *)compute_operation_new(&s->host->base, HCS_OP_TERMINATE, s->id, NULL);
+
+    s->is_ending = true;
+    compute_timer_cancel(&s->base);
+    op->base.task = COMPUTE_RELEASE;
+    op->base.text = mem_string(process_status);
+    op->run = s->run;
+    op->watches = s->watches;
+    op->outcome = s->outcome;
+    op->outcome.error = error;
+    compute_submit_first(&op->base);
+}
+
+void windows_begin_release(struct windows_system *s, const char *process_status, const char *exit_status)
+{
+    begin_release(s, process_status, windows_read_exit(exit_status, "the container ended against its will"));
 }
 
 static void take(struct windows_host *host, const struct windows_news *news)
@@ -69,8 +90,14 @@ static void take(struct windows_host *host, const struct windows_news *news)
         host->next_look_ns = 0;
         return;
     }
-    if (windows_runs(s) && !s->is_ending)
-        windows_begin_release(s, news->is_process ? news->data : NULL, news->is_process ? NULL : news->data);
+    if (!windows_runs(s) || s->is_ending)
+        return;
+    if (news->watched == WINDOWS_WATCHED_PROCESS)
+        windows_begin_release(s, news->data, NULL);
+    else if (news->watched == WINDOWS_WATCHED_SYSTEM)
+        windows_begin_release(s, NULL, news->data);
+    else
+        begin_release(s, NULL, windows_read_exit(news->data, "its utility VM ended against its will"));
 }
 
 /* What is said of a start that is under way is kept until it is over. */
@@ -122,23 +149,6 @@ void windows_look_round(struct windows_host *host)
         op->watches = s->watches;
         compute_begin_beside(&op->base);
     }
-}
-
-/* --- the end --- */
-
-void windows_begin_release(struct windows_system *s, const char *process_status, const char *exit_status)
-{
-    struct windows_op *op = (struct windows_op *)compute_operation_new(&s->host->base, HCS_OP_TERMINATE, s->id, NULL);
-
-    s->is_ending = true;
-    compute_timer_cancel(&s->base);
-    op->base.task = COMPUTE_RELEASE;
-    op->base.text = mem_string(process_status);
-    op->run = s->run;
-    op->watches = s->watches;
-    op->outcome = s->outcome;
-    op->outcome.error = windows_read_exit(exit_status);
-    compute_submit_first(&op->base);
 }
 
 /* --- shut down, terminate --- */

@@ -2,8 +2,11 @@
  * says who may touch what.
  *
  * What blocks runs on a thread of the pool. Every operation opens the system anew by its id and closes that handle: a hung call blocks no
- * other (hcs.md §2.5). Two handles per running system stay open for their events only; those come on HCS's threads, and are handed to the
- * loop. */
+ * other (hcs.md §2.5). A few handles per running system stay open for their events only; those come on HCS's threads, and are handed to the
+ * loop.
+ *
+ * Hyperv isolation in schema 2 takes two compute systems at HCS, the container's and that of the utility VM it is hosted in: they are made
+ * and ended together, and here they are one system. */
 #ifndef SKEP_RUNTIME_WINDOWS_HOST_H
 #define SKEP_RUNTIME_WINDOWS_HOST_H
 
@@ -38,10 +41,11 @@ struct windows_run {
     struct windows_endpoint endpoint;
 };
 
-/* The two handles that are open for events. */
+/* The handles that are open for events; vm: where there is one. */
 struct windows_watches {
-    struct windows_handle *system, *process;
+    struct windows_handle *system, *process, *vm;
 };
+enum windows_watched { WINDOWS_WATCHED_SYSTEM, WINDOWS_WATCHED_PROCESS, WINDOWS_WATCHED_VM, WINDOWS_WATCHED_COUNT };
 
 /* As in the record on disk. */
 #define WINDOWS_PHASES(X)                                                                                                                  \
@@ -60,8 +64,11 @@ enum windows_phase {
 /* Whose event it is. Lives as long as the system, whose handles are closed before it goes. */
 struct windows_watcher {
     struct windows_system *system;
-    bool is_process;
+    enum windows_watched watched;
 };
+
+/* Of a container's id, which has no such character in it: its utility VM's. */
+#define WINDOWS_VM_SUFFIX "@vm"
 
 struct windows_system {
     struct compute_system base;
@@ -73,12 +80,13 @@ struct windows_system {
     enum isolation isolation;
     enum windows_form form;
     const struct windows_service *service; /* the API its form is spoken to with */
+    char *vm_id;                           /* NULL: not hosted in a utility VM of ours */
     bool is_ending;
     int64_t created_wall_ns;
     struct windows_outcome outcome;
     struct windows_run run;
     struct windows_watches watches;
-    struct windows_watcher watchers[2];
+    struct windows_watcher watchers[WINDOWS_WATCHED_COUNT];
     bool is_watch_lost, is_looked_at;
     atomic_bool is_given_up; /* of a start that is under way */
 };
@@ -103,7 +111,7 @@ struct windows_news {
     struct windows_news *next;
     char *id;
     bool is_lost;
-    bool is_process;
+    enum windows_watched watched;
     char *data;
 };
 
@@ -156,13 +164,14 @@ void windows_host_free(struct compute_host *host);
 struct windows_system *windows_find(struct windows_host *host, const char *id);
 struct windows_system *windows_system_new(struct windows_host *host, const char *id);
 int windows_system_choose(struct windows_system *system, struct error *err); /* isolation, form and API, from its document */
+int windows_system_use_form(struct windows_system *system, enum windows_form form, struct error *err); /* as it was made with */
 void windows_system_free(struct windows_system *system);
 void windows_properties(const struct compute_system *system, struct arena *arena, struct hcs_properties *out);
 void windows_take_outcome(struct windows_system *system, struct windows_op *op);
 bool windows_runs(const struct windows_system *system);
 
 /* exits.c: what happens to a running system */
-struct windows_watch windows_watch_of(struct windows_system *system, bool is_process);
+struct windows_watch windows_watch_of(struct windows_system *system, enum windows_watched watched);
 void windows_tell_exit(const struct windows_system *system, const char *process_status); /* from any thread, as an event of HCS */
 void windows_take_news(struct windows_host *host);
 void windows_look_round(struct windows_host *host); /* ask all running ones whether they still do */
@@ -185,11 +194,29 @@ void windows_work_sample(struct windows_op *op);
 DWORD windows_left_ms(const struct windows_op *op);                  /* of its deadline, for a call */
 DWORD windows_at_most(const struct windows_host *host, uint32_t ms); /* the same for a call that belongs to no operation */
 
-/* End it for sure: shut down when @is_graceful, terminate, and see that it is gone. ERR_DEADLINE when HCS does not let go. */
+/* work_end.c */
+/* End it for sure, and its utility VM with it: shut down when @is_graceful, terminate, and see that it is gone. ERR_DEADLINE when HCS does
+ * not let go. */
 int windows_end_system(struct windows_system *system, bool is_graceful, struct error *err);
+int windows_end_one(struct windows_system *system, const char *id, bool is_graceful, struct error *err); /* of the two */
+bool windows_is_over(struct windows_system *system, const char *id); /* it runs no more, or is not known any more */
+/* A handle for one call or two. *out NULL with 0: HCS knows no such system. */
+int windows_open_system(struct windows_system *system, const char *id, struct windows_handle **out, struct error *err);
 void windows_close_watches(struct windows_system *system, struct windows_watches *watches);
 int windows_open_watches(struct windows_system *system, DWORD pid, struct windows_watches *watches, struct error *err);
 void windows_undo_run(struct windows_system *system, struct windows_run *run); /* layers and network */
+
+/* vm.c: the utility VM of hyperv isolation in schema 2. On a thread of the pool */
+int windows_vm_prepare(struct windows_system *system, const struct windows_place *place, char **document, struct error *err);
+int windows_vm_fill(struct windows_op *op, const struct windows_place *place, struct error *err); /* with what its container needs */
+void windows_vm_discard(const struct windows_system *system);                                     /* its disk; it is gone */
+
+/* credentials.c: on a thread of the pool */
+int windows_credentials_check(const struct windows_system *system, struct error *err);
+/* *guard: owned by the caller, NULL where there is none; @place refers to it. */
+int windows_credentials_begin(const struct windows_system *system, struct arena *arena, struct windows_place *place, cJSON **guard,
+                              struct error *err);
+void windows_credentials_end(const struct windows_system *system);
 
 /* layers.c: on a thread of the pool */
 int windows_layers_create_scratch(struct windows_system *system, struct error *err);

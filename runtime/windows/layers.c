@@ -47,6 +47,17 @@ static int need(const struct windows_system *s, struct error *err)
     return 0;
 }
 
+/* HCS and its shares take Windows' own spelling. */
+static const char *with_backslashes(struct arena *arena, const char *path)
+{
+    char *copy = arena_string(arena, path);
+
+    for (char *c = copy; *c; c++)
+        if (*c == '/')
+            *c = '\\';
+    return copy;
+}
+
 int windows_layers_read(struct windows_system *s, struct arena *arena, struct windows_layer **out, size_t *count, struct error *err)
 {
     const struct document_strings *paths = &s->document.layers;
@@ -60,7 +71,7 @@ int windows_layers_read(struct windows_system *s, struct arena *arena, struct wi
         if (FAILED(code))
             return windows_error(err, "name a layer", (uint32_t)code, NULL);
         windows_guid_text(&guid, text);
-        layers[i] = (struct windows_layer){arena_string(arena, text), paths->items[i]};
+        layers[i] = (struct windows_layer){arena_string(arena, text), with_backslashes(arena, paths->items[i])};
     }
     *out = layers;
     *count = paths->count;

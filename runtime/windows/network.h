@@ -3,6 +3,7 @@
 #ifndef SKEP_RUNTIME_WINDOWS_NETWORK_H
 #define SKEP_RUNTIME_WINDOWS_NETWORK_H
 
+#include <cjson/cJSON.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -22,6 +23,10 @@ struct windows_endpoint {
 /* Blocks; on a thread of the pool. A failure leaves nothing behind. ERR_EXISTS where a published port is taken. */
 int windows_network_attach(struct windows_system *system, struct windows_endpoint *out, struct error *err);
 void windows_network_detach(struct windows_system *system, struct windows_endpoint *endpoint); /* and zeroes it */
+
+/* What a utility VM's guest is told of it: the namespace in HCN's words, the endpoint in HNS'. Freed by the caller. */
+int windows_network_describe(const struct windows_system *system, const struct windows_endpoint *endpoint, cJSON **space, cJSON **hns,
+                             struct error *err);
 
 /* Delete the endpoints of ours that no system has: a killed daemon's, whose ports would stay taken. Before anything is started. */
 void windows_network_sweep(struct windows_host *host);

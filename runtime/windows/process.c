@@ -1,173 +1,12 @@
-/* runtime/windows/process.c – processes beside the first one. Each has a thread that makes it at HCS, reads its output, waits for its end.
- *
- * The thread owns its handles; the loop asks it for things through two events and a lock, and gets news by the process' own async handle.
- * It frees the process once both have let go. */
+/* runtime/windows/process.c – processes beside the first one, as the loop sees them: asked for, waited for, closed. */
+#include "runtime/windows/process.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "base/mem.h"
 #include "runtime/windows/codes.h"
-#include "runtime/windows/host.h"
-#include "runtime/windows/pump.h"
-
-enum { DRAIN_MS = 1000, CALL_MS = 10000, ASK_MS = 1000 };
-
-struct windows_process {
-    struct hcs_process base;
-    struct windows_host *host;
-    struct windows_system *system;
-    struct windows_process *next;
-    uv_thread_t thread;
-    uv_async_t async;
-    uv_timer_t timer;
-    unsigned handles;
-    char *parameters;
-    size_t output_bytes;
-    /* the thread's, until is_over */
-    HANDLE ended, closed; /* it has exited; it is given up */
-    struct error err;
-    uint32_t failed_code;
-    uv_mutex_t lock;
-    /* under the lock */
-    DWORD pid;
-    bool is_made, is_over, is_cut;
-    struct buf output;
-    int64_t exit_code;
-    /* the loop's */
-    bool is_announced, is_closed;
-    hcs_process_cb created;
-    hcs_process_exit_cb waiting;
-    void *created_ctx, *waiting_ctx;
-};
-
-/* --- on its thread --- */
-
-static void on_exited(void *ctx, enum windows_event event, const char *data)
-{
-    struct windows_process *p = ctx;
-
-    (void)event;
-    (void)data;
-    SetEvent(p->ended);
-}
-
-static void on_data(void *ctx, int index, const char *data, size_t size)
-{
-    struct windows_process *p = ctx;
-    size_t room;
-
-    (void)index;
-    uv_mutex_lock(&p->lock);
-    room = p->output_bytes - p->output.size;
-    p->is_cut = p->is_cut || size > room;
-    buf_append(&p->output, data, size < room ? size : room);
-    uv_mutex_unlock(&p->lock);
-}
-
-/* Its end, from the event or by asking; or that it was given up. */
-static struct windows_process_status wait_for_exit(struct windows_process *p, const struct windows_service_ops *ops,
-                                                   struct windows_handle *process)
-{
-    HANDLE waits[2] = {p->ended, p->closed};
-    struct windows_process_status status = {false, -1};
-    bool is_killed = false;
-    DWORD ask_ms = 0; /* it may have ended before its event could be seen */
-
-    while (!status.has_exited) {
-        DWORD got = WaitForMultipleObjects(is_killed ? 1 : 2, waits, FALSE, ask_ms);
-        cleanup_reply struct windows_reply reply = {0};
-        ask_ms = ASK_MS;
-        if (got == WAIT_OBJECT_0 + 1 && !is_killed) {
-            cleanup_reply struct windows_reply killed = ops->process_terminate(process, windows_at_most(p->host, CALL_MS));
-            is_killed = true;
-            if (windows_failed(&killed))
-                break;
-        }
-        reply = ops->process_properties(process, windows_at_most(p->host, CALL_MS));
-        if (windows_failed(&reply) && (windows_is_stopped(reply.code) || windows_is_lost(reply.code)))
-            break;
-        status = windows_read_process_status(windows_failed(&reply) ? NULL : reply.text);
-        if (is_killed && got == WAIT_TIMEOUT)
-            break;
-        if (got == WAIT_OBJECT_0)
-            ResetEvent(p->ended);
-    }
-    return status;
-}
-
-struct reading {
-    struct pump pump;
-    uv_thread_t thread;
-};
-
-static void read_output(void *arg)
-{
-    struct reading *reading = arg;
-
-    pump_run(&reading->pump);
-}
-
-static void live(struct windows_process *p, const struct windows_service_ops *ops, struct windows_handle *process,
-                 struct windows_streams *streams)
-{
-    HANDLE finish = CreateEventW(NULL, TRUE, FALSE, NULL);
-    struct reading reading = {
-        .pump = {.streams = {streams->out, streams->err}, .finish = finish, .drain_ms = DRAIN_MS, .on_data = on_data, .ctx = p}};
-    struct windows_process_status status;
-    bool is_reading = uv_thread_create(&reading.thread, read_output, &reading) == 0;
-
-    uv_mutex_lock(&p->lock);
-    p->is_made = true;
-    uv_mutex_unlock(&p->lock);
-    uv_async_send(&p->async);
-    status = wait_for_exit(p, ops, process);
-    SetEvent(finish);
-    if (is_reading)
-        uv_thread_join(&reading.thread);
-    CloseHandle(finish);
-    if (streams->in)
-        CloseHandle(streams->in);
-    uv_mutex_lock(&p->lock);
-    p->exit_code = status.exit_code;
-    uv_mutex_unlock(&p->lock);
-}
-
-static void run(void *arg)
-{
-    struct windows_process *p = arg;
-    const struct windows_service *service = p->system->service;
-    struct windows_handle *system = NULL, *process = NULL;
-    struct windows_watch watch = {on_exited, p};
-    struct windows_streams streams = {0};
-    cleanup_reply struct windows_reply opened = service->ops->open(service, p->system->id, NULL, &system);
-
-    if (windows_failed(&opened)) {
-        windows_error(&p->err, "create process", opened.code, opened.text);
-    } else {
-        DWORD pid = 0;
-        cleanup_reply struct windows_reply made = service->ops->process_create(
-            system, p->parameters, &watch, windows_at_most(p->host, hcs_operation_deadline_ms(HCS_OP_CREATE_PROCESS) * 9 / 10), &pid,
-            &streams, &process);
-        uv_mutex_lock(&p->lock);
-        p->pid = pid;
-        uv_mutex_unlock(&p->lock);
-        if (windows_failed(&made)) {
-            p->failed_code = made.code;
-            windows_error(&p->err, "create process", made.code, made.text);
-        } else {
-            live(p, service->ops, process, &streams);
-        }
-    }
-    service->ops->close(process);
-    service->ops->close(system);
-    uv_mutex_lock(&p->lock);
-    p->is_over = true;
-    uv_mutex_unlock(&p->lock);
-    uv_async_send(&p->async);
-}
-
-/* --- on the loop --- */
 
 static void on_handle_closed(uv_handle_t *handle)
 {
@@ -290,7 +129,7 @@ static void on_failed(uv_timer_t *timer)
     uv_close((uv_handle_t *)timer, on_failed_closed);
 }
 
-static void answer(struct windows_host *host, const struct error *err, hcs_process_cb created, hcs_done_cb done, void *ctx)
+void windows_process_answer(struct windows_host *host, const struct error *err, hcs_process_cb created, hcs_done_cb done, void *ctx)
 {
     struct failed_create *f = mem_alloc(sizeof *f);
 
@@ -360,7 +199,7 @@ void windows_process_create(struct hcs *hcs, const char *id, const cJSON *parame
     char *text = NULL;
 
     if (prepare(host, id, parameters, &text, &err) < 0) {
-        answer(host, &err, done, NULL, ctx);
+        windows_process_answer(host, &err, done, NULL, ctx);
         return;
     }
     p = process_new(host, windows_find(host, id));
@@ -368,10 +207,10 @@ void windows_process_create(struct hcs *hcs, const char *id, const cJSON *parame
     p->output_bytes = output_bytes < CONTAINER_PROCESS_OUTPUT_BYTES ? output_bytes : CONTAINER_PROCESS_OUTPUT_BYTES;
     p->created = done;
     p->created_ctx = ctx;
-    if (uv_thread_create(&p->thread, run, p) == 0)
+    if (uv_thread_create(&p->thread, windows_process_run, p) == 0)
         return;
     error_set(&err, ERR_LIMIT, "create process: no thread for it");
-    answer(host, &err, done, NULL, ctx);
+    windows_process_answer(host, &err, done, NULL, ctx);
     forget(p);
     p->handles = 2;
     uv_close((uv_handle_t *)&p->async, on_handle_closed);
@@ -381,84 +220,6 @@ void windows_process_create(struct hcs *hcs, const char *id, const cJSON *parame
 int64_t windows_process_pid(const struct hcs_process *process)
 {
     return ((const struct windows_process *)process)->pid;
-}
-
-/* --- signals, on a thread of the pool --- */
-
-struct signal_job {
-    struct windows_job job;
-    struct windows_host *host;
-    struct windows_system *system;
-    DWORD pid;
-    const char *event;
-    struct error err;
-    hcs_done_cb done;
-    void *ctx;
-};
-
-static void work_signal(struct windows_job *job)
-{
-    struct signal_job *j = (struct signal_job *)job;
-    const struct windows_service_ops *ops = j->system->service->ops;
-    struct windows_handle *system = NULL, *process = NULL;
-    DWORD timeout_ms = windows_at_most(j->host, CALL_MS);
-    cleanup_reply struct windows_reply opened = ops->open(j->system->service, j->system->id, NULL, &system);
-    cleanup_reply struct windows_reply found = {0};
-    cleanup_reply struct windows_reply reply = {0};
-
-    if (!windows_failed(&opened))
-        found = ops->process_open(system, j->pid, NULL, &process);
-    if (process && j->event) {
-        cleanup_json cJSON *options = windows_encode_signal(j->event);
-        cleanup_free char *text = json_print(options);
-        reply = ops->process_signal(process, text, timeout_ms);
-    } else if (process) {
-        reply = ops->process_terminate(process, timeout_ms);
-    }
-    if (!process || windows_is_stopped(reply.code))
-        error_set(&j->err, ERR_PRECONDITION, "the process does not run");
-    else if (windows_failed(&reply))
-        windows_error(&j->err, "signal process", reply.code, reply.text);
-    ops->close(process);
-    ops->close(system);
-}
-
-static void on_signalled(struct windows_job *job)
-{
-    struct signal_job *j = (struct signal_job *)job;
-
-    j->host->base.open_handles--;
-    j->done(j->ctx, j->err.code ? &j->err : NULL);
-    compute_system_release(&j->system->base);
-    free(j);
-}
-
-void windows_process_signal(struct hcs_process *process, const char *signal, hcs_done_cb done, void *ctx)
-{
-    struct windows_process *p = (struct windows_process *)process;
-    struct signal_job *job = mem_alloc(sizeof *job);
-    bool is_over;
-
-    uv_mutex_lock(&p->lock);
-    is_over = p->is_over;
-    uv_mutex_unlock(&p->lock);
-    if (windows_signal_name(signal, &job->event, &job->err) < 0 || is_over) {
-        if (!job->err.code)
-            error_set(&job->err, ERR_PRECONDITION, "the process does not run");
-        answer(p->host, &job->err, NULL, done, ctx);
-        free(job);
-        return;
-    }
-    job->job.work = work_signal;
-    job->job.done = on_signalled;
-    job->host = p->host;
-    job->system = p->system;
-    job->pid = p->pid;
-    job->done = done;
-    job->ctx = ctx;
-    p->system->base.references++;
-    p->host->base.open_handles++;
-    windows_pool_submit(p->host->pool, &job->job);
 }
 
 static void on_wait_over(uv_timer_t *timer)

@@ -49,6 +49,7 @@ int windows_record_write(const struct windows_system *s, enum windows_phase phas
     cleanup_json cJSON *json = cJSON_CreateObject();
 
     json_add_string(json, "Phase", phases[phase]);
+    json_add_int(json, "Form", s->form);
     add_instant(json, "CreatedWallNs", s->created_wall_ns);
     add_instant(json, "StartedWallNs", outcome->started_wall_ns);
     add_instant(json, "FinishedWallNs", outcome->finished_wall_ns);
@@ -79,6 +80,12 @@ static void read_endpoint(const cJSON *json, struct windows_endpoint *out)
             out->published_ports[out->port_count++] = (uint16_t)port->valuedouble;
 }
 
+/* Hyperv isolation was schema 1 then, process isolation what it is now. */
+static int form_before_it_was_recorded(const struct windows_system *s)
+{
+    return s->isolation == ISOLATION_HYPERV ? WINDOWS_FORM_1 : (int)s->form;
+}
+
 int windows_record_read(struct windows_system *s, enum windows_phase *phase, struct error *err)
 {
     cleanup_free char *path = mem_format("%s\\state.json", s->dir);
@@ -98,5 +105,5 @@ int windows_record_read(struct windows_system *s, enum windows_phase *phase, str
     s->outcome.error = mem_string(json_string(json, "Error", NULL));
     s->run.pid = (DWORD)json_int(json, "Pid", 0);
     read_endpoint(json, &s->run.endpoint);
-    return 0;
+    return windows_system_use_form(s, (enum windows_form)json_int(json, "Form", form_before_it_was_recorded(s)), err);
 }

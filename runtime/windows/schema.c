@@ -22,6 +22,14 @@ int windows_schema_for(uint32_t build, const struct windows_schema **out, struct
     return 0;
 }
 
+/* Process isolation without computecore.dll: vmcompute.dll takes documents of schema 2 as well, hcs.md §1.4. */
+enum windows_form windows_form_for(const struct windows_schema *schema, enum isolation isolation, bool has_core, uint32_t image_build)
+{
+    if (isolation != ISOLATION_HYPERV)
+        return schema->process_form;
+    return has_core && (image_build == 0 || image_build >= WINDOWS_BUILD_COMPUTECORE) ? schema->hyperv_form : WINDOWS_FORM_1;
+}
+
 uint32_t windows_build_of(const char *os_version)
 {
     const char *dot = os_version ? strchr(os_version, '.') : NULL;

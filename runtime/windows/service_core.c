@@ -97,6 +97,8 @@ static void CALLBACK on_event(HCS_EVENT *event, void *ctx)
 
     if (event->Type == HcsEventSystemExited || event->Type == HcsEventProcessExited)
         h->watch.on_event(h->watch.ctx, WINDOWS_EXITED, data);
+    else if (event->Type == HcsEventSystemGuestConnectionClosed) /* a VM that cannot be spoken to any more is as good as gone */
+        h->watch.on_event(h->watch.ctx, WINDOWS_EXITED, "{\"Status\":-2143878902,\"ExitType\":\"UnexpectedExit\"}"); /* 0x8037010A */
     else if (event->Type == HcsEventServiceDisconnect)
         h->watch.on_event(h->watch.ctx, WINDOWS_LOST, data);
     free(data);

@@ -23,6 +23,22 @@ struct windows_system *windows_system_new(struct windows_host *host, const char 
     return s;
 }
 
+int windows_system_use_form(struct windows_system *s, enum windows_form form, struct error *err)
+{
+    const struct windows_host *host = s->host;
+
+    s->form = form;
+    if (form == WINDOWS_FORM_2 && host->core.ops)
+        s->service = &host->core;
+    else if (host->legacy.ops)
+        s->service = &host->legacy;
+    else
+        return error_set(err, ERR_UNSUPPORTED, "%s", host->missing ? host->missing : "this host has no Host Compute Service");
+    free(s->vm_id);
+    s->vm_id = s->isolation == ISOLATION_HYPERV && form == WINDOWS_FORM_2 ? mem_format("%s" WINDOWS_VM_SUFFIX, s->id) : NULL;
+    return 0;
+}
+
 int windows_system_choose(struct windows_system *s, struct error *err)
 {
     const struct windows_host *host = s->host;
@@ -30,15 +46,10 @@ int windows_system_choose(struct windows_system *s, struct error *err)
     s->isolation = s->document.isolation == ISOLATION_DEFAULT ? ISOLATION_PROCESS : s->document.isolation;
     if (s->isolation == ISOLATION_HYPERV && !host->offers_hyperv)
         return error_set(err, ERR_UNSUPPORTED, "Skep.Isolation: this host has no hypervisor: enable the Hyper-V feature");
-    s->form = s->isolation == ISOLATION_HYPERV ? host->schema->hyperv_form : host->schema->process_form;
-    if (s->form == WINDOWS_FORM_2 && host->core.ops)
-        s->service = &host->core;
-    else if (host->legacy.ops)
-        s->service = &host->legacy;
-    else
-        return error_set(err, ERR_UNSUPPORTED, "%s", host->missing ? host->missing : "this host has no Host Compute Service");
-    if (s->document.windows.credential_spec && s->form == WINDOWS_FORM_2)
-        return error_set(err, ERR_UNSUPPORTED, "Skep.Windows.CredentialSpec: not offered with process isolation on this host yet");
+    if (windows_system_use_form(
+            s, windows_form_for(host->schema, s->isolation, host->core.ops != NULL, windows_build_of(s->document.image_os_version)), err) <
+        0)
+        return err->code;
     return windows_check(&s->document, host->schema, s->isolation, err);
 }
 
@@ -47,6 +58,7 @@ void windows_system_free(struct windows_system *s)
     cJSON_Delete(s->json);
     arena_deinit(&s->arena);
     free(s->id);
+    free(s->vm_id);
     free(s->dir);
     free(s->scratch_dir);
     free(s->log_path);

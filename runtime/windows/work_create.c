@@ -66,8 +66,8 @@ void windows_work_create(struct windows_op *op)
     cleanup_free char *log_dir = mem_format("%s\\log", s->dir);
     struct error *err = &op->base.err;
 
-    if (file_make_dirs(log_dir, 0700, err) == 0 && prepare_mounts(s, err) == 0 && write_files(op, err) == 0 &&
-        windows_layers_create_scratch(s, err) == 0 && write_document(s, err) == 0)
+    if (file_make_dirs(log_dir, 0700, err) == 0 && windows_credentials_check(s, err) == 0 && prepare_mounts(s, err) == 0 &&
+        write_files(op, err) == 0 && windows_layers_create_scratch(s, err) == 0 && write_document(s, err) == 0)
         windows_record_write(s, WINDOWS_PHASE_CREATED, NULL, &s->outcome, err);
     if (err->code)
         undo(s);

@@ -1,15 +1,14 @@
-/* runtime/windows/work_stop.c – asking a running system, changing it, ending it, and cleaning up after it. On a thread of the pool. */
+/* runtime/windows/work_stop.c – asking a running system, changing it, and cleaning up after its end. On a thread of the pool. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "runtime/windows/codes.h"
 #include "runtime/windows/host.h"
 
-enum { SHUTDOWN_MS = 10000, TERMINATE_MS = 30000, GONE_MS = 3000, CALL_MS = 10000, GONE_POLL_MS = 50 };
+enum { CALL_MS = 10000 };
 
 /* --- time --- */
 
@@ -28,121 +27,14 @@ DWORD windows_left_ms(const struct windows_op *op)
 
 /* --- handles --- */
 
-/* A handle for one call or two. *out NULL with 0: HCS knows no such system. */
-static int open_system(struct windows_system *s, struct windows_handle **out, struct error *err)
+static int open_running(struct windows_system *s, const char *id, struct windows_handle **out, struct error *err)
 {
-    cleanup_reply struct windows_reply reply = s->service->ops->open(s->service, s->id, NULL, out);
-
-    if (!windows_failed(&reply) || windows_is_gone(reply.code))
-        return 0;
-    return windows_error(err, "open", reply.code, reply.text);
-}
-
-static int open_running(struct windows_system *s, struct windows_handle **out, struct error *err)
-{
-    if (open_system(s, out, err) < 0)
+    if (windows_open_system(s, id, out, err) < 0)
         return err->code;
-    return *out ? 0 : error_set(err, ERR_PRECONDITION, "HCS knows no container %s (any more)", s->id);
+    return *out ? 0 : error_set(err, ERR_PRECONDITION, "HCS knows no container %s (any more)", id);
 }
 
-void windows_close_watches(struct windows_system *s, struct windows_watches *watches)
-{
-    if (!s->service)
-        return;
-    s->service->ops->close(steal(&watches->process));
-    s->service->ops->close(steal(&watches->system));
-}
-
-int windows_open_watches(struct windows_system *s, DWORD pid, struct windows_watches *watches, struct error *err)
-{
-    struct windows_watch system_watch = windows_watch_of(s, false), process_watch = windows_watch_of(s, true);
-    cleanup_reply struct windows_reply opened = s->service->ops->open(s->service, s->id, &system_watch, &watches->system);
-
-    if (windows_failed(&opened))
-        return windows_error(err, "open", opened.code, opened.text);
-    cleanup_reply struct windows_reply process = s->service->ops->process_open(watches->system, pid, &process_watch, &watches->process);
-    if (!windows_failed(&process))
-        return 0;
-    windows_close_watches(s, watches);
-    return windows_error(err, "open its process", process.code, process.text);
-}
-
-/* --- ending --- */
-
-/* True when it runs no more, or is not known any more. */
-static bool is_over(struct windows_system *s)
-{
-    cleanup_arena struct arena arena = {0};
-    struct windows_handle *handle = NULL;
-    struct windows_answer answer;
-    struct error err = {0};
-    bool is_stopped;
-
-    if (open_system(s, &handle, &err) < 0)
-        return false;
-    if (!handle)
-        return true;
-    cleanup_reply struct windows_reply reply = s->service->ops->properties(handle, NULL, windows_at_most(s->host, CALL_MS));
-    is_stopped = windows_failed(&reply)
-                     ? windows_is_stopped(reply.code) || windows_is_win32(reply.code, 6)
-                     : windows_read_properties(reply.text, &arena, &answer, &err) == 0 && answer.state == WINDOWS_STOPPED;
-    s->service->ops->close(handle);
-    return is_stopped;
-}
-
-static bool is_over_soon(struct windows_system *s)
-{
-    for (int waited = 0; waited < GONE_MS; waited += GONE_POLL_MS) {
-        if (is_over(s))
-            return true;
-        Sleep(GONE_POLL_MS);
-    }
-    return false;
-}
-
-int windows_end_system(struct windows_system *s, bool is_graceful, struct error *err)
-{
-    struct windows_handle *handle = NULL;
-    struct windows_reply reply = {0};
-    bool is_stopped = false;
-
-    if (!s->service)
-        return 0;
-    if (open_system(s, &handle, err) < 0)
-        return err->code;
-    if (!handle)
-        return 0;
-    if (is_graceful) {
-        reply = s->service->ops->shutdown(handle, windows_at_most(s->host, SHUTDOWN_MS));
-        is_stopped = !windows_failed(&reply) || windows_is_stopped(reply.code);
-        windows_reply_deinit(&reply);
-    }
-    if (!is_stopped)
-        reply = s->service->ops->terminate(handle, windows_at_most(s->host, TERMINATE_MS));
-    s->service->ops->close(handle);
-    if (is_over_soon(s)) {
-        windows_reply_deinit(&reply);
-        return 0;
-    }
-    if (windows_failed(&reply))
-        windows_error(err, "terminate", reply.code, reply.text);
-    else
-        error_set(err, ERR_DEADLINE, "terminate: Windows said that it did, but the container %s runs on", s->id);
-    windows_reply_deinit(&reply);
-    return err->code;
-}
-
-void windows_undo_run(struct windows_system *s, struct windows_run *run)
-{
-    cleanup_free char *files = mem_format("%s\\files", s->dir);
-    struct error err = {0};
-
-    if (file_remove_tree(files, &err) < 0) /* secrets stay no longer than their container runs */
-        log_with(LOG_ERROR, "runtime", LOG_FIELDS({"container", s->id}), "its secrets and configs stay: %s", err.message);
-    windows_network_detach(s, &run->endpoint);
-    windows_layers_unmount(s);
-    run->pid = 0;
-}
+/* --- the end --- */
 
 void windows_work_kill(struct windows_op *op)
 {
@@ -215,7 +107,7 @@ void windows_work_signal(struct windows_op *op)
     const char *event = NULL;
     DWORD timeout_ms = windows_at_most(s->host, CALL_MS);
 
-    if (windows_signal_name(op->base.text, &event, &op->base.err) < 0 || open_running(s, &system, &op->base.err) < 0)
+    if (windows_signal_name(op->base.text, &event, &op->base.err) < 0 || open_running(s, s->id, &system, &op->base.err) < 0)
         return;
     if (s->form == WINDOWS_FORM_1 && event) {
         cleanup_reply struct windows_reply reply = s->service->ops->shutdown(system, timeout_ms);
@@ -237,7 +129,7 @@ void windows_work_pause(struct windows_op *op)
                   hcs_operation_shown(op->base.operation));
         return;
     }
-    if (open_running(s, &system, &op->base.err) < 0)
+    if (open_running(s, s->vm_id ? s->vm_id : s->id, &system, &op->base.err) < 0) /* what is paused is the virtual machine */
         return;
     cleanup_reply struct windows_reply reply = op->base.operation == HCS_OP_PAUSE ? s->service->ops->pause(system, windows_left_ms(op))
                                                                                   : s->service->ops->resume(system, windows_left_ms(op));
@@ -265,9 +157,10 @@ void windows_work_modify(struct windows_op *op)
     struct windows_system *s = windows_system_of(op);
     struct windows_handle *system = NULL;
 
-    if (windows_check_modify(op->base.json, s->host->schema, s->form, &op->base.err) < 0 || open_running(s, &system, &op->base.err) < 0)
+    if (windows_check_modify(op->base.json, s->host->schema, s->form, &op->base.err) < 0 ||
+        open_running(s, s->vm_id ? s->vm_id : s->id, &system, &op->base.err) < 0)
         return;
-    cleanup_json cJSON *request = request_of(op->base.json);
+    cleanup_json cJSON *request = s->vm_id ? windows_encode_vm_update(op->base.json) : request_of(op->base.json);
     cleanup_free char *text = json_print(request);
     cleanup_reply struct windows_reply reply = s->service->ops->modify(system, text, windows_left_ms(op));
     s->service->ops->close(system);
@@ -282,7 +175,7 @@ void windows_work_sample(struct windows_op *op)
     struct windows_handle *system = NULL;
     struct error ignored = {0};
 
-    if (open_running(s, &system, &ignored) < 0)
+    if (open_running(s, s->id, &system, &ignored) < 0)
         return; /* no statistics of what ends just now */
     cleanup_json cJSON *query = windows_encode_query(types);
     cleanup_free char *text = json_print(query);
@@ -335,9 +228,9 @@ void windows_work_look(struct windows_op *op)
         windows_open_watches(s, op->run.pid, &op->watches, &err);
         err = (struct error){0};
     }
-    if (open_system(s, &system, &err) < 0)
+    if (windows_open_system(s, s->id, &system, &err) < 0)
         return; /* HCS does not answer: nothing is known */
-    op->has_exited = !system || system_is_over(s, system);
+    op->has_exited = !system || system_is_over(s, system) || (s->vm_id && windows_is_over(s, s->vm_id));
     if (system && !op->has_exited)
         look_at_process(op, system);
     s->service->ops->close(system);

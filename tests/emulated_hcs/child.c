@@ -285,8 +285,10 @@ uint32_t child_create(struct request *r, struct answer *answer)
     struct child *c;
     uint32_t code;
 
-    if (wrong || r->system->state != RUNNING || !has_user(member(p, "User"))) {
-        code = wrong ? HCS(0x10D) : r->system->state != RUNNING ? HCS(0x105) : FROM_WIN32(0x52E);
+    bool runs = r->system->state == RUNNING && (!r->system->host || r->system->host->state == RUNNING);
+
+    if (wrong || !runs || !has_user(member(p, "User"))) {
+        code = wrong ? HCS(0x10D) : !runs ? HCS(0x105) : FROM_WIN32(0x52E);
         answer->text = wrong ? text_format("{\"ErrorMessage\":\"%s\"}", wrong) : NULL;
         free(wrong);
         cJSON_Delete(p);

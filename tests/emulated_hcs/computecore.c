@@ -22,6 +22,8 @@ void emulated_dispatch(struct emulated_handle *handle, const char *event, uint32
         hcs.Type = HcsEventSystemExited;
     else if (strcmp(event, "process-exited") == 0)
         hcs.Type = HcsEventProcessExited;
+    else if (strcmp(event, "guest-lost") == 0)
+        hcs.Type = HcsEventSystemGuestConnectionClosed;
     else if (strcmp(event, "lost") == 0)
         hcs.Type = HcsEventServiceDisconnect;
     if (hcs.Type != HcsEventInvalid && handle->on_event)
@@ -281,22 +283,27 @@ HRESULT WINAPI HcsSetProcessCallback(HCS_PROCESS process, HCS_EVENT_OPTIONS opti
 
 HRESULT WINAPI HcsGetServiceProperties(PCWSTR query, PWSTR *result)
 {
-    (void)query;
-    *result = emulated_wide("{\"Properties\":[{\"SupportedSchemaVersions\":[{\"Major\":1,\"Minor\":0},{\"Major\":2,\"Minor\":1}]}]}");
-    return S_OK;
+    cJSON *request = emulated_request("service-properties");
+
+    emulated_add_wide(request, "text", query);
+    return emulated_ask_text(request, result, NULL, NULL);
 }
 
 HRESULT WINAPI HcsModifyServiceSettings(PCWSTR settings, PWSTR *result)
 {
-    (void)settings;
-    *result = NULL;
-    return S_OK;
+    cJSON *request = emulated_request("modify-service");
+
+    emulated_add_wide(request, "text", settings);
+    return emulated_ask_text(request, result, NULL, NULL);
 }
 
 HRESULT WINAPI HcsGrantVmAccess(PCWSTR vm_id, PCWSTR path)
 {
-    (void)vm_id;
-    return GetFileAttributesW(path) == INVALID_FILE_ATTRIBUTES ? (HRESULT)0x80070002 : S_OK;
+    cJSON *request = emulated_request("grant-vm-access");
+
+    emulated_add_wide(request, "id", vm_id);
+    emulated_add_wide(request, "text", path);
+    return emulated_ask_text(request, NULL, NULL, NULL);
 }
 
 /* --- for tests: ends the emulator and everything in it --- */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/emulated_hcs/server.h"
+#include "tests/emulated_hcs/vm.h"
 
 #define LINK "emulated link to "
 
@@ -23,13 +23,22 @@ static const cJSON *mapped_directories(const struct compute *s)
     return cJSON_GetObjectItem(container ? container : s->document, "MappedDirectories");
 }
 
+/* A mapped directory on this host: in a utility VM it is one of the VM's shares. */
+static const char *directory_on_host(const struct compute *s, const cJSON *directory)
+{
+    const char *path = member(directory, "HostPath");
+    bool is_share = s->host && path && strncmp(path, GUEST_SHARES, sizeof GUEST_SHARES - 1) == 0;
+
+    return is_share ? member(s->host->vm->shares, path + sizeof GUEST_SHARES - 1) : path;
+}
+
 /* Where on this host the container's path lies; false when it is in no mapped directory. */
 static bool find_on_host(const struct compute *s, const char *path, WCHAR out[MAX_PATH])
 {
     const cJSON *directory;
 
     cJSON_ArrayForEach (directory, mapped_directories(s)) {
-        const char *inside = member(directory, "ContainerPath"), *host = member(directory, "HostPath");
+        const char *inside = member(directory, "ContainerPath"), *host = directory_on_host(s, directory);
         size_t length = inside ? strlen(inside) : 0;
         if (!host || !inside || _strnicmp(inside, path, length) != 0 || path[length] != '\\')
             continue;
@@ -95,13 +104,23 @@ static void show_tree(struct compute *s, const WCHAR *dir, const WCHAR *below_ro
     FindClose(search);
 }
 
-void files_show(struct compute *s)
+/* What the container's scratch holds. */
+static char *volume_of(const struct compute *s)
 {
     const cJSON *storage = cJSON_GetObjectItem(cJSON_GetObjectItem(s->document, "Container"), "Storage");
     const char *volume = member(storage, "Path"), *scratch = member(s->document, "LayerFolderPath");
-    char *text = volume    ? text_format("%.*s", (int)strlen(volume) - 1, volume) /* with a backslash at its end */
-                 : scratch ? text_format("%s\\volume", scratch)
-                           : text_of("");
+    const char *disk = s->host ? member(s->host->vm->disks, "1") : NULL, *name = disk ? strrchr(disk, '\\') : NULL;
+
+    if (name)
+        return text_format("%.*s\\volume", (int)(name - disk), disk);
+    if (volume)
+        return text_format("%.*s", (int)strlen(volume) - 1, volume); /* with a backslash at its end */
+    return scratch ? text_format("%s\\volume", scratch) : text_of("");
+}
+
+void files_show(struct compute *s)
+{
+    char *text = volume_of(s);
     WCHAR dir[MAX_PATH];
 
     MultiByteToWideChar(CP_UTF8, 0, text, -1, dir, MAX_PATH);

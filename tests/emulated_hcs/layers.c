@@ -241,6 +241,9 @@ HRESULT WINAPI ProcessUtilityImage(PCWSTR path)
 
 HRESULT WINAPI GrantVmAccess(PCWSTR vm_id, PCWSTR path)
 {
-    (void)vm_id;
-    return GetFileAttributesW(path) == INVALID_FILE_ATTRIBUTES ? (HRESULT)0x80070002 : S_OK;
+    cJSON *request = emulated_request("grant-vm-access");
+
+    emulated_add_wide(request, "id", vm_id);
+    emulated_add_wide(request, "text", path);
+    return emulated_ask_text(request, NULL, NULL, NULL);
 }

@@ -33,6 +33,8 @@ static void read_word(struct rule *rule, const char *word)
 
     if (strncmp(word, "id=", 3) == 0)
         rule->id = text_of(word + 3);
+    else if (strncmp(word, "with=", 5) == 0)
+        rule->with = text_of(word + 5);
     else if (strncmp(word, "skip=", 5) == 0)
         rule->skip = (unsigned)number;
     else if (strncmp(word, "count=", 6) == 0)
@@ -44,12 +46,17 @@ static void read_word(struct rule *rule, const char *word)
     else if (strncmp(word, "exit-first=", 11) == 0) {
         rule->has_exit_first = true;
         rule->exit_code = (uint32_t)number;
+    } else if (strncmp(word, "vm-exit=", 8) == 0 || strncmp(word, "guest-lost=", 11) == 0) {
+        rule->has_vm_exit = word[0] == 'v';
+        rule->has_guest_lost = word[0] == 'g';
+        rule->vm_exit_ms = (unsigned)number;
     }
     rule->hangs = rule->hangs || strcmp(word, "hang") == 0;
     rule->is_done = rule->is_done || strcmp(word, "but-done") == 0;
     rule->loses_exit = rule->loses_exit || strcmp(word, "lose-exit") == 0;
     rule->exits_twice = rule->exits_twice || strcmp(word, "exit-twice") == 0;
     rule->lacks_info = rule->lacks_info || strcmp(word, "no-info") == 0;
+    rule->has_old_guest = rule->has_old_guest || strcmp(word, "old-guest") == 0;
     rule->disconnects = rule->disconnects || strcmp(word, "disconnect") == 0;
 }
 
@@ -97,11 +104,13 @@ static void load(void)
     free(copy);
 }
 
-struct rule *script_take(const char *call, const char *id)
+struct rule *script_take(const char *call, const char *id, const char *text)
 {
     load();
     for (struct rule *rule = rules; rule; rule = rule->next) {
         if (strcmp(rule->call, call) != 0 || (rule->id && (!id || !strstr(id, rule->id))))
+            continue;
+        if (rule->with && (!text || !strstr(text, rule->with)))
             continue;
         rule->used++;
         if (rule->used <= rule->skip || (rule->count && rule->used > rule->skip + rule->count))

@@ -21,8 +21,11 @@ struct client {
     bool is_legacy, is_closed;
 };
 
+struct vm;
+
 struct compute {
-    struct compute *next;
+    struct compute *next, *host; /* host: the utility VM it is hosted in */
+    struct vm *vm;               /* of a utility VM */
     char *id, *owner, *exit_document;
     cJSON *document;
     struct shown *shown;
@@ -55,11 +58,12 @@ struct handle {
 
 struct rule {
     struct rule *next;
-    char *call, *id, *message;
+    char *call, *id, *with, *message;
     uint32_t fail;
     unsigned skip, count, used, delay_ms;
-    bool hangs, is_done, has_exit_first, loses_exit, exits_twice, lacks_info, disconnects;
+    bool hangs, is_done, has_exit_first, loses_exit, exits_twice, lacks_info, disconnects, has_old_guest, has_vm_exit, has_guest_lost;
     uint32_t exit_code;
+    unsigned vm_exit_ms;
 };
 
 /* A request on its way to its answer. */
@@ -84,21 +88,53 @@ extern uv_loop_t *server_loop;
 extern const WCHAR *server_dir;
 
 /* script.c */
-struct rule *script_take(const char *call, const char *id);
+struct rule *script_take(const char *call, const char *id, const char *text);
 
 /* shape.c: the first member that is not known or of another type; NULL when all is well. Freed by the caller. */
 char *shape_check_system(const cJSON *document);
 char *shape_check_process(const cJSON *document);
 
+char *shape_check(const cJSON *json, const char *const *shape);
+
+/* handles.c */
+extern struct handle *handles;
+struct handle *handle_new(struct client *client, struct compute *system, struct child *child);
+struct handle *handle_find(const struct client *client, int64_t id);
+void handle_close(struct handle *h);
+void handles_disconnect(void);
+void systems_client_gone(struct client *client);
+void emit_exit_of_child(struct child *child);
+void emit_exit_of_system(const struct compute *system, uint32_t status);
+void emit_guest_lost(const struct compute *system);
+
+/* calls.c */
+void systems_call(struct client *client, cJSON *request);         /* taken */
+uint32_t refuse(struct answer *answer, uint32_t code, char *why); /* @why taken */
+void record(const char *call, const char *id, const cJSON *document);
+
 /* systems.c */
 extern struct compute *systems;
-extern struct handle *handles;
-void systems_call(struct client *client, cJSON *request); /* taken */
-void systems_client_gone(struct client *client);
+uint32_t systems_carry_out(struct request *request, struct answer *answer);
+bool systems_ignore(const struct request *request); /* a container that does not stop for it */
 bool systems_are_idle(void);
-struct handle *handle_new(struct client *client, struct compute *system, struct child *child);
+struct compute *compute_find(const char *id);
 void compute_stop(struct compute *system, uint32_t status, const char *exit_type);
-void emit_exit_of_child(struct child *child);
+void compute_remove(struct compute *system);
+
+/* vm.c, vm_modify.c: utility VMs. Each answers a code, with the reason in *wrong where there is one; freed by the caller */
+void vm_add(struct compute *system); /* does nothing to one that is no VM; so do the others */
+void vm_remove(struct compute *system);
+void vm_stop_hosted(struct compute *system);
+uint32_t vm_check_start(const struct compute *system, char **wrong);
+uint32_t vm_check_hosted(const cJSON *document, struct compute **host, char **wrong);
+uint32_t vm_modify(struct compute *system, const cJSON *request, char **wrong);
+void vm_show_guest(const struct compute *system, bool is_old, cJSON *properties);
+void vm_end_later(struct compute *system, bool is_guest_only, unsigned ms); /* the VM that hosts it, or it itself */
+bool vm_grant_call(struct request *request, struct answer *answer);         /* false: not its call */
+
+/* guard.c: credential guards */
+bool guard_call(struct request *request, struct answer *answer); /* false: not its call */
+uint32_t guard_check(const cJSON *document, const struct compute *host, char **wrong);
 
 /* child.c */
 void children_init(void);

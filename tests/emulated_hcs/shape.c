@@ -5,52 +5,122 @@
 #include "tests/emulated_hcs/server.h"
 
 /* s text, b true or false, n number, o object, a array, * anything; "[]" stands for every item. */
-static const char *const version_2[] = {"o", "",
-                                        "s", "Owner",
-                                        "o", "SchemaVersion",
-                                        "n", "SchemaVersion.Major",
-                                        "n", "SchemaVersion.Minor",
-                                        "s", "HostingSystemId",
-                                        "o", "HostedSystem",
-                                        "b", "ShouldTerminateOnLastHandleClosed",
-                                        "*", "VirtualMachine",
-                                        "o", "Container",
-                                        "o", "Container.GuestOs",
-                                        "s", "Container.GuestOs.HostName",
-                                        "o", "Container.Storage",
-                                        "s", "Container.Storage.Path",
-                                        "a", "Container.Storage.Layers",
-                                        "o", "Container.Storage.Layers[]",
-                                        "s", "Container.Storage.Layers[].Id",
-                                        "s", "Container.Storage.Layers[].Path",
-                                        "s", "Container.Storage.Layers[].PathType",
-                                        "o", "Container.Storage.QoS",
-                                        "n", "Container.Storage.QoS.IopsMaximum",
-                                        "n", "Container.Storage.QoS.BandwidthMaximum",
-                                        "a", "Container.MappedDirectories",
-                                        "o", "Container.MappedDirectories[]",
-                                        "s", "Container.MappedDirectories[].HostPath",
-                                        "s", "Container.MappedDirectories[].ContainerPath",
-                                        "b", "Container.MappedDirectories[].ReadOnly",
-                                        "a", "Container.MappedPipes",
-                                        "o", "Container.MappedPipes[]",
-                                        "s", "Container.MappedPipes[].HostPath",
-                                        "s", "Container.MappedPipes[].ContainerPipeName",
-                                        "o", "Container.Memory",
-                                        "n", "Container.Memory.SizeInMB",
-                                        "o", "Container.Processor",
-                                        "n", "Container.Processor.Count",
-                                        "n", "Container.Processor.Maximum",
-                                        "n", "Container.Processor.Weight",
-                                        "o", "Container.Networking",
-                                        "b", "Container.Networking.AllowUnqualifiedDnsQuery",
-                                        "s", "Container.Networking.DnsSearchList",
-                                        "s", "Container.Networking.Namespace",
-                                        "*", "Container.ContainerCredentialGuard",
-                                        "o", "Container.RegistryChanges",
-                                        "a", "Container.RegistryChanges.AddValues",
-                                        "*", "Container.RegistryChanges.AddValues[]",
-                                        NULL};
+#define REGISTRY(above)                                                                                                                    \
+    "o", above "RegistryChanges", "a", above "RegistryChanges.AddValues", "o", above "RegistryChanges.AddValues[]", "o",                   \
+        above "RegistryChanges.AddValues[].Key", "s", above "RegistryChanges.AddValues[].Key.Hive", "s",                                   \
+        above "RegistryChanges.AddValues[].Key.Name", "s", above "RegistryChanges.AddValues[].Name", "s",                                  \
+        above "RegistryChanges.AddValues[].Type", "s", above "RegistryChanges.AddValues[].StringValue", "n",                               \
+        above "RegistryChanges.AddValues[].DWordValue",
+
+#define VM     "VirtualMachine."
+#define SOCKET VM "Devices.HvSocket.HvSocketConfig"
+#define SHARES VM "Devices.VirtualSmb.Shares"
+#define VIRTUAL_MACHINE                                                                                                                    \
+    "o", "VirtualMachine", "b", VM "StopOnReset", "o", VM "Chipset", "o", VM "Chipset.Uefi", "o", VM "Chipset.Uefi.BootThis", "s",         \
+        VM "Chipset.Uefi.BootThis.DeviceType", "s", VM "Chipset.Uefi.BootThis.DevicePath", "o", VM "ComputeTopology", "o",                 \
+        VM "ComputeTopology.Memory", "n", VM "ComputeTopology.Memory.SizeInMB", "b", VM "ComputeTopology.Memory.AllowOvercommit", "b",     \
+        VM "ComputeTopology.Memory.EnableHotHint", "o", VM "ComputeTopology.Processor", "n", VM "ComputeTopology.Processor.Count", "n",    \
+        VM "ComputeTopology.Processor.Limit", "n", VM "ComputeTopology.Processor.Weight", REGISTRY(VM) "o", VM "Devices", "o",             \
+        VM "Devices.Scsi", "o", VM "Devices.Scsi.?", "o", VM "Devices.Scsi.?.Attachments", "o", VM "Devices.Scsi.?.Attachments.?", "s",    \
+        VM "Devices.Scsi.?.Attachments.?.Type", "s", VM "Devices.Scsi.?.Attachments.?.Path", "o", VM "Devices.HvSocket", "o", SOCKET, "s", \
+        SOCKET ".DefaultBindSecurityDescriptor", "o", SOCKET ".ServiceTable", "o", SOCKET ".ServiceTable.?", "s",                          \
+        SOCKET ".ServiceTable.?.BindSecurityDescriptor", "s", SOCKET ".ServiceTable.?.ConnectSecurityDescriptor", "b",                     \
+        SOCKET ".ServiceTable.?.AllowWildcardBinds", "o", VM "Devices.VirtualSmb", "n", VM "Devices.VirtualSmb.DirectFileMappingInMB",     \
+        "a", SHARES, "o", SHARES "[]", "s", SHARES "[].Name", "s", SHARES "[].Path", "o", SHARES "[].Options", "b",                        \
+        SHARES "[].Options.ReadOnly", "b", SHARES "[].Options.ShareRead", "b", SHARES "[].Options.CacheIo", "b",                           \
+        SHARES "[].Options.PseudoOplocks", "b", SHARES "[].Options.TakeBackupPrivilege", "o", VM "GuestConnection",
+
+static const char *const version_2[] = {"o",
+                                        "",
+                                        "s",
+                                        "Owner",
+                                        "o",
+                                        "SchemaVersion",
+                                        "n",
+                                        "SchemaVersion.Major",
+                                        "n",
+                                        "SchemaVersion.Minor",
+                                        "s",
+                                        "HostingSystemId",
+                                        "*",
+                                        "HostedSystem",
+                                        "b",
+                                        "ShouldTerminateOnLastHandleClosed",
+                                        VIRTUAL_MACHINE "o",
+                                        "Container",
+                                        "o",
+                                        "Container.GuestOs",
+                                        "s",
+                                        "Container.GuestOs.HostName",
+                                        "o",
+                                        "Container.Storage",
+                                        "s",
+                                        "Container.Storage.Path",
+                                        "a",
+                                        "Container.Storage.Layers",
+                                        "o",
+                                        "Container.Storage.Layers[]",
+                                        "s",
+                                        "Container.Storage.Layers[].Id",
+                                        "s",
+                                        "Container.Storage.Layers[].Path",
+                                        "s",
+                                        "Container.Storage.Layers[].PathType",
+                                        "o",
+                                        "Container.Storage.QoS",
+                                        "n",
+                                        "Container.Storage.QoS.IopsMaximum",
+                                        "n",
+                                        "Container.Storage.QoS.BandwidthMaximum",
+                                        "a",
+                                        "Container.MappedDirectories",
+                                        "o",
+                                        "Container.MappedDirectories[]",
+                                        "s",
+                                        "Container.MappedDirectories[].HostPath",
+                                        "s",
+                                        "Container.MappedDirectories[].ContainerPath",
+                                        "b",
+                                        "Container.MappedDirectories[].ReadOnly",
+                                        "a",
+                                        "Container.MappedPipes",
+                                        "o",
+                                        "Container.MappedPipes[]",
+                                        "s",
+                                        "Container.MappedPipes[].HostPath",
+                                        "s",
+                                        "Container.MappedPipes[].ContainerPipeName",
+                                        "o",
+                                        "Container.Memory",
+                                        "n",
+                                        "Container.Memory.SizeInMB",
+                                        "o",
+                                        "Container.Processor",
+                                        "n",
+                                        "Container.Processor.Count",
+                                        "n",
+                                        "Container.Processor.Maximum",
+                                        "n",
+                                        "Container.Processor.Weight",
+                                        "o",
+                                        "Container.Networking",
+                                        "b",
+                                        "Container.Networking.AllowUnqualifiedDnsQuery",
+                                        "s",
+                                        "Container.Networking.DnsSearchList",
+                                        "s",
+                                        "Container.Networking.Namespace",
+                                        "o",
+                                        "Container.ContainerCredentialGuard",
+                                        "s",
+                                        "Container.ContainerCredentialGuard.Cookie",
+                                        "s",
+                                        "Container.ContainerCredentialGuard.RpcEndpoint",
+                                        "s",
+                                        "Container.ContainerCredentialGuard.Transport",
+                                        "s",
+                                        "Container.ContainerCredentialGuard.CredentialSpec",
+                                        REGISTRY("Container.") NULL};
 
 static const char *const version_1[] = {"o", "",
                                         "s", "SystemType",
@@ -163,6 +233,22 @@ static char *check(const cJSON *json, const char *const *shape, const char *path
     return problem;
 }
 
+char *shape_check(const cJSON *json, const char *const *shape)
+{
+    return check(json, shape, "");
+}
+
+/* What is in a VM is described as what is on the host, but for whose it is. */
+static char *check_hosted(const cJSON *hosted)
+{
+    const cJSON *child;
+
+    cJSON_ArrayForEach (child, hosted)
+        if (strcmp(child->string, "SchemaVersion") != 0 && strcmp(child->string, "Container") != 0)
+            return text_format("unknown member HostedSystem.%s", child->string);
+    return check(hosted, version_2, "");
+}
+
 char *shape_check_system(const cJSON *document)
 {
     bool is_1 = cJSON_GetObjectItemCaseSensitive(document, "SystemType") != NULL;
@@ -174,6 +260,11 @@ char *shape_check_system(const cJSON *document)
         kinds += cJSON_GetObjectItemCaseSensitive(document, exclusive[i]) != NULL;
     if (!problem && !is_1 && kinds != 1)
         problem = text_of("a system is one of Container, VirtualMachine and HostedSystem");
+    const cJSON *hosted = cJSON_GetObjectItemCaseSensitive(document, "HostedSystem");
+    if (!problem && (hosted != NULL) != (cJSON_GetObjectItemCaseSensitive(document, "HostingSystemId") != NULL))
+        problem = text_of("HostedSystem and HostingSystemId go together");
+    if (!problem && hosted)
+        problem = check_hosted(hosted);
     return problem;
 }
 

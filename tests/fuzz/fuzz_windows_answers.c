@@ -26,7 +26,7 @@ static void read_all(char kind, const char *text)
             abort();
     }
     if (kind == 'x')
-        free(windows_read_exit(text));
+        free(windows_read_exit(text, "it ended"));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

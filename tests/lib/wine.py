@@ -84,6 +84,8 @@ class WineSkepd(Daemon):
         for program in (SKEPD, *BESIDE):
             shutil.copy(program, self.programs)
         self._mount()
+        # skep-image.exe is the shipped one, which has a base layer set up by System32's.
+        shutil.copy(os.path.join(BUILD, "tests", "vmcompute.dll"), os.path.join(self.prefix, "drive_c", "windows", "system32"))
         self.keeper = self._keep()
         self._be(build, product)
 

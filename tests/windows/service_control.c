@@ -1,5 +1,5 @@
-/* tests/windows/service_control.c – `service_control NAME CODE`: sends a service a control, as `sc control` does, which Wine's sc cannot; prints
- * the error's number, 0 when it was taken. With CODE `preshutdown-ms` it prints how long the host would wait for it. */
+/* tests/windows/service_control.c – `service_control NAME CODE`: sends a service a control, as `sc control` does, which Wine's sc cannot;
+ * prints the error's number, 0 when it was taken. With CODE `preshutdown-ms` it prints how long the host would wait for it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

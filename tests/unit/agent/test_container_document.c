@@ -321,6 +321,32 @@ static void escaped_arguments_are_those_of_an_image_of_windows(void **state)
     tear_down(&f);
 }
 
+static void a_credential_spec_is_for_windows(void **state)
+{
+    struct fixture f;
+    INIT(Privileges, privileges) = DOCKER__SWARMKIT__V1__PRIVILEGES__INIT;
+    INIT(Privileges__CredentialSpec, spec) = DOCKER__SWARMKIT__V1__PRIVILEGES__CREDENTIAL_SPEC__INIT;
+    (void)state;
+    set_up(&f);
+    privileges.credential_spec = &spec;
+    spec.source_case = DOCKER__SWARMKIT__V1__PRIVILEGES__CREDENTIAL_SPEC__SOURCE_FILE;
+    spec.file = word("web.json");
+    f.container.privileges = &privileges;
+    refused(&f, ERR_UNSUPPORTED, "credential specs are for containers of Windows");
+    f.node.os = "windows";
+    f.image.config.working_dir = NULL;
+    f.image.os_version = "10.0.20348.1";
+    assert_string_equal(made(&f)->windows.credential_spec, "file://web.json");
+    assert_string_equal(f.document.image_os_version, "10.0.20348.1");
+    tear_down(&f);
+    f.json = NULL;
+    spec.source_case = DOCKER__SWARMKIT__V1__PRIVILEGES__CREDENTIAL_SPEC__SOURCE_REGISTRY;
+    spec.registry = word("web");
+    assert_ok(container_document(&f.task, &f.image, &f.facts, &f.json, err));
+    assert_string_equal(json_string(json_object(json_object(f.json, "Skep"), "Windows"), "CredentialSpec", ""), "registry://web");
+    cJSON_Delete(f.json);
+}
+
 static void what_is_not_here_is_refused_by_name(void **state)
 {
     struct fixture f;
@@ -439,6 +465,7 @@ int main(void)
         cmocka_unit_test(a_windows_node_has_paths_and_pipes_of_windows),
         cmocka_unit_test(a_config_without_a_directory_is_in_the_root),
         cmocka_unit_test(escaped_arguments_are_those_of_an_image_of_windows),
+        cmocka_unit_test(a_credential_spec_is_for_windows),
         cmocka_unit_test(what_is_not_here_is_refused_by_name),
         cmocka_unit_test(fields_are_named_in_errors),
         cmocka_unit_test(names),

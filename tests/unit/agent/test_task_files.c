@@ -143,6 +143,32 @@ static void secret_and_config_come_in_the_document_s_order(void **state)
     assert_null(files.items);
 }
 
+static void a_config_is_the_credential_spec_and_no_file(void **state)
+{
+    struct world *w = *state;
+    Docker__Swarmkit__V1__Privileges privileges = DOCKER__SWARMKIT__V1__PRIVILEGES__INIT;
+    Docker__Swarmkit__V1__Privileges__CredentialSpec spec = DOCKER__SWARMKIT__V1__PRIVILEGES__CREDENTIAL_SPEC__INIT;
+    Docker__Swarmkit__V1__RuntimeTarget runtime = DOCKER__SWARMKIT__V1__RUNTIME_TARGET__INIT;
+    cleanup_json cJSON *document = cJSON_Parse("{\"Skep\":{\"Windows\":{\"CredentialSpec\":\"config://config1\"},\"Files\":[]}}");
+    const cJSON *windows = json_object(json_object(document, "Skep"), "Windows");
+    struct task_files files;
+
+    privileges.credential_spec = &spec;
+    spec.source_case = DOCKER__SWARMKIT__V1__PRIVILEGES__CREDENTIAL_SPEC__SOURCE_CONFIG;
+    spec.config = CONSTANT("config1");
+    w->spec.privileges = &privileges;
+    w->spec.n_secrets = 0;
+    w->config.target_case = DOCKER__SWARMKIT__V1__CONFIG_REFERENCE__TARGET_RUNTIME;
+    w->config.runtime = &runtime;
+    assert_fails(task_credential_spec(&w->task, w->assignments, document, err), ERR_NOT_FOUND, "config settings is not assigned");
+    assign(w, NULL, "{\"DomainJoinConfig\":{}}", false);
+    assert_ok(task_credential_spec(&w->task, w->assignments, document, err));
+    assert_string_equal(json_string(windows, "CredentialSpec", ""), "raw://{\"DomainJoinConfig\":{}}");
+    assert_ok(task_files_collect(&w->task, document, w->assignments, &node, &files, err));
+    assert_int_equal(files.count, 0);
+    task_files_deinit(&files);
+}
+
 static void what_is_not_assigned_is_named(void **state)
 {
     struct world *w = *state;
@@ -246,6 +272,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(secret_and_config_come_in_the_document_s_order),
+        TEST(a_config_is_the_credential_spec_and_no_file),
         TEST(what_is_not_assigned_is_named),
         TEST(template_sees_the_task_its_environment_and_its_other_files),
         TEST(template_sees_no_file_that_its_task_does_not_name),

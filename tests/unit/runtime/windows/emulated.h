@@ -15,7 +15,7 @@
 #include "runtime/windows/api.h"
 #include "runtime/windows/hcs_windows.h"
 
-enum { EMULATED_WAIT_MS = 6000 };
+enum { EMULATED_WAIT_MS = 20000 }; /* on a host with too much to do */
 
 static char emulated_dir[MAX_PATH], emulated_self[MAX_PATH];
 
@@ -173,15 +173,19 @@ static inline void close_hcs(struct fixture *f)
 
 static inline int emulated_start(void)
 {
-    cleanup_free char *layer = NULL, *uvm = NULL;
+    cleanup_free char *layer = NULL, *uvm = NULL, *template = NULL;
     char temp[MAX_PATH];
 
     GetTempPathA(MAX_PATH, temp);
     snprintf(emulated_dir, sizeof emulated_dir, "%sskep-hcs-%lu", temp, GetCurrentProcessId());
     SetEnvironmentVariableA("SKEP_EMULATED_HCS", emulated_dir);
     layer = mem_format("%s/layers/base", emulated_dir);
-    uvm = mem_format("%s/layers/vm/UtilityVM", emulated_dir);
-    return file_make_dirs(layer, 0700, NULL) < 0 || file_make_dirs(uvm, 0700, NULL) < 0 ? -1 : 0;
+    uvm = mem_format("%s/layers/vm/UtilityVM/Files", emulated_dir);
+    template = mem_format("%s/layers/vm/UtilityVM/SystemTemplate.vhdx", emulated_dir);
+    return file_make_dirs(layer, 0700, NULL) < 0 || file_make_dirs(uvm, 0700, NULL) < 0 ||
+                   file_write_volatile(template, bytes_of_string("disk"), 0600, NULL) < 0
+               ? -1
+               : 0;
 }
 
 static inline void emulated_quit(void)

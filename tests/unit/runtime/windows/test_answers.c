@@ -77,9 +77,9 @@ static void an_exit_code_counts_only_where_hcs_vouches_for_it(void **state)
 
 static void only_an_exit_against_its_will_is_told(void **state)
 {
-    cleanup_free char *graceful = windows_read_exit("{\"Status\":0,\"ExitType\":\"GracefulExit\"}");
-    cleanup_free char *crash = windows_read_exit("{\"Status\":-1070137082,\"ExitType\":\"UnexpectedExit\"}");
-    cleanup_free char *killed = windows_read_exit("{\"Status\":-2143878905,\"ExitType\":\"ForcedExit\"}");
+    cleanup_free char *graceful = windows_read_exit("{\"Status\":0,\"ExitType\":\"GracefulExit\"}", "ended");
+    cleanup_free char *crash = windows_read_exit("{\"Status\":-1070137082,\"ExitType\":\"UnexpectedExit\"}", "ended");
+    cleanup_free char *killed = windows_read_exit("{\"Status\":-2143878905,\"ExitType\":\"ForcedExit\"}", "ended");
 
     (void)state;
     assert_null(graceful);

@@ -11,9 +11,9 @@
 #include "base/mem.h"
 #include "tests/unit/test.h"
 
-enum kind { PROCESS, HYPERV, UTILITY_VM, HOSTED, COMMAND };
+enum kind { PROCESS, HYPERV, UTILITY_VM, HOSTED, REQUESTS, COMMAND };
 
-static const char *const kinds[] = {"process", "hyperv", "utility-vm", "hosted", "command"};
+static const char *const kinds[] = {"process", "hyperv", "utility-vm", "hosted", "requests", "command"};
 
 /* Every row is one golden file. */
 static const struct golden {
@@ -26,12 +26,14 @@ static const struct golden {
     {"minimal", 20348, HYPERV},
     {"minimal", 20348, UTILITY_VM},
     {"minimal", 20348, HOSTED},
+    {"minimal", 20348, REQUESTS},
     {"minimal", 20348, COMMAND},
     {"full", 17763, PROCESS},
     {"full", 16299, PROCESS},
     {"full", 17763, HYPERV},
     {"full", 26100, UTILITY_VM},
     {"full", 26100, HOSTED},
+    {"full", 26100, REQUESTS},
     {"full", 20348, COMMAND},
     {"console", 20348, COMMAND},
     {"command-line", 20348, COMMAND},
@@ -80,8 +82,6 @@ static const struct windows_schema *schema_of(uint32_t build)
 
 static const struct windows_layer layers[] = {{"a8e1a2a0-6c0f-5e53-9e0b-3a2a51a8c101", "D:\\skep\\layers\\app"},
                                               {"5b6bb9a2-1a6b-5b0e-8d2c-77d0a1f0c202", "D:\\skep\\layers\\base"}};
-static const struct windows_layer guest_layers[] = {
-    {"5b6bb9a2-1a6b-5b0e-8d2c-77d0a1f0c202", "\\\\?\\VMSMB\\VSMB-{dcc079ae-60ba-4d07-847c-3493609c0870}\\s1"}};
 
 static const char *const endpoints[] = {"7d4c1d3e-6f2b-4c55-8a55-64b6b6f3a901"};
 static const char *const sources[] = {NULL, "D:\\skep\\volumes\\cache", NULL};
@@ -93,10 +93,10 @@ static struct windows_place place_of(const struct document *d, uint32_t build, e
     return (struct windows_place){.id = "c1",
                                   .schema = schema_of(build),
                                   .isolation = kind == PROCESS ? ISOLATION_PROCESS : ISOLATION_HYPERV,
-                                  .layers = kind == HOSTED ? guest_layers : layers,
-                                  .layer_count = kind == HOSTED ? 1 : 2,
-                                  .scratch_volume =
-                                      kind == HOSTED ? "c:\\mounts\\scsi\\m1" : "\\\\?\\Volume{6f0c2c5e-52a0-4b3c-9a64-0a9c6f1f2b10}",
+                                  .form = kind == HYPERV ? WINDOWS_FORM_1 : schema_of(build)->process_form,
+                                  .layers = layers,
+                                  .layer_count = 2,
+                                  .scratch_volume = kind == PROCESS ? "\\\\?\\Volume{6f0c2c5e-52a0-4b3c-9a64-0a9c6f1f2b10}" : NULL,
                                   .scratch_dir = "D:\\skep\\containers\\c1\\scratch",
                                   .utility_vm_dir = "D:\\skep\\layers\\base\\UtilityVM",
                                   .mount_sources = sources,
@@ -109,13 +109,46 @@ static struct windows_place place_of(const struct document *d, uint32_t build, e
                                   .is_first_start = true};
 }
 
+/* What a VM is given, in its order. */
+static cJSON *encode_requests(const struct document *d, const struct windows_place *place)
+{
+    cleanup_json cJSON *space =
+        cJSON_Parse("{\"ID\":\"0c5d7b8e-2a39-4c77-9d31-5f0b3f6f9a11\",\"SchemaVersion\":{\"Major\":2,\"Minor\":0}}");
+    cleanup_json cJSON *hns =
+        cJSON_Parse("{\"ID\":\"7d4c1d3e-6f2b-4c55-8a55-64b6b6f3a901\",\"Name\":\"skep_c1\",\"State\":1,\"DNSSuffix\":\"\","
+                    "\"IPAddress\":\"172.28.0.2\",\"PrefixLength\":20,\"MacAddress\":\"00-15-5D-00-00-02\"}");
+    cJSON *list = cJSON_CreateArray();
+
+    for (size_t i = 0; i < place->share_count; i++)
+        if (place->shares[i].kind == WINDOWS_SHARE_LAYER)
+            cJSON_AddItemToArray(list, windows_encode_share(&place->shares[i]));
+    cJSON_AddItemToArray(list, windows_encode_scratch("D:\\skep\\containers\\c1\\scratch\\sandbox.vhdx"));
+    cJSON_AddItemToArray(list, windows_encode_combined_layers(place));
+    cJSON_AddItemToArray(list, windows_encode_guest_namespace(space));
+    cJSON_AddItemToArray(list, windows_encode_guest_endpoint("3a3f0d2c-5a8e-4d13-9b1f-6f0a1c2d3e4f", hns));
+    cJSON_AddItemToArray(list, windows_encode_adapter("3a3f0d2c-5a8e-4d13-9b1f-6f0a1c2d3e4f", endpoints[0], "00-15-5D-00-00-02"));
+    for (size_t i = 0; i < place->share_count; i++)
+        if (place->shares[i].kind != WINDOWS_SHARE_LAYER)
+            cJSON_AddItemToArray(list, windows_encode_share(&place->shares[i]));
+    for (size_t i = 0; i < d->mount_count; i++)
+        if (d->mounts[i].type == MOUNT_PIPE)
+            cJSON_AddItemToArray(list, windows_encode_vm_pipe(d->mounts[i].source));
+    return list;
+}
+
 static cJSON *encode(const struct golden *g, const struct given *given)
 {
     struct windows_place place = place_of(&given->document, g->build, g->kind);
+    cleanup_arena struct arena arena = {0};
+    cleanup_json cJSON *socket =
+        cJSON_Parse("{\"ServiceId\":\"9c2f0d6e-1111-4222-8333-444455556666\",\"ServiceConfig\":{\"AllowWildcardBinds\":true}}");
     cleanup_json cJSON *guard = cJSON_Parse("{\"Cookie\":\"c0\",\"RpcEndpoint\":\"e0\",\"Transport\":\"LRPC\",\"CredentialSpec\":\"{}\"}");
     cJSON *out = NULL;
 
+    place.credential_spec = given->document.windows.credential_spec;
     place.credential_guard = given->document.windows.credential_spec ? guard : NULL;
+    place.credential_socket = given->document.windows.credential_spec ? socket : NULL;
+    windows_shares_of(&given->document, &place, &arena, &place.shares, &place.share_count);
     switch (g->kind) {
     case PROCESS:
     case HYPERV:
@@ -127,6 +160,8 @@ static cJSON *encode(const struct golden *g, const struct given *given)
     case HOSTED:
         assert_ok(windows_encode_hosted(&given->document, &place, "c1-vm", &out, err));
         break;
+    case REQUESTS:
+        return encode_requests(&given->document, &place);
     case COMMAND:
         assert_ok(windows_encode_process(&given->document.process, NULL, given->document.windows.is_command_line, &out, err));
         break;
@@ -191,7 +226,7 @@ static void what_windows_cannot_do_is_refused_by_name(void **state)
     assert_fails(check("\"Files\":[{\"Kind\":\"config\",\"Target\":\"D:\\\\app.ini\"}]", 20348, err), ERR_UNSUPPORTED,
                  "Skep.Files: the target D:\\app.ini is not on the container's drive C:");
     assert_ok(check("\"Files\":[{\"Kind\":\"config\",\"Target\":\"C:\\\\app.ini\"}]", 20348, err));
-    assert_fails(check("\"Windows\":{\"CredentialSpec\":\"file://x\"}", 20348, err), ERR_UNSUPPORTED, "CredentialSpec");
+    assert_fails(check("\"Windows\":{\"CredentialSpec\":\"ftp://x\"}", 20348, err), ERR_INVALID, "Skep.Windows.CredentialSpec");
     assert_fails(
         check("\"Mounts\":[{\"Type\":\"npipe\",\"Source\":\"\\\\\\\\.\\\\pipe\\\\a\",\"Target\":\"\\\\\\\\.\\\\pipe\\\\b\"}]", 14393, err),
         ERR_UNSUPPORTED, "16299");
@@ -330,6 +365,43 @@ static void changes_are_those_the_host_can_make(void **state)
     assert_fails(windows_check_modify(pids, schema_of(20348), WINDOWS_FORM_2, err), ERR_UNSUPPORTED, "PidsLimit");
 }
 
+static void one_directory_is_shared_once(void **state)
+{
+    struct document_mount mounts[] = {{.type = MOUNT_BIND, .source = "D:\\data", .target = "C:\\a", .is_read_only = true},
+                                      {.type = MOUNT_BIND, .source = "d:\\DATA", .target = "C:\\b"},
+                                      {.type = MOUNT_BIND, .source = "D:\\other", .target = "C:\\c", .is_read_only = true}};
+    struct document document = {.mounts = mounts, .mount_count = 3};
+    struct windows_place place = {.layers = layers, .layer_count = 2};
+    cleanup_arena struct arena arena = {0};
+    const struct windows_share *shares = NULL;
+    size_t count = 0;
+
+    (void)state;
+    windows_shares_of(&document, &place, &arena, &shares, &count);
+    assert_int_equal(count, 4);
+    assert_string_equal(shares[0].name, "s1");
+    assert_int_equal(shares[1].kind, WINDOWS_SHARE_LAYER);
+    assert_string_equal(shares[2].path, "D:\\data");
+    assert_int_equal(shares[2].kind, WINDOWS_SHARE_WRITABLE); /* one of its two mounts is */
+    assert_int_equal(shares[3].kind, WINDOWS_SHARE_READ_ONLY);
+}
+
+static void a_change_of_a_hosted_container_is_one_of_its_vm(void **state)
+{
+    cleanup_json cJSON *memory =
+        cJSON_Parse("{\"ResourcePath\":\"Container/Memory/SizeInMB\",\"RequestType\":\"Update\",\"Settings\":129}");
+    cleanup_json cJSON *processor =
+        cJSON_Parse("{\"ResourcePath\":\"Container/Processor/Maximum\",\"RequestType\":\"Update\",\"Settings\":5000}");
+    cleanup_json cJSON *of_memory = windows_encode_vm_update(memory), *of_processor = windows_encode_vm_update(processor);
+    cleanup_free char *first = json_print(of_memory), *second = json_print(of_processor);
+
+    (void)state;
+    assert_string_equal(first, "{\"ResourcePath\":\"VirtualMachine/ComputeTopology/Memory/SizeInMB\",\"RequestType\":\"Update\","
+                               "\"Settings\":130}");
+    assert_string_equal(second, "{\"ResourcePath\":\"VirtualMachine/ComputeTopology/Processor/Limits\",\"RequestType\":\"Update\","
+                                "\"Settings\":{\"Limit\":50000}}");
+}
+
 static void each_build_has_its_schema(void **state)
 {
     const struct windows_schema *schema = NULL;
@@ -338,7 +410,13 @@ static void each_build_has_its_schema(void **state)
     assert_fails(windows_schema_for(10586, &schema, err), ERR_UNSUPPORTED, "requires build 14393 or later");
     assert_int_equal(schema_of(17134)->process_form, WINDOWS_FORM_1);
     assert_int_equal(schema_of(17763)->process_form, WINDOWS_FORM_2);
-    assert_int_equal(schema_of(17763)->hyperv_form, WINDOWS_FORM_1);
+    assert_int_equal(schema_of(17134)->hyperv_form, WINDOWS_FORM_1);
+    assert_int_equal(schema_of(17763)->hyperv_form, WINDOWS_FORM_2);
+    assert_int_equal(windows_form_for(schema_of(20348), ISOLATION_HYPERV, true, 20348), WINDOWS_FORM_2);
+    assert_int_equal(windows_form_for(schema_of(20348), ISOLATION_HYPERV, true, 0), WINDOWS_FORM_2);
+    assert_int_equal(windows_form_for(schema_of(20348), ISOLATION_HYPERV, true, 14393), WINDOWS_FORM_1); /* its guest knows no other */
+    assert_int_equal(windows_form_for(schema_of(20348), ISOLATION_HYPERV, false, 20348), WINDOWS_FORM_1);
+    assert_int_equal(windows_form_for(schema_of(20348), ISOLATION_PROCESS, false, 20348), WINDOWS_FORM_2);
     assert_int_equal(schema_of(26100)->minor, 6);
     assert_int_equal(windows_build_of("10.0.20348.2113"), 20348);
     assert_int_equal(windows_build_of("10.0"), 0);
@@ -357,6 +435,8 @@ int main(void)
         cmocka_unit_test(arguments_come_back_as_they_were),
         cmocka_unit_test(signals_become_console_events),
         cmocka_unit_test(changes_are_those_the_host_can_make),
+        cmocka_unit_test(one_directory_is_shared_once),
+        cmocka_unit_test(a_change_of_a_hosted_container_is_one_of_its_vm),
         cmocka_unit_test(each_build_has_its_schema),
     };
 
