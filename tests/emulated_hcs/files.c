@@ -18,7 +18,8 @@ struct shown {
 
 static const cJSON *mapped_directories(const struct compute *s)
 {
-    const cJSON *container = cJSON_GetObjectItem(s->document, "Container");
+    const cJSON *hosted = cJSON_GetObjectItem(s->document, "HostedSystem");
+    const cJSON *container = cJSON_GetObjectItem(hosted ? hosted : s->document, "Container");
 
     return cJSON_GetObjectItem(container ? container : s->document, "MappedDirectories");
 }

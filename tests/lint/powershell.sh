@@ -6,10 +6,10 @@ cd "$(dirname "$0")/../.."
 packages='tree-sitter-powershell@0.26.4 web-tree-sitter@0.27.2'
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/skep/powershell-lint/$(echo "$packages" | tr ' @' '-_')
 if [ ! -f "$cache/complete" ]; then
-    command -v npm >/dev/null && command -v node >/dev/null || {
+    if ! command -v npm >/dev/null || ! command -v node >/dev/null; then
         echo "powershell.sh: node and npm are not installed: scripts were not checked"
         exit 0
-    }
+    fi
     mkdir -p "$cache"
     # shellcheck disable=SC2086
     timeout 120 npm install --prefix "$cache" --ignore-scripts --no-audit --no-fund --loglevel=error $packages >/dev/null || {
@@ -20,7 +20,7 @@ if [ ! -f "$cache/complete" ]; then
 fi
 broken=$(mktemp)
 trap 'rm -f "$broken"' EXIT
-printf 'if ($x { foo }\n' >"$broken"
+echo 'if (true { foo }' >"$broken"
 if NODE_PATH=$cache/node_modules node tests/lint/powershell.cjs "$broken" >/dev/null; then
     echo "powershell.sh: what is no PowerShell was taken for it"
     exit 1
