@@ -386,8 +386,8 @@ class RegistryTest(unittest.TestCase):
         self.assertEqual(self.layer_file("etc/which"), "one")
 
     def test_bad_and_missing_credentials_are_unauthorized(self):
-        self.refused(self.closed.address + "/app:1", "ERR_PERMISSION", "unauthorized", auth(username=USER, password="wrong"))
-        self.refused(self.closed.address + "/app:1", "ERR_PERMISSION", "unauthorized")
+        self.refused(self.closed.address + "/app:1", "ERR_UNAUTHENTICATED", "unauthorized", auth(username=USER, password="wrong"))
+        self.refused(self.closed.address + "/app:1", "ERR_UNAUTHENTICATED", "unauthorized")
 
     def test_token_authentication(self):
         service = TokenService()
@@ -396,7 +396,7 @@ class RegistryTest(unittest.TestCase):
         self.pull(proxy.address + "/app:1", auth(username=USER, password=PASSWORD))
         self.assertIn("scope=repository%3Aapp%3Apull", service.asked[0])
         self.assertIn("service=skep%20test", service.asked[0])
-        self.refused(proxy.address + "/app:1", "ERR_PERMISSION", "unauthorized", auth(username=USER, password="wrong"))
+        self.refused(proxy.address + "/app:1", "ERR_UNAUTHENTICATED", "unauthorized", auth(username=USER, password="wrong"))
 
     def test_identity_token_is_exchanged(self):
         service = TokenService()
