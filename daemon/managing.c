@@ -3,6 +3,7 @@
 #include "daemon/managing.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -110,6 +111,25 @@ static void erase(struct managing *managing)
         log_error(ROOM, "what this host was as a manager is not removed: %s", err.message);
 }
 
+/* Of the certificate that the node has; zeros where it has none. */
+static void digest_papers(struct managing *managing, uint8_t out[SHA256_SIZE_BYTES])
+{
+    struct bytes chain_pem = {0}, key_pem = {0};
+    struct error none = {0};
+
+    memset(out, 0, SHA256_SIZE_BYTES);
+    if (node_papers(managing->options.node, &chain_pem, &key_pem, &none) == 0)
+        sha256(chain_pem, out);
+}
+
+static bool has_same_papers(struct managing *managing)
+{
+    uint8_t digest[SHA256_SIZE_BYTES];
+
+    digest_papers(managing, digest);
+    return memcmp(digest, managing->removed_with, sizeof digest) == 0;
+}
+
 void managing_look(struct managing *managing)
 {
     struct error err = {0};
@@ -120,7 +140,8 @@ void managing_look(struct managing *managing)
     node_info(managing->options.node, &info);
     if (info.state == NODE_LOCKED)
         return;
-    if (managing->is_removed && !text_equal(info.role, "manager"))
+    /* Who is promoted again before the demotion has reached its certificate gets a manager's for a manager's: a newer one. */
+    if (managing->is_removed && (!text_equal(info.role, "manager") || !has_same_papers(managing)))
         managing->is_removed = false;
     if (managing->manager && !is_wanted(managing)) {
         log_info(ROOM, "this node is no manager any more");
@@ -258,6 +279,7 @@ static void on_failed(void *ctx, const struct error *err)
 
     log_error(ROOM, "%s", err->message);
     managing->is_removed = err->code == ERR_PERMISSION;
+    digest_papers(managing, managing->removed_with);
     if (managing->founding)
         end_founding(managing, err);
     if (managing->forcing.is_under_way)

@@ -4,6 +4,7 @@
 #define SKEP_DAEMON_MANAGING_INSIDE_H
 
 #include "agent/node.h"
+#include "base/encode.h"
 #include "base/id.h"
 #include "daemon/managing.h"
 #include "daemon/vault.h"
@@ -26,9 +27,10 @@ struct managing {
     char *dir;
     struct random random;
     struct manager *manager;
-    bool is_closing; /* the manager is, and then what is true by then is done */
-    bool is_member;  /* what is on the disk says so */
-    bool is_removed; /* it was told to be no manager any more: not before the node has another certificate */
+    bool is_closing;                         /* the manager is, and then what is true by then is done */
+    bool is_member;                          /* what is on the disk says so */
+    uint8_t removed_with[SHA256_SIZE_BYTES]; /* the digest of the certificate that it had then */
+    bool is_removed;                         /* it was told to be no manager any more: not before the node has another certificate */
     struct founding *founding;
     struct forcing {
         bool is_under_way;
