@@ -10,7 +10,6 @@ set(SKEP_TEST_ROOMS
 
 # name, reason
 set(SKEP_TESTS_LEFT_OUT
-    agent/identity "it forks, to lose a process between two writes"
     "runtime/image/store" "it writes archives, and libarchive's writer is not linked for Windows (liblzma there only unpacks)")
 
 function(skep_room_of name out_var)
