@@ -12,6 +12,9 @@ import unittest
 
 from lib.daemon import Daemon
 from lib.hosts import run, wait_until
+from lib.images import windows_base_layer
+from lib.registry import Registry
+from lib.scenario import Scenario
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, os.environ.get("SKEP_WINDOWS_BUILD", "build/windows-release"))
@@ -154,3 +157,35 @@ class WineSkepd(Daemon):
         self.keeper.stdout.close()
         self.keeper.wait(10)
         wait_until(lambda: run(["umount", self.prefix], check=False).returncode == 0 or not os.path.ismount(self.prefix), 10, "the prefix is unmounted")
+
+
+class WindowsScenario(Scenario):
+    """A scenario with a skepd.exe; with the parts that most of them want."""
+
+    needs_skepd = False  # the Linux build: a class that starts one says so
+
+    @classmethod
+    def setUpClass(cls):
+        need_wine()
+        super().setUpClass()
+
+    @classmethod
+    def make_registry(cls):
+        """On a host of its own, with an image of Windows: cls.app."""
+        host = cls.net.host("registry")
+        cls.registry = Registry(host, ip=host.ip).start()
+        cls.app = cls.push_windows("win/app")
+
+    @classmethod
+    def push_windows(cls, name, os_version="10.0.20348.2113"):
+        return cls.registry.push(name, layers=[windows_base_layer()], os="windows", os_version=os_version, architecture="amd64")
+
+    @classmethod
+    def make_windows(cls, *options, **host):
+        """A host "win" that pulls from the registry; @host as for WineSkepd. Not started."""
+        return WineSkepd(cls.net.host("win"), *options, "--insecure-registry", cls.registry.address, **host)
+
+    @classmethod
+    def join_windows(cls):
+        cls.node.join(cls.manager)
+        cls.manager.wait_node("win")

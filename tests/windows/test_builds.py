@@ -3,25 +3,24 @@ with each wish for isolation run where the published rules let them, as tests/e2
 import itertools
 import json
 import os
-import unittest
 
 from e2e.test_mixed_hosts import HOSTS, IMAGES, WISHES, expected, version
-from lib.hosts import Network, wait_until
+from lib.hosts import wait_until
 from lib.images import Image, windows_base_layer
 from lib.registry import Registry
 from lib.skepd import Skepd
-from lib.wine import WineSkepd, need_wine
+from lib.wine import WindowsScenario, WineSkepd
 
 NODES = {name: HOSTS[name] for name in ("win2016", "win2019", "core2019", "win2022", "win2025", "win11")}
 BUILDS = {name: IMAGES[name] for name in ("b14393", "b17763", "b20348", "b26100")}
 
 
-class Builds(unittest.TestCase):
+class Builds(WindowsScenario):
+    needs_skepd = True
+
     @classmethod
     def setUpClass(cls):
-        need_wine()
-        cls.net = Network()
-        cls.addClassCleanup(cls.net.close)
+        super().setUpClass()
         place = cls.net.host("manager")
         cls.registry = Registry(place, ip=place.ip).start()
         cls.manager = Skepd(place, "--insecure-registry", cls.registry.address)

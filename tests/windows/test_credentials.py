@@ -2,13 +2,10 @@
 them; and what emulated HCS is then given, with process isolation, in a utility VM of ours, and in one of HCS' own (schema 1)."""
 import json
 import os
-import unittest
 
-from lib.hosts import Network, wait_until
-from lib.images import windows_base_layer
-from lib.registry import Registry
+from lib.hosts import wait_until
 from lib.skepd import Skepd
-from lib.wine import WineSkepd, need_wine
+from lib.wine import WindowsScenario
 
 SPECS = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\Virtualization\Containers\CredentialSpecs"
 WAIT = ("cmd", "/c", "pause >nul")
@@ -18,21 +15,17 @@ def spec(name):
     return json.dumps({"CmsPlugins": ["ActiveDirectory"], "DomainJoinConfig": {"MachineAccountName": name}, "ActiveDirectoryConfig": {}})
 
 
-class Credentials(unittest.TestCase):
+class Credentials(WindowsScenario):
+    needs_skepd = True
+
     @classmethod
     def setUpClass(cls):
-        need_wine()
-        cls.net = Network()
-        cls.addClassCleanup(cls.net.close)
-        host = cls.net.host("registry")
-        cls.registry = Registry(host, ip=host.ip).start()
-        cls.image, cls.old_image = (
-            cls.registry.push(name, layers=[windows_base_layer()], os="windows", os_version=version, architecture="amd64")
-            for name, version in (("win/app", "10.0.20348.2113"), ("win/old", "10.0.14393.5000")))
+        super().setUpClass()
+        cls.make_registry()
+        cls.old_app = cls.push_windows("win/old", "10.0.14393.5000")
         cls.manager = Skepd(cls.net.host("manager")).start().init()
-        cls.node = WineSkepd(cls.net.host("win"), "--insecure-registry", cls.registry.address, has_hyperv=True).start()
-        cls.node.join(cls.manager)
-        cls.manager.wait_node("win")
+        cls.node = cls.make_windows(has_hyperv=True).start()
+        cls.join_windows()
         os.makedirs(os.path.join(cls.node.state, "CredentialSpecs"))
         with open(os.path.join(cls.node.state, "CredentialSpecs", "web.json"), "w", encoding="utf-8") as file:
             file.write(spec("of-file"))
@@ -46,7 +39,7 @@ class Credentials(unittest.TestCase):
             return [line["document"] for line in map(json.loads, file) if line["call"] == call]
 
     def run_with(self, name, *options, image=None, on="win"):
-        self.manager.create_service(name, image or self.image, *WAIT, on=on, options=("--restart-condition", "none", *options))
+        self.manager.create_service(name, image or self.app, *WAIT, on=on, options=("--restart-condition", "none", *options))
         self.addCleanup(self.manager.docker, "service", "rm", name)
 
     def wait_state(self, name, *states):
@@ -88,7 +81,7 @@ class Credentials(unittest.TestCase):
 
     def test_the_registry_with_schema_1(self):
         self.node.wine("reg", "add", SPECS, "/v", "web", "/t", "REG_SZ", "/d", spec("of-registry"), "/f")
-        self.run_with("registry", "--credential-spec", "registry://web", "--isolation", "hyperv", image=self.old_image)
+        self.run_with("registry", "--credential-spec", "registry://web", "--isolation", "hyperv", image=self.old_app)
         self.wait_state("registry", "running")
         self.assertEqual(self.account(self.given("create")[-1]["Credentials"]), "of-registry")
 

@@ -1,40 +1,34 @@
 """What HCS does wrong, and what becomes of the task: its state, and a message that names code, meaning and what to do. A swarm of our own, one
 Windows node under Wine on emulated HCS."""
-import unittest
-
-from lib.hosts import Network, wait_until
-from lib.images import windows_base_layer
-from lib.registry import Registry
+from lib.hosts import wait_until
 from lib.skepd import Skepd
-from lib.wine import WineSkepd, need_wine
+from lib.wine import WindowsScenario
 
 WAIT = ("cmd", "/c", "pause >nul")
 
 
-class Faults(unittest.TestCase):
+class Faults(WindowsScenario):
+    needs_skepd = True
+
     @classmethod
     def setUpClass(cls):
-        need_wine()
-        cls.net = Network()
-        cls.addClassCleanup(cls.net.close)
-        host = cls.net.host("registry")
-        cls.registry = Registry(host, ip=host.ip).start()
-        cls.image = cls.registry.push("win/app", layers=[windows_base_layer()], os="windows", os_version="10.0.20348.2113", architecture="amd64")
+        super().setUpClass()
+        cls.make_registry()
         cls.manager = Skepd(cls.net.host("manager")).start().init()
-        cls.node = WineSkepd(cls.net.host("win"), "--insecure-registry", cls.registry.address).start()
-        cls.node.join(cls.manager)
-        cls.manager.wait_node("win")
+        cls.node = cls.make_windows().start()
+        cls.join_windows()
         cls.count = 0
 
     def tearDown(self):
         self.node.faults()
+        super().tearDown()
 
     def run_with(self, *faults, command=WAIT, restart="none"):
         """A service of one task while these faults last; its name."""
         type(self).count += 1
         name = f"s{self.count}"
         self.node.faults(*faults)
-        self.manager.create_service(name, self.image, *command, on="win", options=("--restart-condition", restart, "--restart-delay", "1s"))
+        self.manager.create_service(name, self.app, *command, on="win", options=("--restart-condition", restart, "--restart-delay", "1s"))
         self.addCleanup(self.manager.docker, "service", "rm", name)
         return name
 

@@ -1,28 +1,20 @@
 """A Windows host in a swarm of dockerd's: skepd.exe under Wine, its containers on emulated HCS, which are real processes of Wine."""
-import unittest
-
 from lib.dockerd import Dockerd
-from lib.hosts import Network, wait_until
-from lib.images import windows_base_layer
-from lib.registry import Registry
-from lib.wine import WineSkepd, need_wine
+from lib.hosts import wait_until
+from lib.wine import WindowsScenario
 
 ON_WINDOWS = ("--constraint", "node.platform.os==windows")
 ONCE = (*ON_WINDOWS, "--restart-condition", "none")
 WAIT = "pause >nul"
 
 
-class JoinDockerd(unittest.TestCase):
+class JoinDockerd(WindowsScenario):
     @classmethod
     def setUpClass(cls):
-        need_wine()
-        cls.net = Network()
-        cls.addClassCleanup(cls.net.close)
-        host = cls.net.host("registry")
-        cls.registry = Registry(host, ip=host.ip).start()
-        cls.image = cls.registry.push("win/app", layers=[windows_base_layer()], os="windows", os_version="10.0.20348.2113", architecture="amd64")
+        super().setUpClass()
+        cls.make_registry()
         cls.manager = Dockerd(cls.net.host("manager")).start().init()
-        cls.node = WineSkepd(cls.net.host("win"), "--label", "site=north", "--insecure-registry", cls.registry.address).start()
+        cls.node = cls.make_windows("--label", "site=north").start()
 
     def only_task(self, service):
         return self.manager.tasks(service)[0]
@@ -34,7 +26,7 @@ class JoinDockerd(unittest.TestCase):
         return wait_until(look, timeout_s, f"the task of {service} is {state}")
 
     def cmd(self, service, line, *options):
-        self.manager.create_service(service, self.image, "cmd", "/c", line, options=options or ONCE)
+        self.manager.create_service(service, self.app, "cmd", "/c", line, options=options or ONCE)
 
     def logs(self, service):
         return self.manager.docker("service", "logs", "--raw", service).stdout

@@ -1,12 +1,9 @@
 """skepd.exe in Windows' table of services: registered, started, asked, stopped, taken out; under Wine."""
 import os
-import unittest
 
 from lib.dockerd import Dockerd
-from lib.hosts import Network, wait_until
-from lib.images import windows_base_layer
-from lib.registry import Registry
-from lib.wine import BUILD, WineSkepd, need_wine, windows_path
+from lib.hosts import wait_until
+from lib.wine import BUILD, WindowsScenario, WineSkepd, windows_path
 
 CONTROL = os.path.join(BUILD, "tests", "service_control.exe")
 PRESHUTDOWN, DRAIN, INVALID_PARAMETER = "15", "128", 87
@@ -17,12 +14,10 @@ def state_of(skepd, service):
     return next((line.split()[3] for line in said.splitlines() if "STATE" in line), said)
 
 
-class Service(unittest.TestCase):
+class Service(WindowsScenario):
     @classmethod
     def setUpClass(cls):
-        need_wine()
-        cls.net = Network()
-        cls.addClassCleanup(cls.net.close)
+        super().setUpClass()
         cls.skepd = WineSkepd(cls.net.host("win"), "--runtime", "emulated")
         cls.flags = cls.skepd.argv(())[2:]
 
@@ -85,24 +80,19 @@ class Service(unittest.TestCase):
         self.assertIn("--run-service is for the service control manager", said.stderr)
 
 
-class GoingDown(unittest.TestCase):
+class GoingDown(WindowsScenario):
     """The host goes down, or somebody sends the control that does the same: the node's tasks are stopped first, and the manager hears of it."""
 
     @classmethod
     def setUpClass(cls):
-        need_wine()
-        cls.net = Network()
-        cls.addClassCleanup(cls.net.close)
-        host = cls.net.host("registry")
-        registry = Registry(host, ip=host.ip).start()
-        cls.image = registry.push("win/app", layers=[windows_base_layer()], os="windows", os_version="10.0.20348.2113", architecture="amd64")
+        super().setUpClass()
+        cls.make_registry()
         cls.manager = Dockerd(cls.net.host("manager")).start().init()
-        cls.node = WineSkepd(cls.net.host("win"), "--insecure-registry", registry.address)
+        cls.node = cls.make_windows()
         cls.node.wine(cls.node.program, "--register-service", "--service-name", "skep-down", *cls.node.argv(())[2:])
         cls.node.wine("net", "start", "skep-down")
         wait_until(lambda: cls.node.skep("info", check=False).returncode == 0, 30, "the service answers")
-        cls.node.join(cls.manager)
-        cls.manager.wait_node("win")
+        cls.join_windows()
 
     def state(self):
         return state_of(self.node, "skep-down")
@@ -111,7 +101,7 @@ class GoingDown(unittest.TestCase):
         return self.node.wine(CONTROL, "skep-down", code, check=False).stdout.split()
 
     def run_service(self, name):
-        self.manager.create_service(name, self.image, "cmd", "/c", "pause >nul", options=("--constraint", "node.platform.os==windows"))
+        self.manager.create_service(name, self.app, "cmd", "/c", "pause >nul", options=("--constraint", "node.platform.os==windows"))
         wait_until(lambda: [t["Status"]["State"] for t in self.manager.tasks(name)] == ["running"], 60, f"{name} runs")
         return self.manager.tasks(name)[0]["ID"]
 
