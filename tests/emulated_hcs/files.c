@@ -28,9 +28,8 @@ static const cJSON *mapped_directories(const struct compute *s)
 static const char *directory_on_host(const struct compute *s, const cJSON *directory)
 {
     const char *path = member(directory, "HostPath");
-    bool is_share = s->host && path && strncmp(path, GUEST_SHARES, sizeof GUEST_SHARES - 1) == 0;
 
-    return is_share ? member(s->host->vm->shares, path + sizeof GUEST_SHARES - 1) : path;
+    return s->host ? vm_share(s->host->vm, path) : path;
 }
 
 /* Where on this host the container's path lies; false when it is in no mapped directory. */

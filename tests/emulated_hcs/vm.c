@@ -159,11 +159,11 @@ void vm_show_guest(const struct compute *s, bool is_old, cJSON *properties)
 
 /* --- a container that is to be hosted --- */
 
-bool vm_has_share(const struct vm *vm, const char *path)
+const char *vm_share(const struct vm *vm, const char *path)
 {
     size_t length = strlen(GUEST_SHARES);
 
-    return path && strncmp(path, GUEST_SHARES, length) == 0 && vm_has(vm->shares, path + length);
+    return path && strncmp(path, GUEST_SHARES, length) == 0 ? member(vm->shares, path + length) : NULL;
 }
 
 static char *check_storage(const struct vm *vm, const cJSON *container)
@@ -184,7 +184,7 @@ static char *check_mounts(const struct vm *vm, const cJSON *container)
     const cJSON *item;
 
     cJSON_ArrayForEach (item, cJSON_GetObjectItem(container, "MappedDirectories"))
-        if (!vm_has_share(vm, member(item, "HostPath")))
+        if (!vm_share(vm, member(item, "HostPath")))
             return text_format("the virtual machine has no share %s", member(item, "HostPath"));
     cJSON_ArrayForEach (item, cJSON_GetObjectItem(container, "MappedPipes")) {
         const char *path = member(item, "HostPath");

@@ -21,7 +21,7 @@ struct vm {
 bool vm_may_read(const char *vm_id, const char *path);
 bool vm_has(const cJSON *map, const char *key);
 bool vm_path_exists(const char *path);
-/* Is @path, as the guest sees it, one of the VM's shares? */
-bool vm_has_share(const struct vm *vm, const char *path);
+/* The directory of the share that the guest sees as @path; NULL: there is none. */
+const char *vm_share(const struct vm *vm, const char *path);
 
 #endif

@@ -109,7 +109,7 @@ static uint32_t combine_layers(const struct change *c)
     if (!vm_has(c->system->vm->mounts, root) || vm_has(c->system->vm->roots, root))
         return fail(c, NO_PATH, text_format("no scratch is mounted at %s", root ? root : ""));
     cJSON_ArrayForEach (layer, layers)
-        if (!vm_has_share(c->system->vm, member(layer, "Path")))
+        if (!vm_share(c->system->vm, member(layer, "Path")))
             return fail(c, NO_PATH, text_format("the layer %s is not shared into the virtual machine", member(layer, "Path")));
     if (cJSON_GetArraySize(layers) == 0)
         return fail(c, INVALID, text_of("no layers"));

@@ -48,10 +48,12 @@ static inline int show_files(char **paths, int count)
     return 0;
 }
 
-/* What a container runs: --exit N, --say TEXT, --show FILE…, --sleep. */
+/* What a container runs: --exit N, --say TEXT, --show FILE…, --sleep. -1: nothing of it, the tests are to run: all, or those that
+ * SKEP_TEST_ONLY matches ("a_shutdown*"). */
 static inline int emulated_main_child(int argc, char **argv)
 {
     GetModuleFileNameA(NULL, emulated_self, MAX_PATH);
+    cmocka_set_test_filter(getenv("SKEP_TEST_ONLY"));
     if (argc < 2)
         return -1;
     if (strcmp(argv[1], "--exit") == 0)
@@ -171,11 +173,13 @@ static inline void close_hcs(struct fixture *f)
     assert_true(f->is_closed);
 }
 
-static inline int emulated_start(void)
+/* For the whole group of tests, as emulated_stop(). */
+static inline int emulated_start(void **state)
 {
     cleanup_free char *layer = NULL, *uvm = NULL, *template = NULL;
     char temp[MAX_PATH];
 
+    (void)state;
     GetTempPathA(MAX_PATH, temp);
     snprintf(emulated_dir, sizeof emulated_dir, "%sskep-hcs-%lu", temp, GetCurrentProcessId());
     SetEnvironmentVariableA("SKEP_EMULATED_HCS", emulated_dir);
@@ -199,11 +203,13 @@ static inline void emulated_quit(void)
         quit();
 }
 
-static inline void emulated_stop(void)
+static inline int emulated_stop(void **state)
 {
+    (void)state;
     emulated_quit();
     Sleep(100);
     file_remove_tree(emulated_dir, NULL);
+    return 0;
 }
 
 static inline struct fixture *fixture_new(void)

@@ -336,18 +336,10 @@ static int start_all(void **state)
 {
     struct error err = {0};
 
-    (void)state;
-    if (emulated_start() < 0)
+    if (emulated_start(state) < 0)
         return -1;
     windows_api_load(&api);
     return windows_service_core(&api, &service, &err);
-}
-
-static int stop_all(void **state)
-{
-    (void)state;
-    emulated_stop();
-    return 0;
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -380,6 +372,5 @@ int main(int argc, char **argv)
     };
     int child = emulated_main_child(argc, argv);
 
-    cmocka_set_test_filter(getenv("SKEP_TEST_ONLY")); /* a name with * in it; all where it is not set */
-    return child >= 0 ? child : cmocka_run_group_tests(tests, start_all, stop_all);
+    return child >= 0 ? child : cmocka_run_group_tests(tests, start_all, emulated_stop);
 }

@@ -492,19 +492,6 @@ static void handles_and_memory_do_not_grow(void **state)
     assert_true(memory > 0 && memory_after <= memory + (size_t)(cycles - 10) * 512 + 16384); /* an operation that stays is some 400 bytes */
 }
 
-static int start_all(void **state)
-{
-    (void)state;
-    return emulated_start();
-}
-
-static int stop_all(void **state)
-{
-    (void)state;
-    emulated_stop();
-    return 0;
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 #define TEST_LEGACY(name)                                                                                                                  \
     {                                                                                                                                      \
@@ -541,6 +528,5 @@ int main(int argc, char **argv)
     };
     int child = emulated_main_child(argc, argv);
 
-    cmocka_set_test_filter(getenv("SKEP_TEST_ONLY")); /* a name with * in it; all where it is not set */
-    return child >= 0 ? child : cmocka_run_group_tests(tests, start_all, stop_all);
+    return child >= 0 ? child : cmocka_run_group_tests(tests, emulated_start, emulated_stop);
 }

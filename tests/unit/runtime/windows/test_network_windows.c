@@ -400,16 +400,8 @@ static void one_that_never_returns_takes_one_thread_and_no_more(void **state)
 
 static int start_all(void **state)
 {
-    (void)state;
     windows_api_load(&api);
-    return emulated_start();
-}
-
-static int stop_all(void **state)
-{
-    (void)state;
-    emulated_stop();
-    return 0;
+    return emulated_start(state);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -443,6 +435,5 @@ int main(int argc, char **argv)
     };
     int child = emulated_main_child(argc, argv);
 
-    cmocka_set_test_filter(getenv("SKEP_TEST_ONLY")); /* a name with * in it; all where it is not set */
-    return child >= 0 ? child : cmocka_run_group_tests(tests, start_all, stop_all);
+    return child >= 0 ? child : cmocka_run_group_tests(tests, start_all, emulated_stop);
 }

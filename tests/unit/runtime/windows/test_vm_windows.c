@@ -375,19 +375,6 @@ static void both_are_ended_where_nobody_knows_of_them(void **state)
     assert_nothing_is_left(f, "unknown");
 }
 
-static int start_all(void **state)
-{
-    (void)state;
-    return emulated_start();
-}
-
-static int stop_all(void **state)
-{
-    (void)state;
-    emulated_stop();
-    return 0;
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(int argc, char **argv)
@@ -407,6 +394,5 @@ int main(int argc, char **argv)
     };
     int child = emulated_main_child(argc, argv);
 
-    cmocka_set_test_filter(getenv("SKEP_TEST_ONLY"));
-    return child >= 0 ? child : cmocka_run_group_tests(tests, start_all, stop_all);
+    return child >= 0 ? child : cmocka_run_group_tests(tests, emulated_start, emulated_stop);
 }
