@@ -380,8 +380,7 @@ static int on_overdue(struct join *join, uint64_t now_ns, struct join_effect *ou
     if (phase_of(join) == JOIN_AWAIT && now_ns >= state_deadline_ns(&join->machine)) {
         error_set(&why, ERR_DEADLINE,
                   "%s: no certificate after %d s%s%s; see the manager's log. Node %s is waiting for it: `skep join` with the same token "
-                  "goes on from "
-                  "here",
+                  "goes on from here",
                   remote_of(join)->addr, JOIN_AWAIT_MS / 1000, join->last.code ? "; last: " : "", join->last.code ? join->last.message : "",
                   join->progress.node_id);
         return fail(join, &why, now_ns, err);

@@ -279,7 +279,8 @@ static void on_failed(void *ctx, const struct error *err)
 
     log_error(ROOM, "%s", err->message);
     managing->is_removed = err->code == ERR_PERMISSION;
-    digest_papers(managing, managing->removed_with);
+    if (managing->is_removed)
+        digest_papers(managing, managing->removed_with);
     if (managing->founding)
         end_founding(managing, err);
     if (managing->forcing.is_under_way)

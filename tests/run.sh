@@ -3,8 +3,9 @@
 #
 #   sudo ./tests/run.sh [--ring lint|unit|interop|e2e|fuzz|windows]… [--list] [NAME]…
 #
-# Without --ring every ring runs, in that order; what fuzz and windows need is built, with the lowest priority, while the scenarios wait. NAME picks suites of the outer rings whose name contains it. The outer rings run the build
-# with sanitizers (SKEP_BUILD names another, e.g. build/release) and need root: they make network namespaces and real daemons.
+# Without --ring every ring runs, in that order; what fuzz and windows need is built, with the lowest priority, while the scenarios wait.
+# NAME picks suites of the outer rings whose name contains it. They run the build with sanitizers (SKEP_BUILD names another, e.g.
+# build/release) and need root: they make network namespaces and real daemons.
 # The windows ring builds for Windows with mingw-w64 (its libraries once, see deploy/windows-deps.sh), runs unit tests and simulators in Wine,
 # and then its suites, which need root and the Linux build as those of the other outer rings do.
 # Fuzz targets replay their corpora, and run FUZZ_SECONDS each (2) under libFuzzer, built by clang. TIDY=1 adds clang-tidy (minutes).
@@ -34,7 +35,7 @@ while [ $# -gt 0 ]; do
         ;;
     --list) list=true ;;
     -h | --help)
-        sed -n '2,11s/^# \{0,1\}//p' "$0"
+        sed -n '2,12s/^# \{0,1\}//p' "$0"
         exit 0
         ;;
     -*)

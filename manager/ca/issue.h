@@ -57,7 +57,7 @@ int ca_issue_sign(const struct ca_signer *signer, const Docker__Swarmkit__V1__No
 bool ca_issue_awaits(const Docker__Swarmkit__V1__Node *node, struct bytes request_pem);
 Docker__Swarmkit__V1__Node *ca_issue_signed(const Docker__Swarmkit__V1__Node *node, struct bytes chain_pem);
 Docker__Swarmkit__V1__Node *ca_issue_failed(const Docker__Swarmkit__V1__Node *node, const char *why);
-Docker__Swarmkit__V1__Node *ca_issue_put_off(const Docker__Swarmkit__V1__Node *node,
-                                             const char *why); /* it goes on waiting, and why is told */
+/* It goes on waiting, and why is told. */
+Docker__Swarmkit__V1__Node *ca_issue_put_off(const Docker__Swarmkit__V1__Node *node, const char *why);
 
 #endif

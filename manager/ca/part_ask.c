@@ -50,14 +50,14 @@ static Docker__Swarmkit__V1__Node *judge(const struct ca_asking *asking, const D
     struct error why = asking->refusal;
     cleanup_buf struct buf chain = {0};
     struct ca_subject subject;
+    if (asking->is_passing)
+        return text_equal(ca_issue_why(node), why.message) ? NULL : ca_issue_put_off(node, why.message);
     int failed = why.code;
     if (failed == 0)
         failed = ca_issue_subject(node, cluster->id, &subject, &why);
     if (failed == 0)
         failed = ca_external_chain(buf_bytes(&asking->cert_pem), buf_bytes(&asking->request_pem), &subject, cluster->root_ca, wall_ns,
                                    &chain, &why);
-    if (asking->is_passing)
-        return text_equal(ca_issue_why(node), why.message) ? NULL : ca_issue_put_off(node, why.message);
     return failed < 0 ? ca_issue_failed(node, why.message) : ca_issue_signed(node, buf_bytes(&chain));
 }
 

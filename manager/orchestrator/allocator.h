@@ -19,9 +19,8 @@ typedef const Docker__Swarmkit__V1__Network *allocator_network_fn(void *ctx, con
 int allocator_check(const Docker__Swarmkit__V1__ServiceSpec *spec, allocator_network_fn *network, void *ctx, struct error *err);
 
 /* The endpoint of a service of this spec: its ports are the nodes' own, so there is nothing to wait for, and whoever writes the service
- * writes it as well: a service that changes once more after its creation refuses the update that follows at once. @out is filled, borrowing
- * from
- * @spec, and returned; NULL: the spec has none. */
+ * writes it as well: a service that changes once more after its creation refuses the update that follows at once. @out is filled and
+ * returned, and borrows from @spec; NULL: the spec has none. */
 Docker__Swarmkit__V1__Endpoint *allocator_endpoint(const Docker__Swarmkit__V1__ServiceSpec *spec, Docker__Swarmkit__V1__Endpoint *out);
 
 #endif

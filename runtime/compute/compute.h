@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "base/arena.h"
+#include "runtime/document.h"
 #include "runtime/hcs_backend.h"
 
 /* What an operation is about: what its caller asked for, cleaning up after an exit, or from COMPUTE_OWN on something of the back end's. */
@@ -47,6 +48,7 @@ struct compute_system {
     UT_hash_handle hh; /* by its id, which the back end's own holds */
     struct compute_host *host;
     enum hcs_state state;
+    int64_t created_wall_ns;
     bool is_made, is_removed;                   /* create has succeeded; remove has, or create has not */
     struct compute_operation *queue, *waiters;  /* those whose turn has not come; those who wait for the end */
     bool is_busy;                               /* one is under way, or waits for its turn to start */
@@ -112,6 +114,13 @@ void compute_close(struct hcs *hcs, void (*closed)(void *ctx), void *ctx);
 void compute_closed(struct compute_host *host);
 void compute_systems_free(struct compute_host *host); /* for host_free */
 
+/* --- adopt.c: systems that are on disk already --- */
+
+/* What create wrote at @path. @json is the caller's, and @out borrows from it and @arena. ERR_IO, ERR_CORRUPT and those of document_parse.
+ */
+int compute_read_document(const char *path, cJSON **json, struct arena *arena, struct document *out, struct error *err);
+void compute_sort(struct compute_host *host); /* all are adopted: in the order of their creation */
+
 /* --- system.c: a system, the moves of its state, its end --- */
 
 /* @id borrowed from the back end's own, for as long as @s is. */
@@ -137,6 +146,7 @@ void compute_answer_waiters(struct compute_system *s, const struct error *err); 
  * with its answer. */
 struct compute_operation *compute_operation_new(struct compute_host *host, enum hcs_operation operation, const char *id, void *ctx);
 void compute_operation_free(struct compute_operation *op);
+void compute_append(struct compute_operation **list, struct compute_operation *op);
 void compute_answer(struct compute_operation *op);       /* once; @op stays */
 void compute_answer_later(struct compute_operation *op); /* from the loop, soon, and free it */
 void compute_answer_all(struct compute_host *host);      /* those now */

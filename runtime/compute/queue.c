@@ -52,7 +52,7 @@ void compute_operation_free(struct compute_operation *op)
     free(op);
 }
 
-static void append(struct compute_operation **list, struct compute_operation *op)
+void compute_append(struct compute_operation **list, struct compute_operation *op)
 {
     while (*list)
         list = &(*list)->next;
@@ -112,7 +112,7 @@ void compute_answer(struct compute_operation *op)
 
 void compute_answer_later(struct compute_operation *op)
 {
-    append(&op->host->answers, op);
+    compute_append(&op->host->answers, op);
     uv_async_send(&op->host->wake);
 }
 
@@ -253,7 +253,7 @@ static bool begin_start(struct compute_operation *op)
         cancel_start(op);
         return false;
     }
-    append(&op->host->waiting_starts, op);
+    compute_append(&op->host->waiting_starts, op);
     next_start(op->host);
     return true;
 }
@@ -351,7 +351,7 @@ void compute_submit(struct compute_operation *op)
         compute_terminate(op); /* whatever else is asked of it */
         return;
     }
-    append(&op->system->queue, op);
+    compute_append(&op->system->queue, op);
     if (is_end(op))
         give_up_start(op->system);
     compute_pump(op->system);

@@ -178,16 +178,6 @@ void compute_answer_waiters(struct compute_system *s, const struct error *err)
     }
 }
 
-static void wait_for_end(struct compute_operation *op)
-{
-    struct compute_operation **end = &op->system->waiters;
-
-    while (*end)
-        end = &(*end)->next;
-    op->next = NULL;
-    *end = op;
-}
-
 /* True when it is Stopped, as one that never ran is at once. */
 static bool is_stopped(struct compute_system *s)
 {
@@ -216,7 +206,7 @@ void compute_shut_down(struct compute_operation *op)
     op->deadline_ns = uv_hrtime() + (uint64_t)grace_ms * NS_PER_MS + hcs_operation_deadline_ms(op->operation) * NS_PER_MS;
     if (!is_ending && (!s->timer || uv_timer_get_due_in(s->timer) > (uint64_t)grace_ms))
         compute_timer_start(s, (uint64_t)grace_ms, end);
-    wait_for_end(op);
+    compute_append(&s->waiters, op);
 }
 
 void compute_terminate(struct compute_operation *op)
@@ -225,6 +215,6 @@ void compute_terminate(struct compute_operation *op)
         compute_answer_later(op);
         return;
     }
-    wait_for_end(op);
+    compute_append(&op->system->waiters, op);
     end(op->system);
 }

@@ -59,8 +59,7 @@ struct image_config {
     struct image_strings exposed_ports; /* "80/tcp" */
     struct image_strings volumes;       /* paths */
     const char *working_dir, *user, *stop_signal;
-    bool is_args_escaped; /* Docker's ArgsEscaped, which matters on Windows: the command's first word is a command line (runtime/document.h)
-                           */
+    bool is_args_escaped; /* Docker's ArgsEscaped, of Windows only: the command's first word is a command line (runtime/document.h) */
     const struct image_label *labels;
     size_t label_count;
     struct image_healthcheck healthcheck;

@@ -5,7 +5,6 @@
 
 #include "base/file.h"
 #include "base/id.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "runtime/linux/cgroup.h"
@@ -13,17 +12,6 @@
 #include "runtime/linux/rootfs.h"
 
 enum { EXIT_NEVER_STARTED = 255 };
-
-static int read_document(struct linux_system *s, struct error *err)
-{
-    cleanup_free char *path = mem_format("%s/document.json", s->dir);
-    cleanup_buf struct buf text = {0};
-
-    if (file_read(path, 2 * (size_t)CONTAINER_DOCUMENT_SIZE_BYTES, &text, err) < 0 ||
-        json_parse(buf_bytes(&text), 2 * (size_t)CONTAINER_DOCUMENT_SIZE_BYTES, &s->json, err) < 0)
-        return error_wrap(err, "%s", path);
-    return document_parse(s->json, &s->arena, &s->document, err);
-}
 
 static void adopt_running(struct linux_system *s, bool is_paused)
 {
@@ -96,10 +84,11 @@ static void adopt_after_reboot(struct linux_system *s)
 
 static int adopt(struct linux_system *s, struct error *err)
 {
+    cleanup_free char *path = mem_format("%s/document.json", s->dir);
     enum linux_phase phase = LINUX_CREATED;
     bool is_of_this_boot = false;
 
-    if (read_document(s, err) < 0 || linux_record_read(s, &phase, &is_of_this_boot, err) < 0)
+    if (compute_read_document(path, &s->json, &s->arena, &s->document, err) < 0 || linux_record_read(s, &phase, &is_of_this_boot, err) < 0)
         return err->code;
     s->base.is_made = true;
     switch (phase) {
@@ -153,13 +142,6 @@ static bool is_half_made(const struct error *why)
     return why->code == ERR_NOT_FOUND || why->code == ERR_INVALID || why->code == ERR_CORRUPT || why->code == ERR_UNSUPPORTED;
 }
 
-static int by_creation(const struct compute_system *a, const struct compute_system *b)
-{
-    int64_t first = ((const struct linux_system *)a)->created_wall_ns, second = ((const struct linux_system *)b)->created_wall_ns;
-
-    return first < second ? -1 : first > second;
-}
-
 /* Run directories without a state directory: a remove was cut off between the two. */
 static void sweep_run_dir(struct linux_host *host)
 {
@@ -210,7 +192,7 @@ int linux_adopt_all(struct linux_host *host, struct error *err)
         discard(s, &why);
     }
     closedir(dir);
-    HASH_SORT(host->base.systems, by_creation);
+    compute_sort(&host->base);
     sweep_run_dir(host);
     if (!host->base.systems)
         tidy_leftovers(host);

@@ -65,7 +65,6 @@ struct linux_system {
     cJSON *json;
     struct arena arena;
     struct document document;
-    int64_t created_wall_ns;
     struct linux_outcome outcome;
     struct linux_run run;
     struct linux_watch *init_watch, *conmon_watch;

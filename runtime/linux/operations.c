@@ -37,7 +37,7 @@ static int system_new(struct compute_host *base, const char *id, const cJSON *js
     s->json = normal;
     s->arena = arena;
     s->document = document;
-    s->created_wall_ns = document.created_wall_ns ? document.created_wall_ns : clock_wall_ns(&host->clock);
+    s->base.created_wall_ns = document.created_wall_ns ? document.created_wall_ns : clock_wall_ns(&host->clock);
     *out = &s->base;
     return 0;
 }

@@ -64,7 +64,7 @@ int linux_record_write(const struct linux_system *s, enum linux_phase phase, con
 
     json_add_string(json, "Phase", phases[phase]);
     json_add_string(json, "BootId", s->host->boot_id);
-    add_instant(json, "CreatedWallNs", s->created_wall_ns);
+    add_instant(json, "CreatedWallNs", s->base.created_wall_ns);
     add_instant(json, "StartedWallNs", outcome->started_wall_ns);
     add_instant(json, "FinishedWallNs", outcome->finished_wall_ns);
     json_add_int(json, "ExitCode", outcome->exit_code);
@@ -118,7 +118,7 @@ int linux_record_read(struct linux_system *s, enum linux_phase *phase, bool *is_
     for (*phase = LINUX_CREATED; *phase < LINUX_STOPPED && strcmp(word, phases[*phase]) != 0;)
         *phase = (enum linux_phase)(*phase + 1);
     *is_of_this_boot = strcmp(json_string(json, "BootId", ""), s->host->boot_id) == 0;
-    s->created_wall_ns = json_int(json, "CreatedWallNs", 0);
+    s->base.created_wall_ns = json_int(json, "CreatedWallNs", 0);
     s->outcome.started_wall_ns = json_int(json, "StartedWallNs", 0);
     s->outcome.finished_wall_ns = json_int(json, "FinishedWallNs", 0);
     s->outcome.exit_code = (int)json_int(json, "ExitCode", 0);

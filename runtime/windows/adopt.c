@@ -15,19 +15,6 @@
 
 enum { EXIT_UNKNOWN = -1, ENUMERATE_MS = 10000 };
 
-static int read_document(struct windows_system *s, struct error *err)
-{
-    cleanup_free char *path = mem_format("%s\\document.json", s->dir);
-    cleanup_buf struct buf text = {0};
-
-    if (file_read(path, 2 * (size_t)CONTAINER_DOCUMENT_SIZE_BYTES, &text, err) < 0 ||
-        json_parse(buf_bytes(&text), 2 * (size_t)CONTAINER_DOCUMENT_SIZE_BYTES, &s->json, err) < 0)
-        return error_wrap(err, "%s", path);
-    if (document_parse(s->json, &s->arena, &s->document, err) < 0)
-        return err->code;
-    return windows_system_choose(s, err);
-}
-
 static void end_here(struct windows_system *s, int exit_code, const char *why)
 {
     struct error err = {0};
@@ -65,9 +52,11 @@ static void adopt_running(struct windows_system *s, bool is_paused)
 
 static int adopt(struct windows_system *s, struct error *err)
 {
+    cleanup_free char *path = mem_format("%s\\document.json", s->dir);
     enum windows_phase phase = WINDOWS_PHASE_CREATED;
 
-    if (read_document(s, err) < 0 || windows_record_read(s, &phase, err) < 0)
+    if (compute_read_document(path, &s->json, &s->arena, &s->document, err) < 0 || windows_system_choose(s, err) < 0 ||
+        windows_record_read(s, &phase, err) < 0)
         return err->code;
     s->base.is_made = true;
     switch (phase) {
@@ -107,13 +96,6 @@ static bool is_half_made(const struct error *why)
     return why->code == ERR_NOT_FOUND || why->code == ERR_INVALID || why->code == ERR_CORRUPT;
 }
 
-static int by_creation(const struct compute_system *a, const struct compute_system *b)
-{
-    int64_t first = ((const struct windows_system *)a)->created_wall_ns, second = ((const struct windows_system *)b)->created_wall_ns;
-
-    return first < second ? -1 : first > second;
-}
-
 static int adopt_dir(struct windows_host *host, const char *name, struct error *err)
 {
     struct windows_system *s;
@@ -138,7 +120,7 @@ static bool is_known(struct windows_host *host, const char *id)
     cleanup_free char *hosted = suffix ? mem_format("%.*s", (int)(suffix - id), id) : NULL;
     const struct windows_system *s = windows_find(host, suffix ? hosted : id);
 
-    return s && (!suffix || (s->vm_id && windows_runs(s)));
+    return s && (!suffix || (s->vm_id && compute_runs(&s->base)));
 }
 
 static void sweep(struct windows_host *host, const struct windows_service *service)
@@ -180,7 +162,7 @@ int windows_adopt_all(struct windows_host *host, struct error *err)
     while (result == 0 && uv_fs_scandir_next(&req, &entry) == 0)
         result = adopt_dir(host, entry.name, err);
     uv_fs_req_cleanup(&req);
-    HASH_SORT(host->base.systems, by_creation);
+    compute_sort(&host->base);
     if (result == 0 && host->core.ops)
         sweep(host, &host->core);
     else if (result == 0 && host->legacy.ops)

@@ -7,22 +7,16 @@
 #include "base/json.h"
 #include "base/limits.h"
 
-static bool is_separator(char c)
-{
-    return c == '\\' || c == '/';
-}
-
 /* Neither absolute, nor of another drive or stream, nor upwards. */
 static bool stays_below(const char *name)
 {
-    if (name[0] == '\0' || is_separator(name[0]) || strchr(name, ':'))
+    if (strcspn(name, "\\/") == 0 || strchr(name, ':'))
         return false;
     for (const char *part = name; *part;) {
         size_t length = strcspn(part, "\\/");
         if (length == 2 && part[0] == '.' && part[1] == '.')
             return false;
-        part += length;
-        part += is_separator(*part);
+        part += length + (part[length] != '\0');
     }
     return true;
 }

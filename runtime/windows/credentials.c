@@ -76,7 +76,7 @@ static bool has_guard(const struct windows_system *s)
     return s->document.windows.credential_spec && s->form == WINDOWS_FORM_2;
 }
 
-/* @settings taken. */
+/* @details taken. */
 static int modify_service(const struct windows_host *host, const char *operation, cJSON *details, const char *what, struct error *err)
 {
     cleanup_json cJSON *json = cJSON_CreateObject();

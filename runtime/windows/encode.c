@@ -13,8 +13,6 @@
 #include "runtime/windows/credential_spec.h"
 #include "runtime/windows/encode_parts.h"
 
-#define PIPE_PREFIX "\\\\.\\pipe\\"
-
 /* --- what Windows cannot do --- */
 
 struct refusal {
@@ -166,7 +164,7 @@ bool windows_pipe_next(const struct document *d, size_t *index, const char **hos
         if (m->type != MOUNT_PIPE)
             continue;
         *host = m->source;
-        *name = m->target + sizeof PIPE_PREFIX - 1;
+        *name = m->target + sizeof WINDOWS_PIPE_PREFIX - 1;
         (*index)++;
         return true;
     }

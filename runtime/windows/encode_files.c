@@ -38,11 +38,6 @@ bool windows_files_directory(const struct document *d, size_t index, bool *is_se
 
 /* --- targets --- */
 
-static bool is_separator(char c)
-{
-    return c == '\\' || c == '/';
-}
-
 /* What Windows takes for something else than a name: the directory itself or the one above, streams, patterns; and the dots and blanks at a
  * name's end that it drops. */
 static bool is_name(const char *part, size_t length)
@@ -57,12 +52,10 @@ int windows_file_path(const char *target, char **below_root, struct error *err)
 {
     cleanup_buf struct buf path = {0};
 
-    if (strncasecmp(target, "c:", 2) != 0 || !is_separator(target[2]))
+    if (strncasecmp(target, "c:", 2) != 0 || (target[2] != '\\' && target[2] != '/'))
         return error_set(err, ERR_UNSUPPORTED, "Skep.Files: the target %s is not on the container's drive C:", target);
     for (const char *part = target + 2; *part;) {
-        size_t length = 0;
-        while (part[length] && !is_separator(part[length]))
-            length++;
+        size_t length = strcspn(part, "\\/");
         if (length > 0 && !is_name(part, length))
             return error_set(err, ERR_UNSUPPORTED, "Skep.Files: the target %s is no path of Windows: %.*s cannot be a name", target,
                              (int)length, part);

@@ -9,7 +9,6 @@
 #include "runtime/windows/encode_parts.h"
 
 #define GUEST_SHARES "\\\\?\\VMSMB\\VSMB-{dcc079ae-60ba-4d07-847c-3493609c0870}\\" /* Windows' own name for them, hcs.md §3.4 */
-#define PIPE_PREFIX  "\\\\.\\pipe\\"
 
 /* --- shares --- */
 
@@ -77,7 +76,7 @@ char *windows_guest_path(const struct windows_place *place, const char *host)
 
 char *windows_guest_pipe(const char *host)
 {
-    return mem_format("%sIPC$\\%s", GUEST_SHARES, host + sizeof PIPE_PREFIX - 1);
+    return mem_format("%sIPC$\\%s", GUEST_SHARES, host + sizeof WINDOWS_PIPE_PREFIX - 1);
 }
 
 cJSON *windows_guest_layers(const struct windows_place *place)

@@ -28,6 +28,7 @@ char *windows_search_list(const struct document *document); /* "corp.example,exa
 
 enum { WINDOWS_VM_LIMIT_PER_MAXIMUM = 10 }; /* a VM's limit is in thousandths of a percent, a container's maximum in hundredths */
 
+#define WINDOWS_PIPE_PREFIX   "\\\\.\\pipe\\"
 #define WINDOWS_VM_CONTROLLER "df6d0690-79e5-55b6-a5ec-c1e2f77f580a" /* the first SCSI controller's name, hcs.md §3.4 */
 
 void windows_add_version(cJSON *json);

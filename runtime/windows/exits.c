@@ -90,7 +90,7 @@ static void take(struct windows_host *host, const struct windows_news *news)
         host->next_look_ns = 0;
         return;
     }
-    if (!windows_runs(s) || s->is_ending)
+    if (!compute_runs(&s->base) || s->is_ending)
         return;
     if (news->watched == WINDOWS_WATCHED_PROCESS)
         windows_begin_release(s, news->data, NULL);
@@ -140,7 +140,7 @@ void windows_look_round(struct windows_host *host)
     host->next_look_ns = now + host->poll_ms * NS_PER_MS;
     for (struct windows_system *s = windows_first(host); s; s = s->base.hh.next) {
         struct windows_op *op;
-        if (!windows_runs(s) || s->is_ending || s->is_looked_at)
+        if (!compute_runs(&s->base) || s->is_ending || s->is_looked_at)
             continue;
         s->is_looked_at = true;
         op = (struct windows_op *)compute_operation_new(&host->base, HCS_OP_PROPERTIES, s->id, NULL);

@@ -82,7 +82,6 @@ struct windows_system {
     const struct windows_service *service; /* the API its form is spoken to with */
     char *vm_id;                           /* NULL: not hosted in a utility VM of ours */
     bool is_ending;
-    int64_t created_wall_ns;
     struct windows_outcome outcome;
     struct windows_run run;
     struct windows_watches watches;
@@ -168,7 +167,6 @@ int windows_system_use_form(struct windows_system *system, enum windows_form for
 void windows_system_free(struct windows_system *system);
 void windows_properties(const struct compute_system *system, struct arena *arena, struct hcs_properties *out);
 void windows_take_outcome(struct windows_system *system, struct windows_op *op);
-bool windows_runs(const struct windows_system *system);
 
 /* exits.c: what happens to a running system */
 struct windows_watch windows_watch_of(struct windows_system *system, enum windows_watched watched);

@@ -8,18 +8,17 @@
 #include "runtime/windows/codes.h"
 #include "runtime/windows/hns.h"
 #include "runtime/windows/host.h"
-
-#define QUERY "{\"SchemaVersion\":{\"Major\":2,\"Minor\":0},\"Flags\":0}"
+#include "runtime/windows/network_service.h"
 
 static int read_namespace(const struct windows_computenetwork *hcn, HCN_HANDLE handle, cJSON **out, struct error *err)
 {
-    cleanup_free WCHAR *query = wide_from_utf8(QUERY);
+    cleanup_free WCHAR *query = wide_from_utf8(WINDOWS_HCN_QUERY);
     PWSTR text = NULL, record = NULL;
     HRESULT code = hcn->HcnQueryNamespaceProperties(handle, query, &text, &record);
-    cleanup_free char *narrow = windows_take(text), *said = windows_take(record);
+    cleanup_free char *narrow = windows_take(text);
 
-    if (FAILED(code) || (said && said[0])) /* a record is a failure even where the code is none, hcs.md §9.23 */
-        return windows_error(err, "ask for the namespace", FAILED(code) ? (uint32_t)code : 0x80004005, said);
+    if (windows_hcn_outcome(code, record, "ask for the namespace", err) < 0)
+        return err->code;
     if (!narrow || json_parse(bytes_of_string(narrow), MIB, out, err) < 0)
         return error_set(err, ERR_PEER, "ask for the namespace: the host's network service (HCN) gave no answer that can be read");
     return 0;

@@ -13,8 +13,6 @@
 #include "runtime/windows/network_service.h"
 #include "runtime/windows/timed.h"
 
-#define QUERY "{\"SchemaVersion\":{\"Major\":2,\"Minor\":0},\"Flags\":0}"
-
 /* What the calls of one function of network_service.h read and write, on their own thread: copies, for it may outlive everything else. */
 struct job {
     struct windows_timed base;
@@ -73,8 +71,7 @@ static int run_job(const struct windows_host *host, struct job **job, DWORD time
     return result < 0 ? result : (*job)->result;
 }
 
-/* A non-empty record is a failure even where the code is none (hcs.md §9.23). */
-static int outcome(HRESULT code, PWSTR record, const char *what, struct error *err)
+int windows_hcn_outcome(HRESULT code, PWSTR record, const char *what, struct error *err)
 {
     cleanup_free char *text = windows_take(record);
 
@@ -108,7 +105,7 @@ static int check(const struct windows_system *s, struct error *err)
 
 static cJSON *query_network(struct job *job, HCN_HANDLE network)
 {
-    cleanup_free WCHAR *query = wide_from_utf8(QUERY);
+    cleanup_free WCHAR *query = wide_from_utf8(WINDOWS_HCN_QUERY);
     PWSTR text = NULL, record = NULL;
     cJSON *json = NULL;
 
@@ -143,7 +140,7 @@ static bool take_network(struct job *job, HCN_HANDLE handle, const GUID *id)
 
 static bool find_network(struct job *job)
 {
-    cleanup_free WCHAR *query = wide_from_utf8(QUERY);
+    cleanup_free WCHAR *query = wide_from_utf8(WINDOWS_HCN_QUERY);
     PWSTR text = NULL, record = NULL;
     cleanup_json cJSON *ids = NULL;
     const cJSON *id;
@@ -196,7 +193,7 @@ static int make_network(struct job *job)
 
     CoCreateGuid(&id);
     code = calling(job, "HcnCreateNetwork")->HcnCreateNetwork(&id, wide, &handle, &record);
-    if (outcome(code, record, "make the network", &job->err) < 0)
+    if (windows_hcn_outcome(code, record, "make the network", &job->err) < 0)
         return error_wrap(&job->err, "network %s", job->network_name);
     log_info("runtime", "made the NAT network %s with %s", job->network_name, WINDOWS_NETWORK_PREFIX);
     take_network(job, handle, &id);
@@ -261,7 +258,7 @@ static cJSON *endpoint_document(const struct windows_system *s, const struct win
 /* Its document is freed by the caller; NULL when it is gone. */
 static cJSON *read_endpoint(struct job *job, HCN_HANDLE handle, struct windows_endpoint *out)
 {
-    cleanup_free WCHAR *query = wide_from_utf8(QUERY);
+    cleanup_free WCHAR *query = wide_from_utf8(WINDOWS_HCN_QUERY);
     PWSTR text = NULL, record = NULL;
     const cJSON *address;
     cJSON *json = NULL;
@@ -287,7 +284,7 @@ static int open_parent(struct job *job, HCN_HANDLE *out)
     if (!windows_guid_parse(job->network.id, &id))
         return error_set(&job->err, ERR_NOT_FOUND, "network %s: it has no id", job->network_name);
     code = calling(job, "HcnOpenNetwork")->HcnOpenNetwork(&id, out, &record);
-    return outcome(code, record, "open the network", &job->err);
+    return windows_hcn_outcome(code, record, "open the network", &job->err);
 }
 
 static void work_create(struct windows_timed *base)
@@ -303,7 +300,7 @@ static void work_create(struct windows_timed *base)
         return;
     CoCreateGuid(&id);
     code = calling(job, "HcnCreateEndpoint")->HcnCreateEndpoint(network, &id, wide, &handle, &record);
-    job->result = outcome(code, record, "make the endpoint", &job->err);
+    job->result = windows_hcn_outcome(code, record, "make the endpoint", &job->err);
     if (job->result < 0 && windows_is_win32((uint32_t)code, WINDOWS_E_SHARING))
         job->result = job->err.code = ERR_EXISTS; /* a port that is taken */
     job->hcn.HcnCloseNetwork(network);
@@ -346,12 +343,12 @@ static void work_join(struct windows_timed *base)
 
     CoCreateGuid(&id);
     code = calling(job, "HcnCreateNamespace")->HcnCreateNamespace(&id, settings, &handle, &record);
-    if ((job->result = outcome(code, record, "make the namespace", &job->err)) < 0)
+    if ((job->result = windows_hcn_outcome(code, record, "make the namespace", &job->err)) < 0)
         return;
     windows_guid_text(&id, job->endpoint.namespace_id);
     record = NULL;
     code = calling(job, "HcnModifyNamespace")->HcnModifyNamespace(handle, request, &record);
-    job->result = outcome(code, record, "attach the endpoint", &job->err);
+    job->result = windows_hcn_outcome(code, record, "attach the endpoint", &job->err);
     job->hcn.HcnCloseNamespace(handle);
 }
 
@@ -440,7 +437,7 @@ static void list_one(struct job *job, const char *id)
 static void work_list(struct windows_timed *base)
 {
     struct job *job = (struct job *)base;
-    cleanup_free WCHAR *query = wide_from_utf8(QUERY);
+    cleanup_free WCHAR *query = wide_from_utf8(WINDOWS_HCN_QUERY);
     PWSTR text = NULL, record = NULL;
     cleanup_json cJSON *ids = NULL;
     const cJSON *id;

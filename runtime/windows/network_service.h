@@ -46,6 +46,11 @@ struct windows_network_service {
 
 extern const struct windows_network_service windows_network_hcn, windows_network_hns;
 
+/* HCN: a query for all that is known of one; and what came of a call that left @record (freed), where a record is a failure even if the
+ * code is none (hcs.md §9.23). */
+#define WINDOWS_HCN_QUERY "{\"SchemaVersion\":{\"Major\":2,\"Minor\":0},\"Flags\":0}"
+int windows_hcn_outcome(HRESULT code, PWSTR record, const char *what, struct error *err);
+
 /* "skep_k3l…": ours are known by it after a crash. Freed by the caller. */
 char *windows_endpoint_name(const struct windows_system *system);
 

@@ -24,7 +24,7 @@ static int system_new(struct compute_host *base, const char *id, const cJSON *js
         windows_system_free(s);
         return err->code;
     }
-    s->created_wall_ns = s->document.created_wall_ns ? s->document.created_wall_ns : clock_wall_ns(&host->clock);
+    s->base.created_wall_ns = s->document.created_wall_ns ? s->document.created_wall_ns : clock_wall_ns(&host->clock);
     *out = &s->base;
     return 0;
 }
@@ -105,7 +105,7 @@ static void apply_kill(struct windows_op *op)
 
     if (op->base.err.code)
         compute_answer_waiters(&s->base, &op->base.err);
-    else if (windows_runs(s) && !s->is_ending)
+    else if (compute_runs(&s->base) && !s->is_ending)
         windows_begin_release(s, NULL, NULL);
 }
 
@@ -118,7 +118,7 @@ static void apply_look(struct windows_op *op)
         s->watches = op->watches;
         s->is_watch_lost = false;
     }
-    if (op->has_exited && windows_runs(s) && !s->is_ending)
+    if (op->has_exited && compute_runs(&s->base) && !s->is_ending)
         windows_begin_release(s, op->base.text, NULL);
 }
 

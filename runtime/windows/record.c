@@ -50,7 +50,7 @@ int windows_record_write(const struct windows_system *s, enum windows_phase phas
 
     json_add_string(json, "Phase", phases[phase]);
     json_add_int(json, "Form", s->form);
-    add_instant(json, "CreatedWallNs", s->created_wall_ns);
+    add_instant(json, "CreatedWallNs", s->base.created_wall_ns);
     add_instant(json, "StartedWallNs", outcome->started_wall_ns);
     add_instant(json, "FinishedWallNs", outcome->finished_wall_ns);
     json_add_int(json, "ExitCode", outcome->exit_code);
@@ -98,7 +98,7 @@ int windows_record_read(struct windows_system *s, enum windows_phase *phase, str
     word = json_string(json, "Phase", "");
     for (*phase = WINDOWS_PHASE_CREATED; *phase < WINDOWS_PHASE_STOPPED && strcmp(word, phases[*phase]) != 0;)
         *phase = (enum windows_phase)(*phase + 1);
-    s->created_wall_ns = json_int(json, "CreatedWallNs", 0);
+    s->base.created_wall_ns = json_int(json, "CreatedWallNs", 0);
     s->outcome.started_wall_ns = json_int(json, "StartedWallNs", 0);
     s->outcome.finished_wall_ns = json_int(json, "FinishedWallNs", 0);
     s->outcome.exit_code = (int)json_int(json, "ExitCode", 0);

@@ -67,11 +67,6 @@ void windows_system_free(struct windows_system *s)
     free(s);
 }
 
-bool windows_runs(const struct windows_system *s)
-{
-    return compute_runs(&s->base);
-}
-
 void windows_properties(const struct compute_system *system, struct arena *arena, struct hcs_properties *out)
 {
     const struct windows_system *s = (const struct windows_system *)system;
@@ -84,15 +79,15 @@ void windows_properties(const struct compute_system *system, struct arena *arena
                                    .name = s->document.name,
                                    .document = s->json,
                                    .state = s->base.state,
-                                   .pid = windows_runs(s) ? (int64_t)s->run.pid : 0,
-                                   .created_wall_ns = s->created_wall_ns,
+                                   .pid = compute_runs(&s->base) ? (int64_t)s->run.pid : 0,
+                                   .created_wall_ns = s->base.created_wall_ns,
                                    .started_wall_ns = s->outcome.started_wall_ns,
                                    .finished_wall_ns = s->outcome.finished_wall_ns,
                                    .exit_code = s->outcome.exit_code,
                                    .error = s->outcome.error,
                                    .endpoint.network = network->mode == NETWORK_NONE ? "none" : s->host->network_name,
                                    .log_path = s->document.log.is_kept ? s->log_path : NULL};
-    if (!windows_runs(s) || endpoint->ip[0] == '\0')
+    if (!compute_runs(&s->base) || endpoint->ip[0] == '\0')
         return;
     out->endpoint.ip = endpoint->ip;
     out->endpoint.gateway = endpoint->gateway;

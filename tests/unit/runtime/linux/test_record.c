@@ -35,7 +35,7 @@ static void what_is_written_is_read_back_to_the_last_digit(void **state)
     char why[] = "why";
 
     (void)state;
-    written.created_wall_ns = INT64_C(1795479665534415921);
+    written.base.created_wall_ns = INT64_C(1795479665534415921);
     written.outcome.started_wall_ns = INT64_C(1795479665534415922);
     written.outcome.exit_code = 137;
     written.outcome.is_oom_killed = true;
@@ -47,7 +47,8 @@ static void what_is_written_is_read_back_to_the_last_digit(void **state)
     assert_ok(linux_record_read(&read, &phase, &is_of_this_boot, err));
     assert_int_equal(phase, LINUX_LAUNCHED);
     assert_true(is_of_this_boot);
-    assert_true(read.created_wall_ns == written.created_wall_ns && read.outcome.started_wall_ns == written.outcome.started_wall_ns);
+    assert_true(read.base.created_wall_ns == written.base.created_wall_ns &&
+                read.outcome.started_wall_ns == written.outcome.started_wall_ns);
     assert_int_equal(read.outcome.exit_code, 137);
     assert_true(read.outcome.is_oom_killed);
     assert_string_equal(read.outcome.error, "why");
