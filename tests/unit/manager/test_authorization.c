@@ -210,7 +210,7 @@ static size_t judge(const struct trial *trial, const struct caller *caller, cons
 
 static int put_removed(struct store_tx *tx, void *ctx, struct error *err)
 {
-    const struct trial *trial = ctx;
+    const struct trial *trial = ((struct host *)ctx)->trial;
     Docker__Swarmkit__V1__BlacklistedCertificate certificate = DOCKER__SWARMKIT__V1__BLACKLISTED_CERTIFICATE__INIT;
     Docker__Swarmkit__V1__Cluster__BlacklistedCertificatesEntry entry = DOCKER__SWARMKIT__V1__CLUSTER__BLACKLISTED_CERTIFICATES_ENTRY__INIT;
     Docker__Swarmkit__V1__Cluster__BlacklistedCertificatesEntry *list[] = {&entry};
@@ -232,8 +232,8 @@ static void make_world(struct trial *trial, struct ca_founding *another)
 {
     found(trial);
     let_in(trial, 1);
-    assert_ok(replica_update(manager_replica(trial->hosts[0].manager), put_removed, is_put, trial, err));
-    run_until(&trial->loop, knows_of_removed(&trial->hosts[0], trial) && knows_of_removed(&trial->hosts[1], trial));
+    put_host(&trial->hosts[0], put_removed);
+    run_until(&trial->loop, knows_of_removed(&trial->hosts[1], trial));
     assert_ok(ca_found(&(struct ca_found_options){.cluster_id = "another1",
                                                   .node_id = "manager1",
                                                   .expiry_ns = NINETY_DAYS_NS,

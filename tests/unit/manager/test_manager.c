@@ -228,7 +228,7 @@ static void one_that_is_being_demoted_is_not_let_in(void **state)
     struct trial *trial = *state;
     struct host *host = &trial->hosts[1];
     found(trial);
-    assert_ok(replica_update(manager_replica(trial->hosts[0].manager), put_one_to_be_a_worker, is_put, host, err));
+    put_host(host, put_one_to_be_a_worker);
     assert_ok(open_host(host, NULL, trial->hosts[0].address, err));
     run_until(&trial->loop, host->failed.code);
     assert_non_null(strstr(host->failed.message, "is to be a worker"));

@@ -20,7 +20,7 @@ struct host {
     char id[ID_SIZE_CHARS + 1], address[64], *dir;
     struct tls_credentials *credentials;
     struct manager *manager;
-    bool is_ready, is_closed;
+    bool is_ready, is_closed, is_put;
     struct error failed;
     /* its lock: what it is opened with, and what it was told of */
     const uint8_t *lock;
@@ -220,16 +220,24 @@ static inline int put_node(struct store_tx *tx, void *ctx, struct error *err)
     return store_tx_create(tx, &node.base, err);
 }
 
-static inline void is_put(void *ctx, const struct error *err)
+static inline void on_put(void *ctx, const struct error *err)
 {
-    (void)ctx;
     assert_null(err);
+    ((struct host *)ctx)->is_put = true;
+}
+
+/* As @write has it, before anything else goes on. */
+static inline void put_host(struct host *host, int (*write)(struct store_tx *tx, void *ctx, struct error *err))
+{
+    host->is_put = false;
+    assert_ok(replica_update(manager_replica(host->trial->hosts[0].manager), write, on_put, host, err));
+    run_until(&host->trial->loop, host->is_put);
 }
 
 static inline void let_in(struct trial *trial, int at)
 {
     struct host *host = &trial->hosts[at];
-    assert_ok(replica_update(manager_replica(trial->hosts[0].manager), put_node, is_put, host, err));
+    put_host(host, put_node);
     assert_ok(open_host(host, NULL, trial->hosts[0].address, err));
     run_until(&trial->loop, host->is_ready || host->failed.code);
     assert_string_equal(host->failed.message, "");
