@@ -168,10 +168,10 @@ take_result() { # RESULT
     if [ "$code" -ne 0 ]; then
         status=FAIL
         [ "$f" -gt 0 ] || failed=$((failed + 1))
-        grep -E '^(FAIL|ERROR)|Error:' "$log.first" | head -n 20
         tail -n "${STEP_TAIL:-200}" "$log"
     fi
     report "$status" "$name" "$seconds" "$counts ${note% }"
+    [ -z "$note" ] || sed -n 's/^\([A-Za-z.]*\(Error\|Expired\): .\{,400\}\).*/      the first: \1/p' "$log.first" | sort -u | head -n 8
     grep '^skip: ' "$log" | sort -u | sed 's/^/      /'
 }
 
@@ -208,6 +208,7 @@ run_ctest() { # LABEL [PRESET]
     passed=$((passed + total - bad)) failed=$((failed + bad))
     if [ "$bad" -gt 0 ]; then
         tail -n 300 "$log"
+        grep -E '^\[  (ERROR|FAILED) |^ERROR: |runtime error: |SUMMARY: |\*\*\*(Failed|Timeout|Exception)' "$log" | cut -c 1-300 | head -n 60
         report FAIL "$name" $((SECONDS - begun)) "$((total - bad)) passed, $bad failed"
     else
         report ok "$name" $((SECONDS - begun)) "$total passed"
