@@ -235,7 +235,7 @@ end_wine() {
     unset WINEPREFIX
 }
 
-# What is left out there is told by name and reason where it is chosen, in tests/windows/selection.cmake and by the tests themselves.
+# What only one system can is skipped by name and reason by the tests themselves; which tests there are: tests/windows/selection.cmake.
 windows_ring() {
     step "install dependencies for Windows" deploy/install-deps.sh build windows || return
     windows_libraries || return

@@ -1,5 +1,5 @@
 # Which unit tests are built for Windows: those of rooms that are there, but for what is one system's own (test_*_linux.c, test_*_posix.c,
-# runtime/linux/). What is left out though its room is there stands below with the reason, and is told when cmake runs.
+# runtime/linux/).
 
 # A test, or a directory of tests, the longest that fits, and the library without which it makes no sense.
 set(SKEP_TEST_ROOMS
@@ -7,10 +7,6 @@ set(SKEP_TEST_ROOMS
     "runtime/image/tool skep_image_tool" "runtime/image skep_image" "runtime/linux skep_runtime_linux" "runtime/windows skep_runtime"
     "runtime skep_runtime" "base skep_base" "raft skep_raft" "proto skep_grpc" "agent skep_agent" "manager skep_manager"
     "api/swarm skep_api_swarm" "api skep_api" "daemon skep_daemon" "cli skep_cli" "sim skep_sim")
-
-# name, reason
-set(SKEP_TESTS_LEFT_OUT
-    "runtime/image/store" "it writes archives, and libarchive's writer is not linked for Windows (liblzma there only unpacks)")
 
 function(skep_room_of name out_var)
     foreach(pair ${SKEP_TEST_ROOMS})
@@ -35,13 +31,6 @@ function(skep_select_tests list_var)
         endif()
         skep_room_of(${name} room)
         if(NOT TARGET ${room})
-            continue()
-        endif()
-        list(FIND SKEP_TESTS_LEFT_OUT ${name} at)
-        if(at GREATER_EQUAL 0)
-            math(EXPR at "${at} + 1")
-            list(GET SKEP_TESTS_LEFT_OUT ${at} reason)
-            message(STATUS "skip: unit/${name} on Windows: ${reason}")
             continue()
         endif()
         list(APPEND selected ${source})

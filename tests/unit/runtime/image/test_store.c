@@ -4,15 +4,13 @@
 #include <stdlib.h>
 #include <uv.h>
 
-#include <archive.h>
-#include <archive_entry.h>
-
 #include "base/cleanup.h"
 #include "base/encode.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "runtime/image/image.h"
+#include "tests/unit/runtime/image/tool/tar.h"
 
 struct world {
     uv_loop_t loop;
@@ -24,15 +22,32 @@ struct world {
     char *result, *lines, *image_id;
 };
 
+/* Where the two systems' tools and images differ. */
+#ifdef _WIN32
+#define SEPARATOR    '\\'
+#define EXE          ".exe"
+#define OS           "windows"
+#define OTHER_OS     "linux"
+#define IN_LAYER     "Files/" /* below it is what the container sees */
+#define ALWAYS_FAILS "C:\\windows\\system32\\find.exe"
+#else
+#define SEPARATOR    '/'
+#define EXE          ""
+#define OS           "linux"
+#define OTHER_OS     "windows"
+#define IN_LAYER     ""
+#define ALWAYS_FAILS "/bin/false"
+#endif
+
 /* skep-image stands one directory above the tests. */
 static char *tool_path(void)
 {
     char path[4096];
     size_t size = sizeof path;
     assert_int_equal(uv_exepath(path, &size), 0);
-    *strrchr(path, '/') = '\0';
-    *strrchr(path, '/') = '\0';
-    return mem_format("%s/skep-image", path);
+    *strrchr(path, SEPARATOR) = '\0';
+    *strrchr(path, SEPARATOR) = '\0';
+    return mem_format("%s/skep-image" EXE, path);
 }
 
 static void open_store(struct world *world)
@@ -85,48 +100,19 @@ static int tear_down(void **state)
 
 /* --- an archive as `docker save` writes it ------------------------------------------------------------------------------------------- */
 
-static void put(struct archive *archive, const char *name, const void *data, size_t size)
+/* Windows' lowest layer is a base layer, by what makes one: hcs.md §5. */
+static void put_layer(struct buf *out, const char *text)
 {
-    struct archive_entry *entry = archive_entry_new();
-    archive_entry_set_pathname(entry, name);
-    archive_entry_set_filetype(entry, AE_IFREG);
-    archive_entry_set_perm(entry, 0644);
-    archive_entry_set_size(entry, (la_int64_t)size);
-    assert_int_equal(archive_write_header(archive, entry), ARCHIVE_OK);
-    assert_int_equal(archive_write_data(archive, data, size), size);
-    archive_entry_free(entry);
-}
-
-static struct bytes make_tar(struct buf *out, void (*fill)(struct archive *archive, const void *ctx), const void *ctx)
-{
-    size_t used = 0;
-    struct archive *archive = archive_write_new();
-    archive_write_set_format_pax_restricted(archive);
-    archive_write_set_bytes_in_last_block(archive, 1);
-    archive_write_open_memory(archive, buf_reserve(out, 4 * MIB), 4 * MIB, &used);
-    fill(archive, ctx);
-    archive_write_close(archive);
-    archive_write_free(archive);
-    out->size = used;
-    return buf_bytes(out);
-}
-
-static void fill_layer(struct archive *archive, const void *ctx)
-{
-    put(archive, "etc/motd", ctx, strlen(ctx));
-}
-
-struct saved {
-    struct bytes layer;
-    const char *config, *manifest;
-};
-
-static void fill_saved(struct archive *archive, const void *ctx)
-{
-    const struct saved *saved = ctx;
-    put(archive, "l/layer.tar", saved->layer.data, saved->layer.size);
-    put(archive, "c.json", saved->config, strlen(saved->config));
-    put(archive, "manifest.json", saved->manifest, strlen(saved->manifest));
+#ifdef _WIN32
+    static const char *const directories[] = {"Files", "Files/Windows", "Files/Windows/System32", "Files/Windows/System32/config",
+                                              "Files/etc"};
+    for (size_t i = 0; i < sizeof directories / sizeof *directories; i++)
+        put_header(out, directories[i], '5', 0, NULL);
+    put_file(out, "Files/Windows/System32/config/SYSTEM", bytes_of_string("regf"));
+    put_file(out, "Files/Windows/System32/config/SOFTWARE", bytes_of_string("regf"));
+#endif
+    put_file(out, IN_LAYER "etc/motd", bytes_of_string(text));
+    put_end(out);
 }
 
 static void make_saved(struct buf *out, const char *name, const char *text)
@@ -134,15 +120,19 @@ static void make_saved(struct buf *out, const char *name, const char *text)
     cleanup_buf struct buf layer = {0};
     uint8_t hash[SHA256_SIZE_BYTES];
     char hex[2 * SHA256_SIZE_BYTES + 1];
-    struct bytes tar = make_tar(&layer, fill_layer, text);
-    sha256(tar, hash);
+    put_layer(&layer, text);
+    sha256(buf_bytes(&layer), hash);
     encode_hex(bytes_of(hash, sizeof hash), hex);
-    cleanup_free char *config = mem_format(
-        "{\"os\":\"linux\",\"architecture\":\"amd64\",\"created\":\"2024-01-02T03:04:05Z\",\"config\":{\"Cmd\":[\"sh\"],\"Env\":[\"A=%s\"],"
-        "\"Labels\":{\"k\":\"v\"}},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"sha256:%s\"]}}",
-        text, hex);
+    cleanup_free char *config =
+        mem_format("{\"os\":\"" OS
+                   "\",\"architecture\":\"amd64\",\"created\":\"2024-01-02T03:04:05Z\",\"config\":{\"Cmd\":[\"sh\"],\"Env\":[\"A=%s\"],"
+                   "\"Labels\":{\"k\":\"v\"}},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"sha256:%s\"]}}",
+                   text, hex);
     cleanup_free char *manifest = mem_format("[{\"Config\":\"c.json\",\"RepoTags\":[\"%s\"],\"Layers\":[\"l/layer.tar\"]}]", name);
-    make_tar(out, fill_saved, &(struct saved){tar, config, manifest});
+    put_file(out, "l/layer.tar", buf_bytes(&layer));
+    put_file(out, "c.json", bytes_of_string(config));
+    put_file(out, "manifest.json", bytes_of_string(manifest));
+    put_end(out);
 }
 
 /* --- jobs ---------------------------------------------------------------------------------------------------------------------------- */
@@ -212,7 +202,7 @@ static void streamed_archive_is_loaded_and_found(void **state)
     assert_string_equal(image.config.cmd.items[0], "sh");
     assert_string_equal(image.config.labels[0].value, "v");
     assert_int_equal(image.layer_count, 1);
-    cleanup_free char *motd = mem_format("%s/etc/motd", image.layers[0].path);
+    cleanup_free char *motd = mem_format("%s/" IN_LAYER "etc/motd", image.layers[0].path);
     cleanup_buf struct buf text = {0};
     assert_ok(file_read(motd, 100, &text, err));
     assert_string_equal((char *)text.data, "hello");
@@ -231,8 +221,8 @@ static void image_is_found_by_id_and_its_start(void **state)
     assert_ok(image_find(world->store, image.id, NULL, &again, err));
     image_deinit(&again);
     assert_fails(image_find(world->store, "nothing", NULL, &again, err), ERR_NOT_FOUND, "No such image: nothing:latest");
-    struct image_platform windows = {.os = "windows", .architecture = "amd64"};
-    assert_fails(image_find(world->store, "app:1", &windows, &again, err), ERR_NOT_FOUND, "for windows/amd64");
+    struct image_platform other = {.os = OTHER_OS, .architecture = "amd64"};
+    assert_fails(image_find(world->store, "app:1", &other, &again, err), ERR_NOT_FOUND, "for " OTHER_OS "/amd64");
 }
 
 static void name_that_moves_leaves_the_old_image_nameless_until_collected(void **state)
@@ -417,7 +407,7 @@ static void tool_that_crashes_is_a_failed_job(void **state)
     struct image_job *job;
     close_store(world);
     free(world->tool);
-    world->tool = mem_string("/bin/false");
+    world->tool = mem_string(ALWAYS_FAILS);
     open_store(world);
     assert_ok(image_load(world->store, "/x.tar", on_line, on_done, world, &job, err));
     wait_for(world);
