@@ -167,7 +167,9 @@ int windows_adopt_all(struct windows_host *host, struct error *err)
         sweep(host, &host->core);
     else if (result == 0 && host->legacy.ops)
         sweep(host, &host->legacy);
-    if (result == 0)
-        windows_network_sweep(host); /* what used them is gone by now */
+    if (result == 0) { /* what used them is gone by now */
+        windows_network_sweep(host);
+        windows_guards_sweep(host);
+    }
     return result;
 }

@@ -161,6 +161,19 @@ struct windows_guest windows_read_guest(const char *text)
     return guest;
 }
 
+cJSON *windows_read_guards(const char *text)
+{
+    cleanup_json cJSON *json = NULL;
+    cJSON *properties;
+
+    if (!text || parse(text, &json, &(struct error){0}) < 0)
+        return NULL;
+    properties = cJSON_GetArrayItem(json_array(json, "Properties"), 0);
+    return cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(properties, "Instances"))
+               ? cJSON_DetachItemFromObjectCaseSensitive(properties, "Instances")
+               : NULL;
+}
+
 char *windows_read_exit(const char *text, const char *what)
 {
     cleanup_json cJSON *json = NULL;

@@ -38,6 +38,9 @@ struct windows_guest {
 };
 struct windows_guest windows_read_guest(const char *text);
 
+/* The credential guards in a service's properties: an array, or NULL where there is none. Freed by the caller. */
+cJSON *windows_read_guards(const char *text);
+
 /* A SystemExitStatus as a sentence for people, beginning with @what ("the container ended against its will"); NULL when it went as it
  * should. Freed by the caller. */
 char *windows_read_exit(const char *text, const char *what);

@@ -7,14 +7,15 @@
 #include "base/json.h"
 #include "base/limits.h"
 
-/* Neither absolute, nor of another drive or stream, nor upwards. */
+/* Neither absolute, nor of another drive or stream, nor upwards; Windows takes dots and spaces at a part's end away, so that ".. " would
+ * be, too. */
 static bool stays_below(const char *name)
 {
     if (strcspn(name, "\\/") == 0 || strchr(name, ':'))
         return false;
     for (const char *part = name; *part;) {
         size_t length = strcspn(part, "\\/");
-        if (length == 2 && part[0] == '.' && part[1] == '.')
+        if (length > 0 && (part[length - 1] == '.' || part[length - 1] == ' '))
             return false;
         part += length + (part[length] != '\0');
     }

@@ -1,7 +1,7 @@
 /* runtime/windows/credentials.c – a container's credential spec: read from where it is, and given to HCS. On a thread of the pool.
  *
  * Schema 1 takes the text in its document. For schema 2 the service makes a credential guard for the container first, whose state the
- * document then has; it stays until it is removed, so it goes with everything else of a run. hcs.md §3.9, §8.2. */
+ * document then has. hcs.md §3.9, §8.2. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +10,6 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "runtime/windows/codes.h"
 #include "runtime/windows/credential_spec.h"
 #include "runtime/windows/host.h"
 
@@ -76,82 +75,16 @@ static bool has_guard(const struct windows_system *s)
     return s->document.windows.credential_spec && s->form == WINDOWS_FORM_2;
 }
 
-/* @details taken. */
-static int modify_service(const struct windows_host *host, const char *operation, cJSON *details, const char *what, struct error *err)
-{
-    cleanup_json cJSON *json = cJSON_CreateObject();
-    cJSON *settings;
-    PWSTR text = NULL;
-
-    json_add_string(json, "PropertyType", "ContainerCredentialGuard");
-    settings = cJSON_AddObjectToObject(json, "Settings");
-    json_add_string(settings, "Operation", operation);
-    cJSON_AddItemToObject(settings, "OperationDetails", details);
-    cleanup_free char *printed = json_print(json);
-    cleanup_free WCHAR *wide = wide_from_utf8(printed);
-    HRESULT code = host->api.core.HcsModifyServiceSettings(wide, &text);
-    cleanup_free char *said = windows_take(text);
-    return FAILED(code) ? windows_error(err, what, (uint32_t)code, said) : 0;
-}
-
-static int add_guard(const struct windows_system *s, const char *spec, struct error *err)
-{
-    cJSON *details = cJSON_CreateObject();
-
-    json_add_string(details, "Id", s->id);
-    json_add_string(details, "CredentialSpec", spec);
-    json_add_string(details, "Transport", s->isolation == ISOLATION_HYPERV ? "HvSocket" : "LRPC");
-    return modify_service(s->host, "AddInstance", details, "make its credential guard", err);
-}
-
-static int remove_guard(const struct windows_system *s, struct error *err)
-{
-    cJSON *details = cJSON_CreateObject();
-
-    json_add_string(details, "Id", s->id);
-    return modify_service(s->host, "RemoveInstance", details, "remove its credential guard", err);
-}
-
-static int find_guard(const struct windows_system *s, cJSON **out, struct error *err)
-{
-    static const char *const types[] = {"ContainerCredentialGuard", NULL};
-    cleanup_json cJSON *query = windows_encode_query(types), *json = NULL;
-    cleanup_free char *printed = json_print(query);
-    cleanup_free WCHAR *wide = wide_from_utf8(printed);
-    PWSTR text = NULL;
-    HRESULT code = s->host->api.core.HcsGetServiceProperties(wide, &text);
-    cleanup_free char *answer = windows_take(text);
-    const cJSON *instance;
-
-    if (FAILED(code))
-        return windows_error(err, "find its credential guard", (uint32_t)code, answer);
-    if (answer)
-        json_parse(bytes_of_string(answer), 16 * MIB, &json, NULL);
-    cJSON_ArrayForEach (instance, json_array(cJSON_GetArrayItem(json_array(json, "Properties"), 0), "Instances"))
-        if (strcmp(json_string(instance, "Id", ""), s->id) == 0)
-            *out = cJSON_Duplicate(instance, true);
-    return *out ? 0 : error_set(err, ERR_PEER, "find its credential guard: HCS made one, but does not tell of it");
-}
-
 int windows_credentials_begin(const struct windows_system *s, struct arena *arena, struct windows_place *place, cJSON **guard,
                               struct error *err)
 {
-    const struct windows_computecore *core = &s->host->api.core;
-    struct error ignored = {0};
-
     if (!s->document.windows.credential_spec)
         return 0;
     if (read_spec(s, arena, &place->credential_spec, err) < 0)
         return err->code;
     if (!has_guard(s))
         return 0;
-    if (windows_api_need((const void *)(uintptr_t)core->HcsModifyServiceSettings, "computecore.dll", "HcsModifyServiceSettings",
-                         "give a container a credential spec", err) < 0 ||
-        windows_api_need((const void *)(uintptr_t)core->HcsGetServiceProperties, "computecore.dll", "HcsGetServiceProperties",
-                         "give a container a credential spec", err) < 0)
-        return err->code;
-    remove_guard(s, &ignored); /* of a start that a crash left half done */
-    if (add_guard(s, place->credential_spec, err) < 0 || find_guard(s, guard, err) < 0)
+    if (windows_guard_make(s, place->credential_spec, guard, err) < 0)
         return err->code;
     place->credential_guard = json_object(*guard, "CredentialGuard");
     place->credential_socket = json_object(*guard, "HvSocketConfig");
@@ -162,8 +95,9 @@ void windows_credentials_end(const struct windows_system *s)
 {
     struct error err = {0};
 
-    if (!has_guard(s) || !s->host->api.core.HcsModifyServiceSettings)
+    if (!has_guard(s))
         return;
-    if (remove_guard(s, &err) < 0 && err.code != ERR_NOT_FOUND)
+    cleanup_free char *name = windows_owned_name(s);
+    if (windows_guard_remove(s->host, name, &err) < 0 && err.code != ERR_NOT_FOUND)
         log_with(LOG_WARN, "runtime", LOG_FIELDS({"container", s->id}), "its credential guard stays: %s", err.message);
 }

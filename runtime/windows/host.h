@@ -165,6 +165,9 @@ struct windows_system *windows_system_new(struct windows_host *host, const char 
 int windows_system_choose(struct windows_system *system, struct error *err); /* isolation, form and API, from its document */
 int windows_system_use_form(struct windows_system *system, enum windows_form form, struct error *err); /* as it was made with */
 void windows_system_free(struct windows_system *system);
+/* "skep_k3l…", for what other services keep for us: ours are known by it after a crash. Freed by the caller. */
+char *windows_owned_name(const struct windows_system *system);
+const char *windows_owned_id(const struct windows_host *host, const char *name); /* borrowed; NULL: it is not ours */
 void windows_properties(const struct compute_system *system, struct arena *arena, struct hcs_properties *out);
 void windows_take_outcome(struct windows_system *system, struct windows_op *op);
 
@@ -215,6 +218,11 @@ int windows_credentials_check(const struct windows_system *system, struct error 
 int windows_credentials_begin(const struct windows_system *system, struct arena *arena, struct windows_place *place, cJSON **guard,
                               struct error *err);
 void windows_credentials_end(const struct windows_system *system);
+
+/* credential_guard.c: on a thread of the pool, but for the sweep. *out is owned by the caller. */
+int windows_guard_make(const struct windows_system *system, const char *spec, cJSON **out, struct error *err);
+int windows_guard_remove(const struct windows_host *host, const char *name, struct error *err);
+void windows_guards_sweep(struct windows_host *host); /* those of ours that no system has: a killed daemon's */
 
 /* layers.c: on a thread of the pool */
 int windows_layers_create_scratch(struct windows_system *system, struct error *err);

@@ -21,11 +21,6 @@ static const struct windows_network_service *service_of(const struct windows_hos
     return host->api.network.HcnCreateEndpoint || !host->api.vm.HNSCall ? &windows_network_hcn : &windows_network_hns;
 }
 
-char *windows_endpoint_name(const struct windows_system *s)
-{
-    return mem_format("%s_%s", s->host->owner, s->id);
-}
-
 /* Ports that were left to us: any that the service takes. */
 static int create_with_ports(struct windows_system *s, const struct windows_network *network, struct windows_endpoint *out,
                              struct error *err)
@@ -82,16 +77,15 @@ void windows_network_detach(struct windows_system *s, struct windows_endpoint *e
 
 static void sweep_one(struct windows_host *host, const char *name, const struct windows_endpoint *endpoint)
 {
-    size_t length = strlen(host->owner);
+    const char *id = windows_owned_id(host, name);
 
-    if (strncmp(name, host->owner, length) != 0 || name[length] != '_')
+    if (!id)
         return;
     for (struct windows_system *s = windows_first(host); s; s = s->base.hh.next)
         if (_stricmp(s->run.endpoint.id, endpoint->id) == 0)
             return;
-    log_with(LOG_WARN, "runtime", LOG_FIELDS({"container", name + length + 1}), "its endpoint %s is of an earlier life: deleted",
-             endpoint->id);
-    service_of(host)->remove(host, name + length + 1, endpoint);
+    log_with(LOG_WARN, "runtime", LOG_FIELDS({"container", id}), "its endpoint %s is of an earlier life: deleted", endpoint->id);
+    service_of(host)->remove(host, id, endpoint);
 }
 
 void windows_network_sweep(struct windows_host *host)

@@ -53,7 +53,7 @@ static struct job *job_new(const struct windows_host *host, void (*work)(struct 
 {
     struct job *job = mem_alloc(sizeof *job);
 
-    *job = (struct job){.base = {.work = work, .late = late, .end = end_job}, .hcn = host->api.network};
+    *job = (struct job){.base = {.of = WINDOWS_ASKED_HNS, .work = work, .late = late, .end = end_job}, .hcn = host->api.network};
     atomic_store(&job->base.doing, "HCN");
     job->network_name = mem_string(host->network_name);
     return job;
@@ -236,7 +236,7 @@ static void add_port(cJSON *policies, const struct document_port *port, uint16_t
 static cJSON *endpoint_document(const struct windows_system *s, const struct windows_endpoint *endpoint)
 {
     const struct document_network *network = &s->document.network;
-    cleanup_free char *name = windows_endpoint_name(s);
+    cleanup_free char *name = windows_owned_name(s);
     cJSON *json = cJSON_CreateObject(), *dns, *list, *policies;
 
     json_add_string(json, "Name", name);

@@ -72,7 +72,7 @@ static struct job *job_new(const struct windows_host *host, const struct call *c
     cleanup_free char *text = call->body ? json_print(call->body) : NULL;
     bool makes_endpoint = strcmp(call->method, "POST") == 0 && strcmp(call->path, "/endpoints/") == 0;
 
-    *job = (struct job){.base = {.work = work, .late = makes_endpoint ? delete_made : NULL, .end = end_job},
+    *job = (struct job){.base = {.of = WINDOWS_ASKED_HNS, .work = work, .late = makes_endpoint ? delete_made : NULL, .end = end_job},
                         .HNSCall = host->api.vm.HNSCall,
                         .method = wide_from_utf8(call->method),
                         .path = wide_from_utf8(call->path),
@@ -155,7 +155,7 @@ static int open_network(struct windows_host *host, struct windows_network *out, 
 
 static int create_endpoint(struct windows_system *s, const struct windows_network *network, struct windows_endpoint *out, struct error *err)
 {
-    cleanup_free char *name = windows_endpoint_name(s);
+    cleanup_free char *name = windows_owned_name(s);
     cleanup_json cJSON *body = windows_hns_endpoint(name, network->id, &s->document.network, out), *output = NULL;
     struct call post = {"POST", "/endpoints/", body, "make the endpoint"};
     uint32_t code;

@@ -51,7 +51,4 @@ extern const struct windows_network_service windows_network_hcn, windows_network
 #define WINDOWS_HCN_QUERY "{\"SchemaVersion\":{\"Major\":2,\"Minor\":0},\"Flags\":0}"
 int windows_hcn_outcome(HRESULT code, PWSTR record, const char *what, struct error *err);
 
-/* "skep_k3l…": ours are known by it after a crash. Freed by the caller. */
-char *windows_endpoint_name(const struct windows_system *system);
-
 #endif

@@ -1,5 +1,6 @@
 /* runtime/windows/system.c – a system's data: found by id, made, freed, shown to others. On the loop. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "runtime/windows/host.h"
@@ -7,6 +8,18 @@
 struct windows_system *windows_find(struct windows_host *host, const char *id)
 {
     return (struct windows_system *)compute_find(&host->base, id);
+}
+
+char *windows_owned_name(const struct windows_system *s)
+{
+    return mem_format("%s_%s", s->host->owner, s->id);
+}
+
+const char *windows_owned_id(const struct windows_host *host, const char *name)
+{
+    size_t length = strlen(host->owner);
+
+    return strncmp(name, host->owner, length) == 0 && name[length] == '_' ? name + length + 1 : NULL;
 }
 
 struct windows_system *windows_system_new(struct windows_host *host, const char *id)

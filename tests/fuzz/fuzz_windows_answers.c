@@ -1,5 +1,5 @@
-/* tests/fuzz/fuzz_windows_answers.c – what HCS says: properties, lists of them, how a process and a system ended. The first byte chooses.
- */
+/* tests/fuzz/fuzz_windows_answers.c – what HCS says: properties, lists of them, how a process and a system ended, what a guest can, which
+ * credential guards there are. The first byte chooses. */
 #include <stdlib.h>
 
 #include "base/buf.h"
@@ -24,6 +24,10 @@ static void read_all(char kind, const char *text)
         status = windows_read_process_status(text);
         if (status.exit_code < -1 || status.exit_code > UINT32_MAX)
             abort();
+    }
+    if (kind == 'g') {
+        windows_read_guest(text);
+        cJSON_Delete(windows_read_guards(text));
     }
     if (kind == 'x')
         free(windows_read_exit(text, "it ended"));

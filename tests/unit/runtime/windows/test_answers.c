@@ -88,6 +88,19 @@ static void only_an_exit_against_its_will_is_told(void **state)
     assert_non_null(strstr(crash, "HCS_E_UNEXPECTED_EXIT"));
 }
 
+static void guards_are_listed_where_there_are_any(void **state)
+{
+    static const char *const none[] = {
+        "", "[]", "{}", "{\"Properties\":[]}", "{\"Properties\":[{\"Instances\":{}}]}", "{\"Properties\":[1]}"};
+    cleanup_json cJSON *guards = windows_read_guards("{\"Properties\":[{\"Instances\":[{\"Id\":\"skep_a\"},{\"Id\":\"b\"}]}]}");
+
+    (void)state;
+    assert_int_equal(cJSON_GetArraySize(guards), 2);
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
+        assert_null(windows_read_guards(none[i]));
+    assert_null(windows_read_guards(NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -95,6 +108,7 @@ int main(void)
         cmocka_unit_test(what_is_missing_is_not_known),
         cmocka_unit_test(an_exit_code_counts_only_where_hcs_vouches_for_it),
         cmocka_unit_test(only_an_exit_against_its_will_is_told),
+        cmocka_unit_test(guards_are_listed_where_there_are_any),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

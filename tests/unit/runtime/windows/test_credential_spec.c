@@ -33,8 +33,8 @@ static void a_file_stays_below_its_directory(void **state)
 {
     static const char *const bad[] = {"file://",           "file://C:\\x.json",   "file://\\x.json",    "file:///x.json",
                                       "file://..\\x.json", "file://a\\..\\..\\x", "file://a/../x.json", "file://..",
-                                      "file://x.json:ads"};
-    static const char *const good[] = {"file://..x.json", "file://a\\b.json", "file://a..", "file://a/b"};
+                                      "file://x.json:ads", "file://.. \\x",       "file://a..",         "file://a. /x"};
+    static const char *const good[] = {"file://..x.json", "file://a\\b.json", "file://a..b", "file://a/b"};
     enum windows_credential_source source;
     const char *rest;
 

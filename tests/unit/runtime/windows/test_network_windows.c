@@ -328,9 +328,9 @@ static void wait_for_late(unsigned count)
 {
     ULONGLONG end = GetTickCount64() + EMULATED_WAIT_MS;
 
-    while (windows_timed_late() != count && GetTickCount64() < end)
+    while (windows_timed_late(WINDOWS_ASKED_HNS) != count && GetTickCount64() < end)
         Sleep(10);
-    assert_int_equal(windows_timed_late(), count);
+    assert_int_equal(windows_timed_late(WINDOWS_ASKED_HNS), count);
 }
 
 static void start_against(struct fixture *f, const char *rule, const char *says)
@@ -387,15 +387,15 @@ static void one_that_never_returns_takes_one_thread_and_no_more(void **state)
     host->call_ms = 250;
     for (unsigned i = 1; i <= WINDOWS_LATE_COUNT; i++) {
         start_against(f, "hns-get-networks hang", "HNSCall did not return within 250 ms");
-        assert_int_equal(windows_timed_late(), i);
+        assert_int_equal(windows_timed_late(WINDOWS_ASKED_HNS), i);
     }
     script("hns-get-networks hang");
     create_with(f, "waits", "base", "\"--sleep\"", PORT_8080);
     start(f, "waits");
     wait_for(f, "ERR_UNAVAILABLE");
-    snprintf(says, sizeof says, "%d calls of the host's network service hang", WINDOWS_LATE_COUNT);
+    snprintf(says, sizeof says, "%d calls of the host's network service (HNS) hang", WINDOWS_LATE_COUNT);
     assert_non_null(strstr(f->last.message, says));
-    assert_int_equal(windows_timed_late(), WINDOWS_LATE_COUNT);
+    assert_int_equal(windows_timed_late(WINDOWS_ASKED_HNS), WINDOWS_LATE_COUNT);
 }
 
 static int start_all(void **state)

@@ -3,6 +3,7 @@
 #include "tests/unit/runtime/windows/emulated.h"
 
 #include "runtime/windows/service.h"
+#include "runtime/windows/timed.h"
 
 #define HYPERV        ",\"Isolation\":\"hyperv\""
 #define HYPERV_NO_NET NO_NETWORK HYPERV
@@ -205,6 +206,13 @@ static char *guards_at_hcs(void)
     return windows_take(text);
 }
 
+static void assert_no_guards(void)
+{
+    cleanup_free char *guards = guards_at_hcs();
+
+    assert_string_equal(guards, "{\"Properties\":[{\"Instances\":[]}]}");
+}
+
 static void write_spec(struct fixture *f, const char *text)
 {
     cleanup_free char *dir = mem_format("%s/CredentialSpecs", f->state_dir), *path = mem_format("%s/web.json", dir);
@@ -226,7 +234,7 @@ static void a_credential_spec_is_handed_to_hcs(void **state)
     write_spec(f, SPEC);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         cleanup_free char *more = mem_format("%s,\"Windows\":{\"CredentialSpec\":\"file://web.json\"}", rows[i].more);
-        cleanup_free char *requests = NULL, *guards = NULL;
+        cleanup_free char *requests = NULL;
         record_requests();
         create_with(f, rows[i].id, "vm", "\"--exit\",\"0\"", more);
         start(f, rows[i].id);
@@ -234,9 +242,98 @@ static void a_credential_spec_is_handed_to_hcs(void **state)
         requests = recorded_requests();
         assert_non_null(strstr(requests, rows[i].transport));
         assert_nothing_is_left(f, rows[i].id);
-        guards = guards_at_hcs();
-        assert_string_equal(guards, "{\"Properties\":[{\"Instances\":[]}]}");
+        assert_no_guards();
     }
+}
+
+static void create_with_spec(struct fixture *f, const char *id)
+{
+    write_spec(f, SPEC);
+    create_with(f, id, "vm", "\"--sleep\"", NO_NETWORK ",\"Windows\":{\"CredentialSpec\":\"file://web.json\"}");
+}
+
+/* What is made too late is undone. */
+static void a_guard_that_does_not_come_in_time_is_waited_for_no_longer(void **state)
+{
+    static const struct {
+        const char *rule, *said;
+    } rows[] = {
+        {"modify-service with=AddInstance delay=3500\n", "HcsModifyServiceSettings did not return within 1500 ms: the Host Compute "},
+        {"modify-service with=RemoveInstance count=1 delay=3500\n", "HcsModifyServiceSettings did not return within 1500 ms"},
+        {"service-properties delay=3500\n", "HcsGetServiceProperties did not return within 1500 ms"}};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        cleanup_free char *id = mem_format("late%zu", i);
+        ULONGLONG end = GetTickCount64() + EMULATED_WAIT_MS;
+        create_with_spec(f, id);
+        script(rows[i].rule);
+        start(f, id);
+        wait_for(f, "ERR_DEADLINE");
+        if (!strstr(f->last.message, rows[i].said))
+            fail_msg("%s: %s", rows[i].rule, f->last.message);
+        script("");
+        while (windows_timed_late(WINDOWS_ASKED_HCS) > 0 && GetTickCount64() < end)
+            Sleep(10);
+        assert_int_equal(windows_timed_late(WINDOWS_ASKED_HCS), 0);
+        assert_nothing_is_left(f, id);
+        assert_no_guards();
+        forget(f);
+    }
+}
+
+static void modify_service(const WCHAR *text)
+{
+    struct windows_api api;
+    PWSTR answer = NULL;
+
+    windows_api_load(&api);
+    assert_true(SUCCEEDED(api.core.HcsModifyServiceSettings(text, &answer)));
+    free(windows_take(answer));
+}
+
+/* And another's stays. */
+static void a_guard_of_an_earlier_life_is_removed(void **state)
+{
+    struct fixture *f = *state;
+    cleanup_free char *guards = NULL;
+
+    modify_service(L"{\"PropertyType\":\"ContainerCredentialGuard\",\"Settings\":{\"Operation\":\"AddInstance\","
+                   L"\"OperationDetails\":{\"Id\":\"another\",\"CredentialSpec\":\"{\\\"DomainJoinConfig\\\":{},"
+                   L"\\\"ActiveDirectoryConfig\\\":{}}\",\"Transport\":\"LRPC\"}}}");
+    create_with_spec(f, "guarded");
+    start(f, "guarded");
+    wait_for(f, "started done");
+    close_hcs(f);
+    free(f->state_dir);
+    f->state_dir = mem_format("%s/guards", emulated_dir);
+    open_hcs(f);
+    guards = guards_at_hcs();
+    assert_null(strstr(guards, "skep-test_guarded"));
+    assert_non_null(strstr(guards, "\"another\""));
+    modify_service(L"{\"PropertyType\":\"ContainerCredentialGuard\",\"Settings\":{\"Operation\":\"RemoveInstance\","
+                   L"\"OperationDetails\":{\"Id\":\"another\"}}}");
+    assert_nothing_is_left(f, "guarded");
+}
+
+/* What is its system's stays with it. */
+static void a_guard_is_kept_by_the_next_daemon(void **state)
+{
+    struct fixture *f = *state;
+    cleanup_free char *guards = NULL;
+
+    create_with_spec(f, "kept");
+    start(f, "kept");
+    wait_for(f, "started done");
+    close_hcs(f);
+    open_hcs(f);
+    guards = guards_at_hcs();
+    assert_non_null(strstr(guards, "skep-test_kept"));
+    forget(f);
+    hcs_system_terminate(f->hcs, "kept", on_done, f);
+    wait_for(f, "exited=1 done");
+    assert_nothing_is_left(f, "kept");
+    assert_no_guards();
 }
 
 static void a_credential_spec_that_is_none_is_refused_at_create(void **state)
@@ -277,6 +374,8 @@ static void a_failed_start_leaves_no_vm(void **state)
         {"modify with=MappedVirtualDisk fail=0x80070005\n", "attach the container's scratch"},
         {"modify with=CombinedLayers fail=0x80370112\n", "lay the image's layers over the scratch"},
         {"modify with=CombinedLayers hang\n", "lay the image's layers over the scratch"},
+        {"hcn-query-namespace delay=3500\n", "HcnQueryNamespaceProperties did not return within 1500 ms"},
+        {"hns-get-endpoints delay=3500\n", "HNSCall did not return within 1500 ms"},
         {"modify with=PreAdd fail=0x803b0002\n", "announce the endpoint"},
         {"modify with=NetworkAdapters fail=0x803b0014\n", "attach the endpoint"},
         {"create with=HostedSystem fail=0x80370110\n", "create: "},
@@ -385,6 +484,9 @@ int main(int argc, char **argv)
         TEST(one_that_is_stuck_ends_with_its_vm),
         TEST(an_image_before_schema_2_has_the_vm_of_schema_1),
         TEST(a_credential_spec_is_handed_to_hcs),
+        TEST(a_guard_that_does_not_come_in_time_is_waited_for_no_longer),
+        TEST(a_guard_of_an_earlier_life_is_removed),
+        TEST(a_guard_is_kept_by_the_next_daemon),
         TEST(a_credential_spec_that_is_none_is_refused_at_create),
         TEST(a_failed_start_leaves_no_vm),
         TEST(an_image_whose_utility_vm_is_not_whole_is_refused),
