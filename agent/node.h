@@ -32,8 +32,8 @@ struct node_options {
     struct image_source images;    /* copied */
     bool can_manage;               /* this host can be a manager: tokens that make it one are taken */
     bool is_locked;                /* it waits for node_unlock() before it goes on in its swarm, even if its key could be read */
-    /* Another certificate, or none any more, or news of whose the managers are: what node_info() says of that may be different. May be
-     * NULL. */
+    /* Another certificate, or none any more, or news of whose the managers are and whether this node is to be one: what node_info() says of
+     * that may be different. May be NULL. */
     void (*on_identity)(void *ctx);
     void *ctx;
 };
@@ -73,6 +73,7 @@ struct node_info {
     const char *availability;                                  /* "active", "pause", "drain": as last heard */
     const char *listen_addr, *advertise_addr, *data_path_addr; /* as given when it joined */
     bool has_skep_managers;                                    /* as last heard: the swarm's managers are Skep's own */
+    bool is_to_be_manager;                                     /* as heard in the session that it has; false without one */
 };
 
 struct node_join_request {

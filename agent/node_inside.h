@@ -59,7 +59,7 @@ struct node {
     enum renewal_health renewal_health;
     char *addr;
     int availability;
-    bool has_skep_managers;
+    bool has_skep_managers, is_to_be_manager;
     struct node_manager *managers; /* for node_info: rebuilt at each call */
     bool is_freed, is_worker_closing;
     void (*on_freed)(void *ctx);

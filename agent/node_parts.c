@@ -109,6 +109,8 @@ static void on_state(void *ctx, enum session_state state, const struct error *er
         log_error("node", "%s", err->message);
     else if (is_news)
         log_with(LOG_WARN, "node", LOG_FIELDS({"manager", session_driver_manager_addr(node->session)}), "%s", err->message);
+    if (node->session_state == SESSION_RUNNING && state != SESSION_RUNNING)
+        node->is_to_be_manager = false;
     node->session_state = state;
     node->session_error = *err;
     if (node->worker && !node->is_worker_closing)
@@ -123,8 +125,10 @@ static void on_facts(void *ctx, const struct session_facts *facts)
     if (facts->availability != node->availability)
         log_info("node", "availability is now %s", session_availability_text(facts->availability));
     node->availability = facts->availability;
-    bool is_news_of_managers = node->has_skep_managers != facts->is_skep;
+    bool is_to_be_manager = facts->desired_role == CERTIFICATE_MANAGER;
+    bool is_news_of_managers = node->has_skep_managers != facts->is_skep || node->is_to_be_manager != is_to_be_manager;
     node->has_skep_managers = facts->is_skep;
+    node->is_to_be_manager = is_to_be_manager;
     if (is_news_of_managers)
         node_identity_changed(node);
     if (node->renewal)

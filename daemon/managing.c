@@ -111,25 +111,6 @@ static void erase(struct managing *managing)
         log_error(ROOM, "what this host was as a manager is not removed: %s", err.message);
 }
 
-/* Of the certificate that the node has; zeros where it has none. */
-static void digest_papers(struct managing *managing, uint8_t out[SHA256_SIZE_BYTES])
-{
-    struct bytes chain_pem = {0}, key_pem = {0};
-    struct error none = {0};
-
-    memset(out, 0, SHA256_SIZE_BYTES);
-    if (node_papers(managing->options.node, &chain_pem, &key_pem, &none) == 0)
-        sha256(chain_pem, out);
-}
-
-static bool has_same_papers(struct managing *managing)
-{
-    uint8_t digest[SHA256_SIZE_BYTES];
-
-    digest_papers(managing, digest);
-    return memcmp(digest, managing->removed_with, sizeof digest) == 0;
-}
-
 void managing_look(struct managing *managing)
 {
     struct error err = {0};
@@ -140,8 +121,8 @@ void managing_look(struct managing *managing)
     node_info(managing->options.node, &info);
     if (info.state == NODE_LOCKED)
         return;
-    /* Who is promoted again before the demotion has reached its certificate gets a manager's for a manager's: a newer one. */
-    if (managing->is_removed && (!text_equal(info.role, "manager") || !has_same_papers(managing)))
+    /* Who is promoted again before the demotion has reached its certificate keeps that one, or gets a manager's for a manager's. */
+    if (managing->is_removed && (info.is_to_be_manager || !text_equal(info.role, "manager")))
         managing->is_removed = false;
     if (managing->manager && !is_wanted(managing)) {
         log_info(ROOM, "this node is no manager any more");
@@ -192,6 +173,17 @@ static void on_retry_closed(uv_handle_t *handle)
         on_freed(ctx);
 }
 
+/* One that was removed looks again, too: it may have heard that it is to be a manager before it was told that it is none. */
+static void look_later(struct managing *managing)
+{
+    bool is_wanted_now = is_wanted(managing);
+
+    if (managing->is_removed || !is_wanted_now)
+        erase(managing);
+    if (is_wanted_now)
+        uv_timer_start(&managing->retry, on_retry, RETRY_MS, 0);
+}
+
 static void on_manager_closed(void *ctx)
 {
     struct managing *managing = ctx;
@@ -202,10 +194,8 @@ static void on_manager_closed(void *ctx)
         uv_close((uv_handle_t *)&managing->retry, on_retry_closed);
     else if (managing->forcing.is_under_way)
         go_on_alone(managing);
-    else if (managing->is_removed || !is_wanted(managing))
-        erase(managing);
     else
-        uv_timer_start(&managing->retry, on_retry, RETRY_MS, 0);
+        look_later(managing);
 }
 
 static void close_manager(struct managing *managing)
@@ -279,8 +269,6 @@ static void on_failed(void *ctx, const struct error *err)
 
     log_error(ROOM, "%s", err->message);
     managing->is_removed = err->code == ERR_PERMISSION;
-    if (managing->is_removed)
-        digest_papers(managing, managing->removed_with);
     if (managing->founding)
         end_founding(managing, err);
     if (managing->forcing.is_under_way)

@@ -27,10 +27,9 @@ struct managing {
     char *dir;
     struct random random;
     struct manager *manager;
-    bool is_closing;                         /* the manager is, and then what is true by then is done */
-    bool is_member;                          /* what is on the disk says so */
-    uint8_t removed_with[SHA256_SIZE_BYTES]; /* the digest of the certificate that it had then */
-    bool is_removed;                         /* it was told to be no manager any more: not before the node has another certificate */
+    bool is_closing; /* the manager is, and then what is true by then is done */
+    bool is_member;  /* what is on the disk says so */
+    bool is_removed; /* it was told to be no manager any more: not before the swarm wants it as one again */
     struct founding *founding;
     struct forcing {
         bool is_under_way;

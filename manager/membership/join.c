@@ -88,9 +88,12 @@ int membership_ask_to_join(const struct membership_join_options *options, member
 
 void membership_ask_cancel(struct membership_asking *asking)
 {
+    struct grpc_channel *channel;
+
     if (asking == NULL)
         return;
+    channel = asking->channel;
     asking->fn = NULL;
-    grpc_channel_abort(asking->channel); /* which ends the call; its answer frees */
     asking->channel = NULL;
+    grpc_channel_abort(channel); /* which ends the call, and its answer frees @asking */
 }

@@ -151,6 +151,19 @@ class OwnManagers(Scenario):
         type(self).managers = [*rest, leader]
         self.assert_well()
 
+    def test_7_promoted_again_before_the_demotion_has_arrived(self):
+        """However far the demotion has come: not begun, out of the quorum, on its way to the certificate."""
+        for pause_s in (0, 0, 0.05, 0.1, 0.2, 0.4, 0.8):
+            leader = self.leader()
+            follower = next(manager for manager in self.managers if manager is not leader)
+            wait_until(lambda: leader.docker("node", "demote", follower.name, check=False).returncode == 0, 20, "it is demoted")
+            time.sleep(pause_s)
+            leader.docker("node", "promote", follower.name)
+            wait_until(lambda: leader.node(follower.name).get("ManagerStatus", {}).get("Reachability") == "reachable", 40,
+                       f"promoted {pause_s} s after it was demoted, it takes part again")
+            wait_until(lambda: "Is Manager: true" in follower.docker("info").stdout, 40, "it knows that it is a manager")
+            self.assert_well()
+
     def test_8_a_manager_replaced(self):
         """Its host is gone for good; another takes its place."""
         leader = self.leader()

@@ -22,7 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     if (rest < where || rest > where + strlen(where))
         abort();
-    if (source == WINDOWS_CREDENTIAL_FILE && (strcspn(rest, "\\/:") == 0 || strstr(rest, "../") || strstr(rest, "..\\") || strchr(rest, ':')))
+    if (source == WINDOWS_CREDENTIAL_FILE &&
+        (strcspn(rest, "\\/:") == 0 || strstr(rest, "../") || strstr(rest, "..\\") || strchr(rest, ':')))
         abort();
     return 0;
 }

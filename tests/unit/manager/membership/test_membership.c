@@ -5,29 +5,56 @@
 static struct membership *memberships[WORLD_MEMBERS];
 static bool is_serving[WORLD_MEMBERS];
 
-/* The owner's glue, without authorisation: that is manager/access's. */
+/* The owner's glue, without authorisation: that is manager/access's. Both ends of it may go first. */
+struct question {
+    struct grpc_call *call; /* NULL: who asked is gone */
+    size_t at;
+    bool is_asked;
+};
+
+static void free_if_over(struct question *question)
+{
+    if (question->call == NULL && !question->is_asked)
+        free(question);
+}
+
 static void joined(void *ctx, const Docker__Swarmkit__V1__JoinResponse *response, const struct error *err)
 {
-    struct grpc_call *call = ctx;
-    if (err)
-        grpc_call_finish_error(call, err);
-    else
-        grpc_call_reply(call, &response->base);
+    struct question *question = ctx;
+    question->is_asked = false;
+    if (question->call && err)
+        grpc_call_finish_error(question->call, err);
+    else if (question->call)
+        grpc_call_reply(question->call, &response->base);
+    free_if_over(question);
 }
 
 static void on_join(struct grpc_call *call, ProtobufCMessage *message, void *ctx)
 {
-    size_t at = *(size_t *)ctx;
+    struct question *question = ctx;
     char seen_at[GRPC_ADDRESS_SIZE_CHARS];
     const Docker__Swarmkit__V1__JoinRequest *request = (const void *)message;
     grpc_call_peer_address(call, seen_at);
-    membership_join(memberships[at], grpc_call_peer(call)->common_name, request->addr, seen_at, joined, call);
+    question->is_asked = true;
+    membership_join(memberships[question->at], grpc_call_peer(call)->common_name, request->addr, seen_at, joined, question);
+}
+
+static void on_join_over(struct grpc_call *call, const struct grpc_status *status, void *ctx)
+{
+    struct question *question = ctx;
+    (void)call;
+    (void)status;
+    question->call = NULL;
+    free_if_over(question);
 }
 
 static void serve_join(struct grpc_call *call, void *ctx)
 {
-    static const struct grpc_call_handlers handlers = {.on_message = on_join};
-    grpc_call_accept(call, &handlers, ctx);
+    static const struct grpc_call_handlers handlers = {.on_message = on_join, .on_done = on_join_over};
+    struct question *question = mem_alloc(sizeof *question);
+    question->call = call;
+    question->at = *(size_t *)ctx;
+    grpc_call_accept(call, &handlers, question);
 }
 
 /* Its server answers before it is a member: Health, and on members the joins. */
@@ -128,17 +155,23 @@ static void admitted(void *ctx, uint64_t raft_id, const struct raft_member *memb
         admission->err = *err;
 }
 
-static void ask(struct world *world, size_t at, struct world_member *whom, const char *address, struct admission *out)
+static struct membership_asking *begin_to_ask(struct world *world, size_t at, const char *whom, const char *address, struct admission *out)
 {
-    *out = (struct admission){0};
     struct membership_asking *asking;
+    *out = (struct admission){0};
     assert_ok(membership_ask_to_join(&(struct membership_join_options){.loop = &world->loop,
                                                                        .clock = peer_clock(&world->wall_ns),
                                                                        .random = random_system(),
                                                                        .credentials = world->members[at].credentials,
-                                                                       .manager = whom->address,
+                                                                       .manager = whom,
                                                                        .address = address},
                                      admitted, out, &asking, err));
+    return asking;
+}
+
+static void ask(struct world *world, size_t at, struct world_member *whom, const char *address, struct admission *out)
+{
+    begin_to_ask(world, at, whom->address, address, out);
     run_until(&world->loop, out->done);
 }
 
@@ -188,6 +221,26 @@ static void one_that_can_be_called_back_becomes_a_member(void **state)
     world_start(world, 1, 1, false);
     run_until(&world->loop, leader(world) && world_status(&world->members[1]).applied > 0);
     world->members[1].id = 2;
+}
+
+/* Still connecting, and with its question on its way. */
+static void one_that_gives_up_hears_no_more(void **state)
+{
+    struct world *world = *state;
+    struct admission admission;
+    world_begin(world, 1);
+    run_until(&world->loop, leader(world));
+    for (int turns = 0; turns < 40; turns += 4) {
+        struct membership_asking *asking = begin_to_ask(world, 1, leader(world)->address, world->members[1].address, &admission);
+        for (int i = 0; i < turns && !admission.done; i++)
+            uv_run(&world->loop, UV_RUN_NOWAIT);
+        if (admission.done) /* nobody is at its address, as was found out already */
+            break;
+        membership_ask_cancel(asking);
+        for (int i = 0; i < 10; i++)
+            uv_run(&world->loop, UV_RUN_NOWAIT);
+        assert_false(admission.done);
+    }
 }
 
 static void one_that_lost_its_log_comes_back_as_another(void **state)
@@ -280,6 +333,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(one_that_can_be_called_back_becomes_a_member, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_that_gives_up_hears_no_more, setup, teardown),
         cmocka_unit_test_setup_teardown(one_that_lost_its_log_comes_back_as_another, setup, teardown),
         cmocka_unit_test_setup_teardown(one_that_cannot_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_follower_does_not_decide, setup, teardown),
