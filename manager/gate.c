@@ -85,11 +85,13 @@ bool gate_enter(struct manager *manager, struct grpc_call *call, struct gate *ou
 
 void gate_close(struct manager *manager)
 {
-    if (manager->to_leader)
-        grpc_channel_abort(manager->to_leader); /* the one who does not answer needs no farewell */
-    manager->to_leader = NULL;
+    struct grpc_channel *channel = manager->to_leader;
+
     free(manager->to_leader_address);
     manager->to_leader_address = NULL;
+    manager->to_leader = NULL; /* first: who asked through it and is told now may ask again */
+    if (channel)
+        grpc_channel_abort(channel); /* the one who does not answer needs no farewell */
 }
 
 static int dial(struct manager *manager, const char *address, struct error *err)
@@ -105,6 +107,8 @@ static int dial(struct manager *manager, const char *address, struct error *err)
     if (manager->to_leader && text_equal(manager->to_leader_address, address))
         return 0;
     gate_close(manager);
+    if (manager->to_leader) /* by one who asked again */
+        return 0;
     if (grpc_channel_new(&options, &manager->to_leader, err) < 0)
         return err->code;
     manager->to_leader_address = mem_string(address);

@@ -263,6 +263,39 @@ static void an_asker_that_goes_is_not_answered(void **state)
     assert_false(answer.is_there);
 }
 
+struct persistent {
+    struct host *host;
+    int refusals;
+    bool is_answered;
+};
+
+static void asks_again(void *ctx, const struct control_answer *answer)
+{
+    Docker__Swarmkit__V1__ListNodesRequest request = DOCKER__SWARMKIT__V1__LIST_NODES_REQUEST__INIT;
+    struct persistent *asker = ctx;
+    asker->is_answered = answer->response != NULL;
+    if (asker->is_answered)
+        return;
+    asker->refusals++;
+    manager_call(asker->host->manager, METHOD_Control_ListNodes, &request.base, asks_again, asker);
+}
+
+/* From inside the refusal, while the channel that was closed is still ending its calls. */
+static void one_that_asks_again_at_once_is_answered(void **state)
+{
+    struct trial *trial = *state;
+    struct persistent asker = {.host = &trial->hosts[1]};
+    Docker__Swarmkit__V1__RemoveNodeRequest request = DOCKER__SWARMKIT__V1__REMOVE_NODE_REQUEST__INIT;
+    found(trial);
+    let_in(trial, 1);
+    request.node_id = (char *)(uintptr_t) "nobody";
+    manager_call(trial->hosts[1].manager, METHOD_Control_RemoveNode, &request.base, asks_again, &asker);
+    gate_close(trial->hosts[1].manager);
+    run_until(&trial->loop, asker.is_answered);
+    assert_int_equal(asker.refusals, 1);
+    assert_managers(&trial->hosts[1], 2);
+}
+
 static double number(struct host *host, const char *sample)
 {
     cleanup_buf struct buf out = {0};
@@ -341,6 +374,7 @@ int main(void)
         T(one_that_is_being_demoted_is_not_let_in),
         T(what_cannot_be_opened_is_said),
         T(an_asker_that_goes_is_not_answered),
+        T(one_that_asks_again_at_once_is_answered),
         T(numbers_are_told_and_of_the_cluster_by_its_leader_alone),
         T(health_says_whether_there_is_a_quorum_and_why_not),
     };
