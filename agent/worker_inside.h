@@ -64,6 +64,7 @@ struct entry {
     struct operation *probe_operation;
     struct pull_wait *pull;
     enum task_effect line_effect; /* standing in line with; NOTHING: it does not */
+    bool is_held_back;            /* in line, and said to wait for another copy of its slot to stop */
     struct entry *line_prev, *line_next;
     bool is_dirty;
     struct entry *dirty_prev, *dirty_next;

@@ -85,7 +85,7 @@ static void check_rule(struct agent *agent, const struct seen_container *seen)
                      isolation_name(chosen), agent->hostname, agent->kind->name);
 }
 
-/* An agent that is away stops nothing, and a host that hangs stops nothing. */
+/* An agent that is away stops nothing, and a host that hangs stops nothing. But none starts the next beside the one that it has. */
 static bool keeps_word(const struct agent *agent)
 {
     bool was_well = agent->broken_us == 0 || agent->broken_us + 120000000 < agent->cluster->sim->now_us;
@@ -104,7 +104,7 @@ static void check_copies(struct agent *agent, const struct seen_container *seen)
         for (size_t k = 0; k < other->seen_count; k++) {
             const struct seen_container *copy = &other->seen[k];
             bool is_copy = copy != seen && text_equal(copy->service_id, seen->service_id) && copy->slot == seen->slot;
-            bool are_bound = keeps_word(other) && keeps_word(agent); /* who comes back may find it running, and starts the next beside it */
+            bool are_bound = other == agent || (keeps_word(other) && keeps_word(agent));
             if (is_copy && are_bound)
                 sim_violated(cluster->sim, "never two copies of a slot where skep.stop-after says so",
                              "slot %" PRIu64 " of %s: task %s on %s, and %s on %s", seen->slot, entry->name, copy->task_id, other->hostname,

@@ -17,7 +17,7 @@
 #include "tests/unit/test.h"
 
 enum {
-    TASKS = 4,
+    TASKS = 6,
     ASSIGNED = 192,
     PREPARING = 320,
     READY = 384,
@@ -49,6 +49,7 @@ struct fixture {
     const char *args[TASKS][3];
     const char *image_error;       /* what a pull says */
     const char *stop_after[TASKS]; /* the label of its service; NULL: none */
+    uint64_t slot[TASKS];          /* 0: one of its own */
     bool has_image, has_health, has_secret, has_unknown, may_return;
     unsigned systems, steps, kill_at, pulls;
     unsigned pins, removals_left;
@@ -239,7 +240,7 @@ static void draft_task(struct fixture *f, struct draft *d, int i)
     task->id = f->ids[i];
     task->node_id = arena_string(&d->arena, "node1");
     task->service_id = arena_string(&d->arena, "service1");
-    task->slot = (uint64_t)i + 1;
+    task->slot = f->slot[i] ? f->slot[i] : (uint64_t)i + 1;
     task->desired_state = (Docker__Swarmkit__V1__TaskState)f->desired[i];
     task->status = arena_alloc(&d->arena, sizeof *task->status);
     docker__swarmkit__v1__task_status__init(task->status);
@@ -500,6 +501,48 @@ static void who_is_cut_off_stops_what_must_not_run_twice(void **state)
     run(&f, 20);
     assert_int_equal(f.told[0].state, SHUTDOWN);
     assert_int_equal(f.told[1].state, RUNNING);
+    remove_all_leaves_nothing(&f);
+    tear_down(&f);
+}
+
+/* As it is for a node that was away and comes back: the copy in slot 9 is still there, and the next is assigned already. The second pair's
+ * service says nothing of it, and the third copy is wanted as well: an update that starts first. */
+static void the_next_of_a_slot_starts_when_the_copy_has_stopped(void **state)
+{
+    static const uint64_t slots[] = {9, 9, 8, 8, 7, 7};
+    struct fixture f;
+    unsigned turns = 0;
+    (void)state;
+    set_up(&f);
+    for (int i = 0; i < 6; i++) {
+        f.slot[i] = slots[i];
+        f.stop_after[i] = i / 2 == 1 ? NULL : "30s";
+    }
+    for (int i = 0; i < 6; i += 2)
+        want(&f, i, RUNNING, "serve", NULL);
+    assign(&f);
+    worker_set_contact(f.worker, true);
+    run(&f, 20);
+    rule(&f, "shutdown late-exit delay=5s");
+    restart_worker(&f);
+    want(&f, 0, SHUTDOWN, "serve", NULL);
+    want(&f, 2, SHUTDOWN, "serve", NULL);
+    for (int i = 1; i < 6; i += 2)
+        want(&f, i, RUNNING, "serve", NULL);
+    assign(&f);
+    worker_set_contact(f.worker, true);
+    while (f.told[3].state != RUNNING || f.told[5].state != RUNNING) {
+        assert_true(turns++ < 100);
+        run(&f, 1);
+    }
+    assert_true(f.told[2].state < SHUTDOWN); /* it did not wait, nor was there anything to wait for */
+    assert_int_equal(f.told[4].state, RUNNING);
+    while (f.told[1].state != RUNNING) {
+        assert_true(turns++ < 100);
+        assert_true(f.told[0].state >= SHUTDOWN || f.told[1].state < RUNNING);
+        run(&f, 1);
+    }
+    assert_int_equal(f.told[0].state, SHUTDOWN);
     remove_all_leaves_nothing(&f);
     tear_down(&f);
 }
@@ -1272,6 +1315,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(task_runs_and_is_removed),
         cmocka_unit_test(who_is_cut_off_stops_what_must_not_run_twice),
+        cmocka_unit_test(the_next_of_a_slot_starts_when_the_copy_has_stopped),
         cmocka_unit_test(a_drained_worker_stops_all_and_begins_nothing),
         cmocka_unit_test(who_starts_cut_off_counts_from_there),
         cmocka_unit_test(ready_is_as_far_as_desired),
