@@ -6,16 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/assignments.h"
 #include "agent/worker_inside.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/mutant.h"
 #include "base/text.h"
-#include "base/time.h"
-
-#define NEVER_NS UINT64_MAX
 
 enum { STEPS_COUNT = 64 }; /* of one task in one turn: no way through its states is as long */
 
@@ -99,20 +94,8 @@ static void take_out(struct entry *entry)
     HASH_DEL(worker->entries, entry);
 }
 
-/* What cannot be read is as if it were not there: whoever takes in a service refuses it. */
-static uint64_t read_stop_after(const Task *proto)
-{
-    const Docker__Swarmkit__V1__Annotations *annotations = proto->service_annotations;
-    int64_t ns;
-    for (size_t i = 0; annotations && i < annotations->n_labels; i++)
-        if (text_equal(annotations->labels[i]->key, WORKER_STOP_AFTER_LABEL) &&
-            time_parse_duration(annotations->labels[i]->value, &ns, NULL) == 0 && ns > 0)
-            return (uint64_t)ns;
-    return 0;
-}
-
 /* @proto and @status are taken. */
-static struct entry *add_entry(struct worker *worker, Task *proto, TaskStatus *status, bool is_new)
+struct entry *worker_add_entry(struct worker *worker, Task *proto, TaskStatus *status, bool is_new)
 {
     struct entry *entry = mem_alloc(sizeof *entry);
     *entry = (struct entry){.worker = worker, .proto = proto, .status = status, .status_due_ns = NEVER_NS};
@@ -130,10 +113,25 @@ static struct entry *add_entry(struct worker *worker, Task *proto, TaskStatus *s
             worker_set_container(entry, entry->status->container->container_id);
     }
     entry->is_acknowledged = task_state(&entry->task) > TASK_ASSIGNED;
-    entry->stop_after_ns = read_stop_after(proto);
+    entry->stop_after_ns = worker_read_stop_after(proto);
     HASH_ADD_KEYPTR(hh, worker->entries, proto->id, strlen(proto->id), entry);
     worker_mark(entry);
     return entry;
+}
+
+void worker_forget(struct entry *entry)
+{
+    struct worker *worker = entry->worker;
+    Task *again = steal(&entry->again);
+    worker_stop_health(entry);
+    if (worker->options.listener.on_forgotten)
+        worker->options.listener.on_forgotten(worker->options.listener.ctx, entry->proto->id);
+    worker->stats.forgotten++;
+    take_out(entry);
+    free_entry(entry);
+    if (again)
+        worker_accept(worker, again);
+    worker_schedule(worker);
 }
 
 /* --- records --- */
@@ -152,7 +150,7 @@ static void on_record(void *ctx, const struct task_record *record)
         task_store_delete(worker->store, record->task_id);
         return;
     }
-    struct entry *entry = add_entry(worker, proto, status, false);
+    struct entry *entry = worker_add_entry(worker, proto, status, false);
     if (!record->is_assigned)
         task_leave(&entry->task);
 }
@@ -239,51 +237,18 @@ void worker_start(struct worker *worker, const struct assignments *assignments)
 
 /* --- the turn --- */
 
-/* When it is to be shut down if no manager is heard until then. */
-static uint64_t entry_stop_ns(const struct entry *entry)
-{
-    uint64_t lost_ns = entry->worker->lost_ns;
-    bool may_stop = entry->stop_after_ns > 0 && entry->task.desired < TASK_NUMBER_SHUTDOWN && !entry->task.is_leaving;
-    return may_stop && lost_ns != NEVER_NS && entry->stop_after_ns < NEVER_NS - lost_ns ? lost_ns + entry->stop_after_ns : NEVER_NS;
-}
-
-void worker_set_contact(struct worker *worker, bool is_in_contact)
-{
-    struct entry *entry = NULL, *next = NULL;
-    if (is_in_contact == (worker->lost_ns == NEVER_NS))
-        return;
-    worker->lost_ns = is_in_contact ? NEVER_NS : worker_now(worker);
-    HASH_ITER (hh, worker->entries, entry, next)
-        worker_mark(entry);
-    worker_schedule(worker);
-}
-
 static uint64_t entry_wake_ns(const struct entry *entry)
 {
     uint64_t task_wake = task_wake_ns(&entry->task), health_wake = health_wake_ns(&entry->health);
     uint64_t wake_ns = task_wake < health_wake ? task_wake : health_wake;
     wake_ns = wake_ns < entry->status_due_ns ? wake_ns : entry->status_due_ns;
-    return wake_ns < entry_stop_ns(entry) ? wake_ns : entry_stop_ns(entry);
-}
-
-/* On disk too: it does not come back with a restart. */
-static void stop_if_lost(struct entry *entry, uint64_t now_ns)
-{
-    char duration[TIME_DURATION_SIZE];
-    if (now_ns < entry_stop_ns(entry) || CLUSTER_MUTANT(NO_STOP_AFTER))
-        return;
-    time_format_duration((int64_t)entry->stop_after_ns, duration);
-    log_with(LOG_WARN, ROOM, LOG_FIELDS({"task", entry->proto->id}), "shut down: no manager was heard for %s (" WORKER_STOP_AFTER_LABEL ")",
-             duration);
-    task_desire(&entry->task, TASK_NUMBER_SHUTDOWN);
-    entry->proto->desired_state = DOCKER__SWARMKIT__V1__TASK_STATE__SHUTDOWN;
-    worker_write_task(entry);
+    return wake_ns < worker_stop_ns(entry) ? wake_ns : worker_stop_ns(entry);
 }
 
 static void drive(struct entry *entry, uint64_t now_ns)
 {
     struct worker *worker = entry->worker;
-    stop_if_lost(entry, now_ns);
+    worker_stop_if_lost(entry, now_ns);
     bool is_unwanted = entry->task.is_leaving || entry->task.desired >= TASK_NUMBER_SHUTDOWN;
     unmark(entry);
     if (is_unwanted && entry->line_effect != TASK_DO_REMOVE)
@@ -400,160 +365,7 @@ void worker_tick(struct worker *worker)
     turn(worker);
 }
 
-/* --- assignments --- */
-
-static bool is_same(const Task *a, const Task *b)
-{
-    cleanup_buf struct buf packed = {0};
-    size_t size = docker__swarmkit__v1__task__get_packed_size(a);
-    if (docker__swarmkit__v1__task__get_packed_size(b) != size)
-        return false;
-    uint8_t *first = buf_reserve(&packed, 2 * size + 1);
-    docker__swarmkit__v1__task__pack(a, first);
-    docker__swarmkit__v1__task__pack(b, first + size);
-    return memcmp(first, first + size, size) == 0;
-}
-
-static TaskStatus *steal_status(Task *proto)
-{
-    TaskStatus *status = proto->status;
-    proto->status = NULL;
-    return status;
-}
-
-static void drop_again(struct entry *entry)
-{
-    if (entry->again)
-        docker__swarmkit__v1__task__free_unpacked(entry->again, NULL);
-    entry->again = NULL;
-}
-
-/* A task that is known: the newest spec, and what is desired only upwards. What is being pulled has borrowed from the old one. */
-static void update_entry(struct entry *entry, Task *proto)
-{
-    if (entry->task.is_leaving) { /* what has begun is ended; then it is a new task again, and what became of it is told */
-        drop_again(entry);
-        entry->again = proto;
-        return;
-    }
-    TaskStatus *status = steal_status(proto);
-    if (status)
-        docker__swarmkit__v1__task_status__free_unpacked(status, NULL);
-    if ((int)proto->desired_state < entry->task.desired)
-        proto->desired_state = (Docker__Swarmkit__V1__TaskState)entry->task.desired;
-    if (entry->pull || is_same(entry->proto, proto)) {
-        task_desire(&entry->task, (int)proto->desired_state);
-        if (entry->proto->desired_state != proto->desired_state) {
-            entry->proto->desired_state = proto->desired_state;
-            worker_write_task(entry);
-        }
-        docker__swarmkit__v1__task__free_unpacked(proto, NULL);
-        worker_mark(entry);
-        return;
-    }
-    HASH_DEL(entry->worker->entries, entry); /* its key is the old one's id */
-    docker__swarmkit__v1__task__free_unpacked(entry->proto, NULL);
-    entry->proto = proto;
-    entry->stop_after_ns = read_stop_after(proto);
-    HASH_ADD_KEYPTR(hh, entry->worker->entries, proto->id, strlen(proto->id), entry);
-    task_desire(&entry->task, (int)proto->desired_state);
-    worker_write_task(entry); /* also while the first write is under way: that one has the old bytes, and sequences tell them apart */
-    worker_mark(entry);
-}
-
-static void accept_new(struct worker *worker, Task *proto)
-{
-    if (worker->is_draining) { /* neither acknowledged nor kept: the manager has it go on here later, or elsewhere */
-        docker__swarmkit__v1__task__free_unpacked(proto, NULL);
-        return;
-    }
-    TaskStatus *status = steal_status(proto);
-    struct entry *entry = add_entry(worker, proto, status, true);
-    const struct container_node node = worker_node(worker);
-    struct error err = {0};
-    worker->stats.assigned++;
-    worker_adopt_stranger(entry);
-    if (task_state(&entry->task) > TASK_ASSIGNED)
-        worker_write_task(entry);
-    if (task_is_final(&entry->task) || entry->task.desired >= TASK_NUMBER_SHUTDOWN || container_check(proto, &node, &err) == 0)
-        return;
-    if (task_state(&entry->task) == TASK_ASSIGNED)
-        worker_write_task(entry);
-    task_refuse(&entry->task, "resolving controller failed", err.message, worker_now(worker));
-}
-
-void worker_forget(struct entry *entry)
-{
-    struct worker *worker = entry->worker;
-    Task *again = steal(&entry->again);
-    worker_stop_health(entry);
-    if (worker->options.listener.on_forgotten)
-        worker->options.listener.on_forgotten(worker->options.listener.ctx, entry->proto->id);
-    worker->stats.forgotten++;
-    take_out(entry);
-    free_entry(entry);
-    if (again)
-        accept_new(worker, again);
-    worker_schedule(worker);
-}
-
-static void leave(struct entry *entry)
-{
-    drop_again(entry);
-    if (entry->task.is_leaving)
-        return;
-    task_leave(&entry->task);
-    task_store_unassign(entry->worker->store, entry->proto->id);
-    worker_mark(entry);
-}
-
-static void leave_missing(struct worker *worker)
-{
-    struct entry *entry = NULL, *next = NULL;
-    HASH_ITER (hh, worker->entries, entry, next)
-        if (!entry->is_listed)
-            leave(entry);
-}
-
-static void release_all(struct worker *worker)
-{
-    struct entry *entry = NULL, *next = NULL;
-    HASH_ITER (hh, worker->entries, entry, next)
-        if (entry->task.is_held) {
-            task_release(&entry->task, worker_now(worker));
-            worker_mark(entry);
-        }
-}
-
-void worker_assign(struct worker *worker, struct assignment_changes *changes)
-{
-    struct entry *entry = NULL, *next = NULL;
-    HASH_ITER (hh, worker->entries, entry, next)
-        entry->is_listed = false;
-    for (size_t i = 0; i < changes->updated_count; i++) {
-        Task *proto = assignment_changes_steal_task(changes, i);
-        entry = worker_entry(worker, proto->id);
-        cleanup_free char *id = mem_string(proto->id);
-        if (entry)
-            update_entry(entry, proto);
-        else
-            accept_new(worker, proto);
-        if ((entry = worker_entry(worker, id)))
-            entry->is_listed = true;
-    }
-    for (size_t i = 0; i < changes->removed_count && !CLUSTER_MUTANT(IGNORE_REMOVALS); i++)
-        if ((entry = worker_entry(worker, changes->tasks_removed[i])))
-            leave(entry);
-    if (changes->is_complete) {
-        worker->has_complete = true;
-        release_all(worker);
-        if (!CLUSTER_MUTANT(KEEP_ON_COMPLETE))
-            leave_missing(worker);
-        if (worker->is_observed)
-            worker_remove_strangers(worker);
-    }
-    worker_schedule(worker);
-}
+/* --- what all tasks are asked --- */
 
 void worker_drain(struct worker *worker)
 {
@@ -585,7 +397,7 @@ void worker_remove_all(struct worker *worker, void (*done)(void *ctx, const stru
 {
     struct entry *entry = NULL, *next = NULL;
     HASH_ITER (hh, worker->entries, entry, next)
-        leave(entry);
+        worker_leave(entry);
     worker->has_complete = true;
     worker->on_removed = done;
     worker->removed_ctx = ctx;

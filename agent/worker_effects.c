@@ -215,35 +215,9 @@ static void create(struct entry *entry)
     task_files_deinit(&files);
 }
 
-/* Could its container be running? What was found when the node came back is looked at first. */
-static bool may_run(const struct entry *entry)
-{
-    enum task_state state = task_state(&entry->task);
-    if (!entry->container_id[0])
-        return false;
-    return entry->task.container == TASK_CONTAINER_RUNNING ||
-           (entry->task.container == TASK_CONTAINER_UNKNOWN && (state == TASK_STARTING || state == TASK_RUNNING));
-}
-
-/* Of a service with WORKER_STOP_AFTER_LABEL: the copy of its slot that is to go and has not gone. A node that was away may find one still
- * running, and its successor assigned already. */
-static const struct entry *copy_before(const struct entry *entry)
-{
-    const Task *proto = entry->proto;
-    if (entry->stop_after_ns == 0 || proto->slot == 0)
-        return NULL;
-    for (const struct entry *other = entry->worker->entries; other; other = other->hh.next) {
-        bool is_to_go = other->task.is_leaving || other->task.desired >= TASK_NUMBER_SHUTDOWN;
-        if (other != entry && is_to_go && other->proto->slot == proto->slot && text_equal(other->proto->service_id, proto->service_id) &&
-            may_run(other))
-            return other;
-    }
-    return NULL;
-}
-
 static bool is_held_back(struct entry *entry)
 {
-    const struct entry *copy = entry->line_effect == TASK_DO_START ? copy_before(entry) : NULL;
+    const struct entry *copy = entry->line_effect == TASK_DO_START ? worker_copy_before(entry) : NULL;
     if (copy && !entry->is_held_back)
         log_with(LOG_INFO, ROOM, LOG_FIELDS({"task", entry->proto->id}), "it starts when task %s of the same slot has stopped (%s)",
                  copy->proto->id, WORKER_STOP_AFTER_LABEL);

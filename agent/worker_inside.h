@@ -1,7 +1,8 @@
 /* agent/worker_inside.h – shared by the worker's files; nobody else includes it.
  *
- * worker.c keeps the table and the turn of things; worker_effects.c carries a task's effects out; worker_reconcile.c compares with what the
- * runtime has; worker_health.c asks containers how they are; worker_status.c writes, reports and shows. */
+ * worker.c keeps the table and the turn of things; worker_assign.c takes what the manager wants; worker_effects.c carries a task's effects
+ * out; worker_guard.c sees to it that a guarded slot has one copy; worker_reconcile.c compares with what the runtime has; worker_health.c
+ * asks containers how they are; worker_status.c writes, reports and shows. */
 #ifndef SKEP_AGENT_WORKER_INSIDE_H
 #define SKEP_AGENT_WORKER_INSIDE_H
 
@@ -17,7 +18,8 @@
 #include "proto/swarmkit/objects.pb-c.h"
 #include "runtime/hcs.h"
 
-#define ROOM "worker"
+#define ROOM     "worker"
+#define NEVER_NS UINT64_MAX
 
 typedef Docker__Swarmkit__V1__Task Task;
 typedef Docker__Swarmkit__V1__TaskStatus TaskStatus;
@@ -116,6 +118,17 @@ struct operation *worker_begin(struct entry *entry, enum task_effect effect);
 struct entry *worker_end(struct operation *operation); /* freed; who waited, or NULL */
 void worker_forget(struct entry *entry);               /* the entry is gone */
 struct entry *worker_entry(const struct worker *worker, const char *task_id);
+struct entry *worker_add_entry(struct worker *worker, Task *proto, TaskStatus *status, bool is_new); /* @proto and @status are taken */
+
+/* worker_assign.c */
+void worker_accept(struct worker *worker, Task *proto); /* a task that is new here; taken */
+void worker_leave(struct entry *entry);                 /* everything of it is taken away, and nothing is told */
+
+/* worker_guard.c */
+uint64_t worker_read_stop_after(const Task *proto); /* 0: its service does not say it */
+uint64_t worker_stop_ns(const struct entry *entry); /* when it is shut down if no manager is heard until then */
+void worker_stop_if_lost(struct entry *entry, uint64_t now_ns);
+const struct entry *worker_copy_before(const struct entry *entry); /* that has to stop before it starts; NULL: none */
 
 /* worker_effects.c */
 void worker_carry_out(struct entry *entry, enum task_effect effect);
