@@ -184,6 +184,7 @@ static bool is_stopped(struct compute_system *s)
     if (s->state == HCS_CREATED) {
         s->state = HCS_STOPPED;
         s->host->ops->created_stopped(s);
+        compute_logs_finish(s->host, compute_id(s));
     }
     return s->state == HCS_STOPPED;
 }

@@ -595,34 +595,73 @@ static void on_entry(void *ctx, const struct hcs_log_entry *entry)
     (void)entry;
 }
 
-static void a_followed_log_ends_with_its_system(void **state)
-{
-    const struct hcs_log_options options = {.wants_stdout = true, .follow = true, .tail = -1};
-    struct answer ended = {0};
-    const struct hcs_log_sink sink = {on_entry, on_done, &ended};
-    struct fake_system *s = running("a1");
-    char dir[] = "/tmp/skep-compute-XXXXXX";
-    struct hcs_log *log = NULL, *left_open = NULL;
+static const struct hcs_log_options followed = {.wants_stdout = true, .follow = true, .tail = -1};
 
-    (void)state;
-    assert_fails(hcs_log_open(fixture.hcs, "none", &options, &sink, &log, err), ERR_NOT_FOUND, "No such container: none");
-    assert_fails(hcs_log_open(fixture.hcs, "a1", &options, &sink, &log, err), ERR_UNSUPPORTED, "does not support reading");
-    assert_non_null(mkdtemp(dir));
-    snprintf(fixture.host->log_path, sizeof fixture.host->log_path, "%s/output.log", dir);
+static char log_dir[sizeof "/tmp/skep-compute-XXXXXX"];
+
+static void keep_a_log(void)
+{
+    snprintf(log_dir, sizeof log_dir, "/tmp/skep-compute-XXXXXX");
+    assert_non_null(mkdtemp(log_dir));
+    snprintf(fixture.host->log_path, sizeof fixture.host->log_path, "%s/output.log", log_dir);
     assert_ok(file_write_volatile(fixture.host->log_path, (struct bytes){0}, 0600, err));
-    assert_ok(hcs_log_open(fixture.hcs, "a1", &options, &sink, &log, err));
-    assert_ok(hcs_log_open(fixture.hcs, "a1", &options, &sink, &left_open, err));
-    settle();
-    assert_int_equal(ended.count, 0);
-    exits(s);
-    for (int i = 0; i < 10; i++)
-        settle();
-    assert_int_equal(ended.count, 2);
-    hcs_log_close(log); /* the other is let go by the close */
+}
+
+/* Readers that were not closed are let go by it. */
+static void close_and_remove_logs(void)
+{
     hcs_close(fixture.hcs, on_closed, &fixture);
     while (!fixture.is_closed)
         uv_run(&fixture.loop, UV_RUN_ONCE);
-    assert_ok(file_remove_tree(dir, err));
+    assert_ok(file_remove_tree(log_dir, err));
+}
+
+static void settle_well(void)
+{
+    for (int i = 0; i < 10; i++)
+        settle();
+}
+
+static void a_followed_log_ends_with_its_system(void **state)
+{
+    struct answer ended = {0};
+    const struct hcs_log_sink sink = {on_entry, on_done, &ended};
+    struct fake_system *s = running("a1");
+    struct hcs_log *log = NULL, *left_open = NULL;
+
+    (void)state;
+    assert_fails(hcs_log_open(fixture.hcs, "none", &followed, &sink, &log, err), ERR_NOT_FOUND, "No such container: none");
+    assert_fails(hcs_log_open(fixture.hcs, "a1", &followed, &sink, &log, err), ERR_UNSUPPORTED, "does not support reading");
+    keep_a_log();
+    assert_ok(hcs_log_open(fixture.hcs, "a1", &followed, &sink, &log, err));
+    assert_ok(hcs_log_open(fixture.hcs, "a1", &followed, &sink, &left_open, err));
+    settle();
+    assert_int_equal(ended.count, 0);
+    exits(s);
+    settle_well();
+    assert_int_equal(ended.count, 2);
+    hcs_log_close(log);
+    close_and_remove_logs();
+}
+
+static void the_log_of_one_that_never_ran_ends_with_its_stop(void **state)
+{
+    struct answer ended = {0}, stopped = {0};
+    const struct hcs_log_sink sink = {on_entry, on_done, &ended};
+    struct hcs_log *log = NULL;
+
+    (void)state;
+    created("a1");
+    keep_a_log();
+    assert_ok(hcs_log_open(fixture.hcs, "a1", &followed, &sink, &log, err));
+    settle_well();
+    assert_int_equal(ended.count, 0);
+    hcs_system_shutdown(fixture.hcs, "a1", "NONE", -1, on_done, &stopped);
+    settle_well();
+    assert_int_equal(stopped.count, 1);
+    assert_int_equal(ended.count, 1);
+    hcs_log_close(log);
+    close_and_remove_logs();
 }
 
 /* --- the close --- */
@@ -669,6 +708,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_late_is_answered_once_and_goes_on, set_up, tear_down),
         cmocka_unit_test_setup_teardown(only_the_owners_made_systems_are_enumerated, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_followed_log_ends_with_its_system, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_log_of_one_that_never_ran_ends_with_its_stop, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_close_tells_everyone_and_waits_for_what_is_under_way, set_up, tear_down),
     };
 
