@@ -3,7 +3,8 @@
 #
 #   sudo ./tests/run.sh [--ring lint|unit|interop|e2e|fuzz|windows]… [--list] [NAME]…
 #
-# Without --ring every ring runs, in that order; what fuzz and windows need is built, with the lowest priority, while the scenarios wait.
+# Without --ring every ring runs, in that order; what fuzz and windows need is built, with the lowest priority, while the scenarios wait, and
+# the fuzz targets run then.
 # NAME picks suites of the outer rings whose name contains it. They run the build with sanitizers (SKEP_BUILD names another, e.g.
 # build/release) and need root: they make network namespaces and real daemons.
 # The windows ring builds for Windows with mingw-w64 (its libraries once, see deploy/windows-deps.sh), runs unit tests and simulators in Wine,
@@ -35,7 +36,7 @@ while [ $# -gt 0 ]; do
         ;;
     --list) list=true ;;
     -h | --help)
-        sed -n '2,12s/^# \{0,1\}//p' "$0"
+        sed -n '2,13s/^# \{0,1\}//p' "$0"
         exit 0
         ;;
     -*)
@@ -95,6 +96,7 @@ unsteady=()
 ahead=none # the pid of what builds ahead
 log_dir=build/log
 mkdir -p "$log_dir"
+rm -f "$log_dir"/fuzz.*
 # What runs is told to end, and cleans up after itself.
 # shellcheck disable=SC2317 # called by the trap
 interrupted() {
@@ -180,13 +182,14 @@ build() { # PRESET
     cmake --preset "$1" && cmake --build --preset "$1" -j "$jobs"
 }
 
-# What the later rings build is built while the scenarios wait; the ring itself finds it done, or tells what is wrong with it.
+# What the later rings build is built while the scenarios wait, and the fuzz targets have their seconds; the ring itself finds it done, or tells
+# what is wrong with it.
 build_ahead() {
     set -m # a group of its own, to be ended as one
     {
         renice -n 19 -p "$BASHPID"
-        wants fuzz && build fuzz
         wants windows && [ "$(id -u)" -eq 0 ] && deploy/install-deps.sh build windows && deploy/windows-deps.sh && build windows-release
+        wants fuzz && build fuzz && fuzz_all
     } >"$log_dir/ahead.log" 2>&1 &
     ahead=$!
     set +m
@@ -276,10 +279,16 @@ windows_units() {
     skipped=$((skipped + $(grep -c . <<<"$skips")))
 }
 
+fuzz_all() {
+    [ "$fuzz_seconds" -gt 0 ] || return 0
+    FUZZ_SEED=1 tests/fuzz/run.sh "$fuzz_seconds" >"$log_dir/fuzz.log" 2>&1
+    echo $? >"$log_dir/fuzz.code"
+}
+
 fuzz_briefly() {
-    local log=$log_dir/fuzz.log begun=$SECONDS ok bad
-    FUZZ_SEED=1 tests/fuzz/run.sh "$fuzz_seconds" >"$log" 2>&1
-    local code=$?
+    local log=$log_dir/fuzz.log begun=$SECONDS code ok bad
+    [ -e "$log_dir/fuzz.code" ] || fuzz_all
+    code=$(cat "$log_dir/fuzz.code")
     ok=$(grep -c '^ok ' "$log")
     bad=$(grep -c '^FAIL ' "$log")
     [ "$code" -eq 0 ] || [ "$bad" -gt 0 ] || bad=1
