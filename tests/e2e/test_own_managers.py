@@ -158,7 +158,8 @@ class OwnManagers(Scenario):
             follower = next(manager for manager in self.managers if manager is not leader)
             wait_until(lambda: leader.docker("node", "demote", follower.name, check=False).returncode == 0, 20, "it is demoted")
             time.sleep(pause_s)
-            leader.docker("node", "promote", follower.name)
+            # The command reads the node and then writes it: a step of the demotion in between makes that out of sequence, as with dockerd.
+            wait_until(lambda: leader.docker("node", "promote", follower.name, check=False).returncode == 0, 20, "it is promoted")
             wait_until(lambda: leader.node(follower.name).get("ManagerStatus", {}).get("Reachability") == "reachable", 40,
                        f"promoted {pause_s} s after it was demoted, it takes part again")
             wait_until(lambda: "Is Manager: true" in follower.docker("info").stdout, 40, "it knows that it is a manager")
