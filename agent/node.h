@@ -73,6 +73,7 @@ struct node_info {
     const char *availability;                                  /* "active", "pause", "drain": as last heard */
     const char *listen_addr, *advertise_addr, *data_path_addr; /* as given when it joined */
     bool has_skep_managers;                                    /* as last heard: the swarm's managers are Skep's own */
+    bool is_renewing;                                          /* another certificate is asked for: of another role, it may be */
     bool is_to_be_manager;                                     /* as heard in the session that it has; false without one */
 };
 

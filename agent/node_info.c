@@ -77,6 +77,7 @@ void node_info(const struct node *node, struct node_info *out)
         .advertise_addr = or_empty(identity->advertise_addr),
         .data_path_addr = or_empty(identity->data_path_addr),
         .has_skep_managers = is_in && node->has_skep_managers,
+        .is_renewing = node->renewal && renewal_driver_is_busy(node->renewal),
         .is_to_be_manager = is_in && node->is_to_be_manager,
     };
 }

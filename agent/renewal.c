@@ -412,6 +412,12 @@ static bool is_expected(const struct renewal *renewal, enum renewal_event_kind k
     return false;
 }
 
+bool renewal_is_busy(const struct renewal *renewal)
+{
+    enum renewal_state state = state_of(renewal);
+    return (state != RENEWAL_RESTING && state != RENEWAL_BACKING_OFF) || renewal->forced_at_ns != UINT64_MAX;
+}
+
 void renewal_step(struct renewal *renewal, const struct renewal_event *event, uint64_t now_ns, struct renewal_effect *out)
 {
     if (!is_expected(renewal, event->kind)) {

@@ -107,6 +107,9 @@ struct renewal {
 int renewal_start(struct renewal *renewal, const struct identity *identity, struct random random, uint64_t now_ns, int64_t wall_ns,
                   struct renewal_effect *out, struct error *err);
 
+/* A certificate is asked for, or about to be because of what was told. Not while it waits before another try. */
+bool renewal_is_busy(const struct renewal *renewal);
+
 /* It never fails: what goes wrong is in health and trouble, and leads to another try. An answer that is not awaited is ignored. */
 void renewal_step(struct renewal *renewal, const struct renewal_event *event, uint64_t now_ns, struct renewal_effect *out);
 void renewal_deinit(struct renewal *renewal);

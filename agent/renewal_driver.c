@@ -295,6 +295,11 @@ void renewal_driver_told(struct renewal_driver *driver, int desired_role, bool m
                .kind = RENEWAL_EVENT_TOLD, .role = desired_role, .may_manage = may_manage, .status = certificate_status, .pem = root_pem});
 }
 
+bool renewal_driver_is_busy(const struct renewal_driver *driver)
+{
+    return renewal_is_busy(&driver->renewal);
+}
+
 bool renewal_driver_promotion_refused(const struct renewal_driver *driver)
 {
     return driver->renewal.is_promotion_refused;

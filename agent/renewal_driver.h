@@ -36,6 +36,9 @@ void renewal_driver_free(struct renewal_driver *driver); /* no callback afterwar
  * on_replaced and on_health before it returns. */
 void renewal_driver_told(struct renewal_driver *driver, int desired_role, bool may_manage, int certificate_status, struct bytes root_pem);
 
+/* A certificate is asked for, or is about to be because of what was told: the next may be of another role. */
+bool renewal_driver_is_busy(const struct renewal_driver *driver);
+
 bool renewal_driver_promotion_refused(const struct renewal_driver *driver); /* for the node's status */
 
 #endif

@@ -14,7 +14,7 @@
 #include "manager/member.h"
 #include "runtime/image/reference.h"
 
-enum { RETRY_MS = 5000 };
+enum { RETRY_MS = 5000, RENEWING_MS = 300 };
 
 static void close_manager(struct managing *managing);
 
@@ -129,6 +129,9 @@ void managing_look(struct managing *managing)
         close_manager(managing);
     } else if (managing->manager == NULL && !is_wanted(managing)) {
         erase(managing);
+    } else if (managing->manager == NULL && !managing->is_removed && !managing->is_member && info.is_renewing) {
+        /* A worker's would end the membership that the group counts on by then: of two managers, both. */
+        uv_timer_start(&managing->retry, on_retry, RENEWING_MS, 0);
     } else if (managing->manager == NULL && !managing->is_removed && open_as_node(managing, &err) < 0) {
         log_error(ROOM, "no manager runs here: %s; tried again in %d s", err.message, RETRY_MS / 1000);
         uv_timer_start(&managing->retry, on_retry, RETRY_MS, 0);

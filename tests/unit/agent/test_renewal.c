@@ -469,15 +469,20 @@ static void demotion_is_repeated_until_the_role_fits(void **state)
     assert_ok(certificate_make_request(buf_bytes(&key), &request, err));
     issue(world, &world->authority, buf_bytes(&request), "swarm-manager", &world->identity.chain_pem);
     start(world);
+    assert_false(renewal_is_busy(&world->renewal));
     told(world, CERTIFICATE_WORKER, ISSUANCE_ISSUED, NULL);
+    assert_true(renewal_is_busy(&world->renewal));
     to_the_next_timer(world);
     to_polling(world);
+    assert_true(renewal_is_busy(&world->renewal));
     is_issued(world, &world->authority, "swarm-manager");
     is_stored(world);
+    assert_true(renewal_is_busy(&world->renewal)); /* the next is due already */
     to_the_next_timer(world);
     to_polling(world);
     is_issued(world, &world->authority, "swarm-worker");
     is_stored(world);
+    assert_false(renewal_is_busy(&world->renewal));
     to_the_next_timer(world);
     assert_int_equal(world->todo.kind, RENEWAL_DO_WAIT);
 }
