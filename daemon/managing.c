@@ -124,15 +124,19 @@ void managing_look(struct managing *managing)
     /* Who is promoted again before the demotion has reached its certificate keeps that one, or gets a manager's for a manager's. */
     if (managing->is_removed && (info.is_to_be_manager || !text_equal(info.role, "manager")))
         managing->is_removed = false;
-    if (managing->manager && !is_wanted(managing)) {
+    if (managing->manager) {
+        if (is_wanted(managing))
+            return;
         log_info(ROOM, "this node is no manager any more");
         close_manager(managing);
-    } else if (managing->manager == NULL && !is_wanted(managing)) {
+    } else if (!is_wanted(managing)) {
         erase(managing);
-    } else if (managing->manager == NULL && !managing->is_removed && !managing->is_member && info.is_renewing) {
+    } else if (managing->is_removed) {
+        return; /* until one of the two has changed */
+    } else if (!managing->is_member && info.is_renewing) {
         /* A worker's would end the membership that the group counts on by then: of two managers, both. */
         uv_timer_start(&managing->retry, on_retry, RENEWING_MS, 0);
-    } else if (managing->manager == NULL && !managing->is_removed && open_as_node(managing, &err) < 0) {
+    } else if (open_as_node(managing, &err) < 0) {
         log_error(ROOM, "no manager runs here: %s; tried again in %d s", err.message, RETRY_MS / 1000);
         uv_timer_start(&managing->retry, on_retry, RETRY_MS, 0);
     }
